@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /dev/vellum in guest Linux: how the tools issue hypercalls. The driver
+ * checks nothing but memory safety: Vellum itself validates every call. Only
+ * a process with CAP_SYS_ADMIN may open the device.
+ */
+#ifndef VELLUM_PUBLIC_DEVICE_H
+#define VELLUM_PUBLIC_DEVICE_H
+
+#include "types.h"
+
+#if defined(__KERNEL__) && defined(__linux__)
+#include <linux/ioctl.h>
+#elif defined(__linux__)
+#include <sys/ioctl.h>
+#endif
+
+/**
+ * One hypercall. If buffer_size is not 0, the driver copies the caller's buffer into a page of
+ * its own, passes (pa of that page, buffer_size) as arguments buffer_arg and buffer_arg + 1, and
+ * copies the page back when the call did not fail. Errors of the ioctl itself: EFAULT (the
+ * structure or the buffer is not the caller's memory), EINVAL (buffer_size > 4096 or buffer_arg > 3
+ * or reserved != 0), ENOTTY (another ioctl). Vellum's own answer is in `result`.
+ */
+struct vl_ioctl_call {
+	uint64_t nr;
+	uint64_t arg[5];
+	uint64_t buffer;      /* user address */
+	uint32_t buffer_size; /* bytes, 0 .. 4096 */
+	uint32_t buffer_arg;  /* index in arg[], 0 .. 3 */
+	int64_t result;       /* out: what the hypercall returned */
+	uint64_t reserved;
+};
+VL_ABI_ASSERT(sizeof(struct vl_ioctl_call) == 80, "vl_ioctl_call is ABI");
+
+#define VL_IOCTL_CALL _IOWR('V', 0, struct vl_ioctl_call)
+
+#endif

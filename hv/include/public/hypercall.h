@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypercall page and the structures that hypercalls exchange. The calls
+ * themselves (number, prototype, errors) stand in calls.h, which is generated
+ * from hv/hypercall/hypercalls.def together with docs/hypercalls.md.
+ *
+ * The page that vl_start_info.hypercall_page names holds position-independent
+ * code. The guest copies the whole page to a page-aligned place in its own
+ * executable memory that stays mapped in every address space (or maps the
+ * page itself), writes the data field `direct_map` once, and may make it read-only after
+ * that. Offset 0 is then a function
+ *
+ *     int64_t call(uint64_t nr, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5);
+ *
+ * in the System V calling convention, callable at CPL 0 with at least 256 bytes of stack, at any
+ * interrupt flag; only the convention's call-clobbered registers change. In passthrough it stores
+ * Vellum's top-level page-table entries into the current root, which it reaches at CR3's address
+ * plus `direct_map`, calls Vellum, and takes the entries out again, so that nothing of Vellum is
+ * mapped while the guest runs. Needs 4-level paging and, if the CPU has NX, EFER.NXE set.
+ */
+#ifndef VELLUM_PUBLIC_HYPERCALL_H
+#define VELLUM_PUBLIC_HYPERCALL_H
+
+#include "types.h"
+
+#define VL_HYPERCALL_PAGE_SIZE   4096
+#define VL_HYPERCALL_DATA_OFFSET 3840 /* struct vl_hypercall_data in the page */
+
+/** Top-level slots that Vellum may use: 256 .. 256 + 15 (0xffff8000_00000000 and up). */
+#define VL_FIRST_SLOT 256
+#define VL_MAX_SLOTS  16
+
+/** Data at VL_HYPERCALL_DATA_OFFSET; the guest writes `direct_map`, the rest is Vellum's. */
+struct vl_hypercall_data {
+	uint64_t direct_map; /* va = pa + direct_map for the frames of the guest's page-table roots
+			      */
+	uint64_t entry;      /* va of Vellum's entry, valid once the slots are stored */
+	uint32_t nr_slots;   /* entries of slot[] in use */
+	uint32_t reserved;
+	uint64_t slot[VL_MAX_SLOTS]; /* top-level entries, for slots VL_FIRST_SLOT .. */
+};
+VL_ABI_ASSERT(sizeof(struct vl_hypercall_data) == 152, "vl_hypercall_data is ABI");
+
+typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+				   uint64_t a5);
+
+/* Buffers are passed as (pa, size): guest-physical address and size in bytes. A buffer must lie
+ * in one page of the caller's own RAM. A structure may grow at its end in later versions:
+ * Vellum fills min(size, what it knows) bytes and returns how many it filled. */
+
+#define VL_MODE_PASSTHROUGH 0
+#define VL_MODE_VIRTUALIZED 1
+
+#define VL_STATE_RUNNING 0
+#define VL_STATE_PAUSED  1
+#define VL_STATE_CRASHED 2
+
+#define VL_DOMID_SELF 0x7ff0u
+#define VL_DOMID_MAX  0x7fefu
+
+/** Answer of VL_CALL_HV_INFO. */
+struct vl_hv_info {
+	uint32_t abi_major;
+	uint32_t abi_minor;
+	char version[32];         /* zero-terminated, e.g. "0.1.0" */
+	char build[64];           /* zero-terminated: compiler and build kind */
+	uint64_t partition_start; /* ma of Vellum's partition, bytes */
+	uint64_t partition_size;
+	uint64_t partition_free;
+	uint64_t image_size;  /* bytes of text and read-only data */
+	uint64_t machine_ram; /* bytes of RAM in the machine's memory map */
+	uint64_t hypercalls;  /* hypercalls served since boot, this one included */
+	uint32_t nr_domains;
+	uint32_t nr_cpus;
+};
+VL_ABI_ASSERT(sizeof(struct vl_hv_info) == 160, "vl_hv_info is ABI");
+
+/** Answer of VL_CALL_DOMAIN_INFO. */
+struct vl_domain_info {
+	uint32_t domid;
+	uint32_t mode;  /* VL_MODE_* */
+	uint32_t state; /* VL_STATE_* */
+	uint32_t nr_vcpus;
+	uint64_t memory;     /* bytes of RAM that the domain has */
+	uint64_t hypercalls; /* made by this domain */
+	uint64_t tsc_start;  /* TSC when it was entered */
+	uint64_t tsc_now;
+	char name[32]; /* zero-terminated */
+};
+VL_ABI_ASSERT(sizeof(struct vl_domain_info) == 80, "vl_domain_info is ABI");
+
+/** In and out buffer of VL_CALL_CONSOLE_READ; text follows directly, up to the buffer's end. */
+struct vl_console_read {
+	uint64_t pos;  /* in: first byte wanted, counted from boot; out: first byte returned */
+	uint64_t end;  /* out: position after the newest byte */
+	uint32_t size; /* out: bytes of text that follow */
+	uint32_t reserved;
+};
+VL_ABI_ASSERT(sizeof(struct vl_console_read) == 24, "vl_console_read is ABI");
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a guest starts and how it finds Vellum.
+ *
+ * An ELF64 kernel carries an ELF note (name "Vellum", type VL_NOTE_ABI,
+ * descriptor struct vl_note) and is entered at e_entry, taken as a physical
+ * address, with
+ *
+ *     CPL 0, long mode (CR0.PE|PG|WP|NE, CR4.PAE, EFER.LME|LMA; EFER.NXE if the CPU has NX),
+ *     all memory below 4 GiB and all the guest's RAM mapped at va == pa, read, write, execute,
+ *     CS = 0x10, DS = ES = SS = 0x18, flat, from a GDT in the guest's own reserved pages,
+ *     IDT limit 0, interrupts off, direction flag clear, no stack (RSP = 0),
+ *     RDI = pa of struct vl_start_info, RSI = pa of Linux's boot_params.
+ *
+ * A Linux bzImage is entered by Linux's 64-bit boot protocol (Documentation/x86/boot.rst) in the
+ * same state. It finds struct vl_start_info as the payload of the setup_data node of type
+ * VL_SETUP_DATA_TYPE; kernels that do not know the type skip it.
+ *
+ * Everything that the structure points to lies inside the guest's RAM, in pages that no memory
+ * map entry of type VL_MEMORY_RAM overlaps in use: for Linux it is all inside the setup_data
+ * node, which Linux reserves; other kernels keep [reserved_start, reserved_end) out of their
+ * allocator for as long as they use it.
+ */
+#ifndef VELLUM_PUBLIC_START_H
+#define VELLUM_PUBLIC_START_H
+
+#include "types.h"
+
+#define VL_NOTE_NAME       "Vellum"
+#define VL_NOTE_ABI        1           /* n_type of the note */
+#define VL_SETUP_DATA_TYPE 0x4d4c4c56u /* "VLLM" */
+
+#define VL_START_MAGIC                                                                             \
+	0x314d554c4c4556ull /* "VELLUM1" and a zero byte, as a little-endian number */
+
+/* Version of the ABI. A change that an old guest would notice raises the major number and is
+ * refused by an older one's note; additions raise the minor number. */
+#define VL_ABI_MAJOR 0
+#define VL_ABI_MINOR 1
+
+/** Descriptor of the ELF note: the ABI that the kernel was written for. */
+struct vl_note {
+	uint32_t abi_major;
+	uint32_t abi_minor;
+};
+VL_ABI_ASSERT(sizeof(struct vl_note) == 8, "vl_note is ABI");
+
+/* Types of memory ranges; the numbers are those of ACPI's address ranges and of e820. */
+#define VL_MEMORY_RAM      1
+#define VL_MEMORY_RESERVED 2 /* firmware, devices, Vellum's partition, RAM that is not shown */
+#define VL_MEMORY_ACPI     3 /* ACPI tables; may be used as RAM after they were read */
+#define VL_MEMORY_NVS      4
+#define VL_MEMORY_BAD      5
+
+/** One range of the guest's memory map: bytes [start, start + size), sorted, disjoint. */
+struct vl_memory_range {
+	uint64_t start; /* physical address, bytes */
+	uint64_t size;  /* bytes */
+	uint32_t type;  /* VL_MEMORY_* */
+	uint32_t reserved;
+};
+VL_ABI_ASSERT(sizeof(struct vl_memory_range) == 24, "vl_memory_range is ABI");
+
+/** What a guest is given at its start. All addresses are guest physical; 0 means "none". */
+struct vl_start_info {
+	uint64_t magic; /* VL_START_MAGIC */
+	uint32_t abi_major;
+	uint32_t abi_minor;
+	uint32_t size;  /* bytes of this structure that Vellum filled */
+	uint32_t domid; /* the guest's own domain id */
+	uint64_t reserved_start;
+	uint64_t reserved_end; /* these pages hold all that this structure points to but the initrd
+				*/
+	uint64_t hypercall_page; /* one page of position-independent code, see hypercall.h */
+	uint64_t memory_map;     /* array of struct vl_memory_range */
+	uint32_t memory_map_count;
+	uint32_t cmdline_size; /* bytes, with the closing zero */
+	uint64_t cmdline;
+	uint64_t initrd;
+	uint64_t initrd_size; /* bytes */
+	uint64_t rsdp;        /* copy of ACPI's root pointer */
+	uint64_t boot_params; /* Linux's boot_params */
+};
+VL_ABI_ASSERT(sizeof(struct vl_start_info) == 104, "vl_start_info is ABI");
+
+#endif
