@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The processor's instructions that C has no words for, one accessor each, and
+ * the names of the bits in its registers (SDM volume 3, chapter 2 and 4;
+ * volume 4 for MSRs). Accessors that order memory have a "memory" clobber: the
+ * compiler otherwise moves plain stores across them.
+ */
+#ifndef VELLUM_LIB_X86_H
+#define VELLUM_LIB_X86_H
+
+#include "lib/types.h"
+
+#define CR0_PE ((u64)1 << 0)
+#define CR0_MP ((u64)1 << 1)
+#define CR0_ET ((u64)1 << 4)
+#define CR0_NE ((u64)1 << 5)
+#define CR0_WP ((u64)1 << 16)
+#define CR0_PG ((u64)1 << 31)
+
+#define CR4_PAE  ((u64)1 << 5)
+#define CR4_PGE  ((u64)1 << 7)
+#define CR4_LA57 ((u64)1 << 12)
+
+#define MSR_EFER 0xc0000080u
+#define EFER_SCE ((u64)1 << 0)
+#define EFER_LME ((u64)1 << 8)
+#define EFER_LMA ((u64)1 << 10)
+#define EFER_NXE ((u64)1 << 11)
+
+#define RFLAGS_FIXED ((u64)1 << 1)
+#define RFLAGS_IF    ((u64)1 << 9)
+
+/* Vectors that Vellum names (SDM volume 3, table 6-1). */
+#define VECTOR_DB     1
+#define VECTOR_NMI    2
+#define VECTOR_DF     8
+#define VECTOR_PF     14
+#define VECTOR_MC     18
+#define NR_EXCEPTIONS 32
+
+/** Operand of LGDT/SGDT/LIDT/SIDT in 64-bit mode. */
+struct table_register {
+	u16 limit; /* bytes - 1 */
+	u64 base;  /* va */
+} __attribute__((packed));
+_Static_assert(sizeof(struct table_register) == 10, "hardware layout");
+
+static inline void outb(u16 port, u8 value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline u8 inb(u16 port)
+{
+	u8 value;
+
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline u64 rdmsr(u32 msr)
+{
+	u32 low, high;
+
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+	return (u64)high << 32 | low;
+}
+
+static inline void wrmsr(u32 msr, u64 value)
+{
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
+}
+
+static inline u64 rdtsc(void)
+{
+	u32 low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (u64)high << 32 | low;
+}
+
+struct cpuid {
+	u32 eax, ebx, ecx, edx;
+};
+
+static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
+{
+	struct cpuid r;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+			 : "a"(leaf), "c"(subleaf));
+	return r;
+}
+
+#define DEFINE_READ(name, insn)                                                                    \
+	static inline u64 name(void)                                                               \
+	{                                                                                          \
+		u64 value;                                                                         \
+                                                                                                   \
+		__asm__ volatile(insn : "=r"(value) : : "memory");                                 \
+		return value;                                                                      \
+	}
+#define DEFINE_WRITE(name, insn)                                                                   \
+	static inline void name(u64 value)                                                         \
+	{                                                                                          \
+		__asm__ volatile(insn : : "r"(value) : "memory");                                  \
+	}
+DEFINE_READ(read_cr0, "mov %%cr0, %0")
+DEFINE_READ(read_cr2, "mov %%cr2, %0")
+DEFINE_READ(read_cr3, "mov %%cr3, %0")
+DEFINE_READ(read_cr4, "mov %%cr4, %0")
+DEFINE_WRITE(write_cr0, "mov %0, %%cr0")
+DEFINE_WRITE(write_cr3, "mov %0, %%cr3")
+DEFINE_WRITE(write_cr4, "mov %0, %%cr4")
+#undef DEFINE_READ
+#undef DEFINE_WRITE
+
+static inline void lgdt(const struct table_register *r)
+{
+	__asm__ volatile("lgdt %0" : : "m"(*r) : "memory");
+}
+
+static inline void lidt(const struct table_register *r)
+{
+	__asm__ volatile("lidt %0" : : "m"(*r) : "memory");
+}
+
+static inline void ltr(u16 selector)
+{
+	__asm__ volatile("ltr %0" : : "r"(selector) : "memory");
+}
+
+/** Stop this CPU for good: no interrupt, no way on. */
+static inline __attribute__((noreturn)) void halt_forever(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+#endif
