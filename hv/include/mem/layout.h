@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where Vellum lives in virtual memory: top-level slots 256..271, which Linux
+ * keeps free for a hypervisor (DESIGN section 3). Constants only, so that
+ * assembly and the linker script share them.
+ */
+#ifndef VELLUM_MEM_LAYOUT_H
+#define VELLUM_MEM_LAYOUT_H
+
+/* Slot 256: the image, linked here, wherever it is in RAM. */
+#define IMAGE_BASE 0xffff800000000000
+
+/* Slots 257..271: machine address m is readable and writable at DIRECT_BASE + m. */
+#define DIRECT_BASE 0xffff808000000000
+#define DIRECT_END  0xffff880000000000
+
+/* GRUB may put the image at any multiple of this; the image is smaller (linker script). */
+#define IMAGE_ALIGN 0x200000
+
+#define STACK_SIZE 32768 /* of each CPU; aligned to its size, see cpu/percpu.h */
+
+#ifndef __ASSEMBLER__
+
+#include "lib/types.h"
+
+/* Set by the linker script; only their addresses mean anything. */
+extern char image_start[], image_text_end[], image_rodata_end[], image_end[];
+
+/** The direct map: va of machine memory. Valid for RAM below 4 GiB at boot, then for all RAM. */
+static inline void *direct(ma_t ma)
+{
+	return (void *)(DIRECT_BASE + ma.v);
+}
+
+#endif
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Vellum's own address space (DESIGN section 3), and its move into the
+ * partition.
+ */
+#ifndef VELLUM_MEM_OWN_TABLES_H
+#define VELLUM_MEM_OWN_TABLES_H
+
+#include "domain/memmap.h"
+#include "lib/failure.h"
+#include "lib/types.h"
+#include "public/hypercall.h"
+
+/** Where the boot loader put the image; until own_tables_enter(). */
+ma_t own_load_address(void);
+
+/** Bytes of text and constants. */
+u64 own_text_size(void);
+
+/** Bytes at the partition's start that Vellum's image takes. */
+u64 own_image_size(void);
+
+/**
+ * Build the tables in the partition (frames_init() was done): the image at IMAGE_BASE from
+ * `image` (machine address of its future copy, own_image_size() bytes), W^X; every range of the
+ * machine's map at DIRECT_BASE, not executable, Vellum's own text and constants read-only there
+ * too; the VGA text screen. Fails with VL_ENOMEM when the partition is too small for them.
+ */
+int own_tables_build(const struct memmap *machine, ma_t image, struct failure *f);
+
+/**
+ * Copy the image, which runs at machine address `from`, to the place given to own_tables_build()
+ * and go on there. Every va stays what it is; the low identity map is gone.
+ */
+void own_tables_enter(ma_t from);
+
+/** The root, and its top-level entries from slot VL_FIRST_SLOT on; returns how many are in use. */
+ma_t own_root(void);
+u32 own_slots(u64 slot[VL_MAX_SLOTS]);
+
+/** Va of the VGA text screen in these tables. */
+volatile u16 *own_vga_text(void);
+
+/** Largest page level that the CPU has: 3 with 1 GiB pages, else 2. */
+u32 cpu_page_levels(void);
+
+/** PTE_NX if the CPU has it (then EFER.NXE is set here), else 0. */
+u64 cpu_enable_nx(void);
+
+#endif

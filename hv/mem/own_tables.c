@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Vellum's own page tables. Owns invariants M1 (no page of Vellum is writable
+ * and executable, under any of its addresses) and M2 (everything of Vellum is
+ * below slots 256..271, so a guest root carries it in those entries alone).
+ * No entry is global: CR3 loads must be able to drop them.
+ */
+#include "mem/own_tables.h"
+
+#include "lib/panic.h"
+#include "lib/string.h"
+#include "lib/x86.h"
+#include "mem/frames.h"
+#include "mem/layout.h"
+#include "mem/pagetable.h"
+#include "public/errno.h"
+
+#define VGA_TEXT   0xb8000u
+#define VGA_SIZE   0x8000u
+#define VGA_VA     (IMAGE_BASE + IMAGE_ALIGN)
+#define SLOT_SHIFT 39
+
+/* boot/entry.S: copies the image and loads the new root, keeping nothing on the stack between. */
+void relocate(u64 dst, u64 src, u64 size, u64 root);
+
+/* boot/entry.S: its first entry maps the image where it was loaded. */
+extern const u64 boot_pd_image[];
+
+static struct pagetable own;
+static ma_t own_image;
+
+static bool alloc_table(void *context, mfn_t *out)
+{
+	(void)context;
+	return frame_alloc(out);
+}
+
+u32 cpu_page_levels(void)
+{
+	if (cpuid(0x80000000, 0).eax >= 0x80000001 && (cpuid(0x80000001, 0).edx & (1u << 26)))
+		return 3;
+	return 2;
+}
+
+u64 cpu_enable_nx(void)
+{
+	if (!(cpuid(0x80000001, 0).edx & (1u << 20)))
+		return 0;
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
+	return PTE_NX;
+}
+
+ma_t own_load_address(void)
+{
+	return (ma_t){round_down(boot_pd_image[0], IMAGE_ALIGN)};
+}
+
+u64 own_text_size(void)
+{
+	return (u64)(image_rodata_end - image_start);
+}
+
+u64 own_image_size(void)
+{
+	return (u64)(image_end - image_start);
+}
+
+static bool map_image(u64 nx)
+{
+	u64 text = (u64)(image_text_end - image_start);
+	u64 rodata = (u64)(image_rodata_end - image_text_end);
+	u64 data = (u64)(image_end - image_rodata_end);
+	ma_t ma = own_image;
+
+	if (!pagetable_map(&own, IMAGE_BASE, ma, text, 0))
+		return false;
+	ma.v += text;
+	if (!pagetable_map(&own, IMAGE_BASE + text, ma, rodata, nx))
+		return false;
+	ma.v += rodata;
+	if (!pagetable_map(&own, IMAGE_BASE + text + rodata, ma, data, nx | PTE_W))
+		return false;
+	return pagetable_map(&own, VGA_VA, (ma_t){VGA_TEXT}, VGA_SIZE,
+			     nx | PTE_W | PTE_PCD | PTE_PWT);
+}
+
+static bool map_machine(const struct memmap *machine, u64 nx)
+{
+	for (u32 i = 0; i < machine->count; i++) {
+		const struct vl_memory_range *r = &machine->range[i];
+
+		if (r->type != VL_MEMORY_RAM && r->type != VL_MEMORY_ACPI)
+			continue;
+		if (!pagetable_map(&own, DIRECT_BASE + r->start, (ma_t){r->start}, r->size,
+				   nx | PTE_W))
+			return false;
+	}
+	/* The same frames as the image's text and constants: read-only here as well (M1). */
+	return pagetable_protect(&own, DIRECT_BASE + own_image.v, own_text_size(), nx);
+}
+
+int own_tables_build(const struct memmap *machine, ma_t image, struct failure *f)
+{
+	u64 nx = cpu_enable_nx();
+	mfn_t root;
+
+	if (memmap_end(machine) > DIRECT_END - DIRECT_BASE)
+		return fail(f, VL_ERANGE,
+			    "the machine has memory above 7.5 TiB, which Vellum cannot map: boot "
+			    "with less memory");
+	own = (struct pagetable){.max_level = cpu_page_levels(), .alloc = alloc_table};
+	own_image = image;
+	if (frame_alloc(&root)) {
+		own.root = mfn_to_ma(root);
+		if (map_image(nx) && map_machine(machine, nx))
+			return 0;
+	}
+	return fail(f, VL_ENOMEM,
+		    "Vellum's partition is too small for its page tables: give it more memory "
+		    "with vellum_mem=");
+}
+
+void own_tables_enter(ma_t from)
+{
+	relocate((u64)direct(own_image), (u64)direct(from), own_image_size(), own.root.v);
+}
+
+ma_t own_root(void)
+{
+	return own.root;
+}
+
+u32 own_slots(u64 slot[VL_MAX_SLOTS])
+{
+	const u64 *root = direct(own.root);
+	u32 used = 0;
+
+	for (u32 i = 0; i < VL_MAX_SLOTS; i++) {
+		slot[i] = root[VL_FIRST_SLOT + i];
+		if (slot[i] != 0)
+			used = i + 1;
+	}
+	return used;
+}
+
+volatile u16 *own_vga_text(void)
+{
+	return (volatile u16 *)VGA_VA;
+}
