@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Offsets and constants for assembly, generated: the build compiles this to
+ * assembly and turns each `->NAME value` line into a #define of
+ * build/gen/cpu/asm_offsets.h, so that C and assembly cannot disagree.
+ */
+#include "domain/start_area.h"
+#include "public/hypercall.h"
+
+#define DEFINE(name, value)                                                                        \
+	__asm__ volatile("\n.ascii \"->" #name " %c0\"\n" : : "i"((long)(value)))
+
+void asm_offsets(void);
+
+void asm_offsets(void)
+{
+	DEFINE(FIRST_SLOT, VL_FIRST_SLOT);
+	DEFINE(MAX_SLOTS, VL_MAX_SLOTS);
+	DEFINE(HYPERCALL_DATA, VL_HYPERCALL_DATA_OFFSET);
+	DEFINE(DATA_DIRECT_MAP, offsetof(struct vl_hypercall_data, direct_map));
+	DEFINE(DATA_ENTRY, offsetof(struct vl_hypercall_data, entry));
+	DEFINE(DATA_NR_SLOTS, offsetof(struct vl_hypercall_data, nr_slots));
+	DEFINE(DATA_SLOT, offsetof(struct vl_hypercall_data, slot));
+	DEFINE(START_GDT_REGISTER, offsetof(struct start_head, gdt_register));
+	DEFINE(START_IDT_REGISTER, offsetof(struct start_head, idt_register));
+	DEFINE(START_STACK,
+	       offsetof(struct start_head, stack) + sizeof(((struct start_head *)0)->stack));
+	DEFINE(START_TRAMPOLINE, offsetof(struct start_head, trampoline));
+	DEFINE(START_TRAMPOLINE_SIZE, sizeof(((struct start_head *)0)->trampoline));
+	DEFINE(START_INFO, offsetof(struct start_head, info));
+	DEFINE(START_GUEST_CS, START_GUEST_CS);
+	DEFINE(START_GUEST_DS, START_GUEST_DS);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The panic screen. Everything that it reads may be damaged, so it walks frame
+ * pointers only inside the CPU's own stack, and a panic inside a panic stops
+ * at once.
+ */
+#include "cpu/panic.h"
+
+#include "cpu/percpu.h"
+#include "cpu/symbols.h"
+#include "lib/print.h"
+
+#define MAX_DEPTH 24
+
+static const struct log_sink *panic_sink[2];
+static bool panicking;
+
+void panic_set_sinks(const struct log_sink *first, const struct log_sink *second)
+{
+	panic_sink[0] = first;
+	panic_sink[1] = second;
+}
+
+static void print_address(const char *what, u64 va)
+{
+	u64 offset;
+	const char *name = symbol_find(va, &offset);
+
+	if (name != NULL)
+		log_print("vellum:   %s %016lx %s+0x%lx\n", what, va, name, offset);
+	else
+		log_print("vellum:   %s %016lx\n", what, va);
+}
+
+static void print_registers(const struct trap_frame *f)
+{
+	log_print("vellum: rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx,
+		  f->rdx);
+	log_print("vellum: rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", f->rsi, f->rdi, f->rbp,
+		  f->rsp);
+	log_print("vellum: r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n", f->r8, f->r9, f->r10,
+		  f->r11);
+	log_print("vellum: r12 %016lx r13 %016lx r14 %016lx r15 %016lx\n", f->r12, f->r13, f->r14,
+		  f->r15);
+	log_print("vellum: rip %016lx cs %04lx ss %04lx rflags %08lx\n", f->rip, f->cs, f->ss,
+		  f->rflags);
+}
+
+static void print_backtrace(const struct trap_frame *f, u64 rbp)
+{
+	u64 bottom = (u64)this_cpu() + sizeof(struct cpu);
+	u64 top = (u64)this_cpu() + STACK_SIZE;
+
+	log_print("vellum: backtrace:\n");
+	if (f != NULL)
+		print_address("in  ", f->rip);
+	for (int depth = 0; depth < MAX_DEPTH; depth++) {
+		const u64 *frame = (const u64 *)rbp;
+
+		if (rbp < bottom || rbp + 16 > top || rbp % 8 != 0)
+			break;
+		print_address("from", frame[1]);
+		if (frame[0] <= rbp)
+			break;
+		rbp = frame[0];
+	}
+}
+
+static void print_events(void)
+{
+	static const char *const names[] = {
+		[EVENT_HYPERCALL] = "hypercall",
+		[EVENT_NMI] = "nmi at",
+	};
+	struct cpu *cpu = this_cpu();
+
+	log_print("vellum: recent events, oldest first:\n");
+	for (u32 i = 0; i < NR_EVENTS; i++) {
+		const struct event *e = &cpu->event[(cpu->next_event + i) % NR_EVENTS];
+
+		if (e->kind != EVENT_NONE && e->kind < ARRAY_SIZE(names))
+			log_print("vellum:   tsc %lu %s 0x%lx -> 0x%lx\n", e->tsc, names[e->kind],
+				  e->a, e->b);
+	}
+}
+
+static void __attribute__((noreturn, format(printf, 3, 0)))
+panic_va(const struct trap_frame *frame, u64 rbp, const char *fmt, va_list ap)
+{
+	char text[192];
+
+	if (panicking)
+		halt_forever();
+	panicking = true;
+	log_set_sinks(panic_sink[0], panic_sink[1]);
+	vl_vsnprintf(text, sizeof(text), fmt, ap);
+	log_print("\nvellum: panic: %s\n", text);
+	log_print("vellum: cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx\n", read_cr0(), read_cr2(),
+		  read_cr3(), read_cr4());
+	if (frame != NULL)
+		print_registers(frame);
+	print_backtrace(frame, rbp);
+	print_events();
+	log_print("vellum: halted: this is a bug in Vellum, please report the lines above\n");
+	halt_forever();
+}
+
+void panic_frame(const struct trap_frame *frame, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	panic_va(frame, frame->rbp, fmt, ap);
+}
+
+void panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	panic_va(NULL, (u64)__builtin_frame_address(0), fmt, ap);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything that belongs to one CPU, reached through one structure. It stands
+ * at the bottom of the CPU's hypervisor stack, which is aligned to its size,
+ * so that any code finds it from RSP alone: no segment base, which in
+ * passthrough is the guest's, has to be touched on the way in.
+ */
+#ifndef VELLUM_CPU_PERCPU_H
+#define VELLUM_CPU_PERCPU_H
+
+#include "lib/types.h"
+#include "lib/x86.h"
+#include "mem/layout.h"
+
+/* What happened lately: printed by a panic. */
+enum event_kind {
+	EVENT_NONE,
+	EVENT_HYPERCALL, /* a: number, b: result */
+	EVENT_NMI,       /* a: rip */
+};
+
+struct event {
+	u64 tsc;
+	enum event_kind kind;
+	u64 a, b;
+};
+
+#define NR_EVENTS 32
+
+struct tss {
+	u32 reserved0;
+	u64 rsp[3];
+	u64 reserved1;
+	u64 ist[7]; /* ist[0] is IST 1 */
+	u64 reserved2;
+	u16 reserved3;
+	u16 iomap_base;
+} __attribute__((packed));
+_Static_assert(sizeof(struct tss) == 104, "SDM volume 3, figure 8-11");
+
+/** A gate of the IDT in 64-bit mode (SDM volume 3, figure 6-8). */
+struct gate {
+	u16 offset_low;
+	u16 selector;
+	u8 ist;
+	u8 type;
+	u16 offset_middle;
+	u32 offset_high;
+	u32 reserved;
+};
+_Static_assert(sizeof(struct gate) == 16, "SDM volume 3, figure 6-8");
+
+#define GDT_CODE 0x08
+#define GDT_DATA 0x10
+#define GDT_TSS  0x18 /* two entries */
+#define NR_GDT   5
+
+#define NR_IST         3
+#define IST_STACK_SIZE 2048
+
+struct cpu {
+	/* Stacks of #DF, NMI and #MC. In here, so that this_cpu() works on them too. */
+	u8 ist_stack[NR_IST][IST_STACK_SIZE] __attribute__((aligned(16)));
+	u32 index;
+	bool in_hypercall; /* from passthrough, on the IDT of descriptors_enter() */
+	bool nmi_pending;  /* an NMI came while Vellum ran: the guest gets it on the way out */
+	u64 hypercalls;
+	u64 gdt[NR_GDT];
+	struct tss tss;
+	/* [0]: with stacks of their own for #DF, NMI and #MC, as long as our TSS is loaded;
+	 * [1]: without, for hypercalls in passthrough, where TR is the guest's. */
+	struct gate idt[2][NR_EXCEPTIONS];
+	struct table_register gdt_register;
+	struct table_register idt_register[2];
+	u32 next_event;
+	struct event event[NR_EVENTS];
+};
+
+/** A CPU's stack with its structure below; grows down from the end. */
+union cpu_stack {
+	struct cpu cpu;
+	u8 bytes[STACK_SIZE];
+};
+_Static_assert(sizeof(union cpu_stack) == STACK_SIZE, "struct cpu must leave room for the stack");
+_Static_assert(sizeof(struct cpu) <= STACK_SIZE / 2, "at least 16 KiB of stack");
+
+extern union cpu_stack boot_cpu;
+
+/** The running CPU's structure. Only on a hypervisor stack. */
+static inline struct cpu *this_cpu(void)
+{
+	return (struct cpu *)((uintptr_t)__builtin_frame_address(0) & ~((uintptr_t)STACK_SIZE - 1));
+}
+
+/** Note an event in this CPU's ring. */
+void event_note(enum event_kind kind, u64 a, u64 b);
+
+#endif
