@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The list of domains. Owns invariant D1: what domain_buffer() returns is the
+ * caller's own RAM, never Vellum's or another domain's.
+ */
+#include "domain/domain.h"
+
+#include "lib/print.h"
+#include "mem/layout.h"
+
+static struct domain first_domain;
+static struct domain *const domains = &first_domain;
+
+void domain_init(void)
+{
+	vl_snprintf(first_domain.name, sizeof(first_domain.name), "first");
+	first_domain.nr_vcpus = 1;
+	first_domain.mode = VL_MODE_PASSTHROUGH;
+	first_domain.state = VL_STATE_RUNNING;
+}
+
+struct domain *domain_first(void)
+{
+	return &first_domain;
+}
+
+struct domain *domain_next(u64 domid)
+{
+	struct domain *d = domains;
+
+	while (d != NULL && d->domid < domid)
+		d = d->next;
+	return d;
+}
+
+struct domain *domain_find(u64 domid, struct domain *self)
+{
+	struct domain *d = domid == VL_DOMID_SELF ? self : domain_next(domid);
+
+	return d != NULL && (d == self || d->domid == domid) ? d : NULL;
+}
+
+u32 domain_count(void)
+{
+	u32 n = 0;
+
+	for (struct domain *d = domains; d != NULL; d = d->next)
+		n++;
+	return n;
+}
+
+void *domain_buffer(const struct domain *d, pa_t pa, u64 size)
+{
+	struct range r = {pa.v, pa.v + size};
+
+	if (size == 0 || size > PAGE_SIZE || pa.v % PAGE_SIZE + size > PAGE_SIZE)
+		return NULL;
+	return memmap_is_ram(&d->memory, r) ? direct((ma_t){pa.v}) : NULL;
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Vellum's command line (see domain/options.h). Pure. One table names every
+ * option; the list in the sentence for an unknown one is made from the same
+ * macro, so that the two cannot differ.
+ */
+#include "domain/options.h"
+
+#include "lib/string.h"
+#include "public/errno.h"
+
+/* A piece of the command line; not terminated. */
+struct text {
+	const char *p;
+	size_t length;
+};
+
+#define KNOWN "vellum_mem=, mem=, console=, serial=, kernel_crc= and debug"
+
+/* The first so many characters of a word are quoted in sentences. */
+#define QUOTE(t) (int)min_u64((t).length, 48), (t).p
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool equals(struct text t, const char *s)
+{
+	return strlen(s) == t.length && memcmp(t.p, s, t.length) == 0;
+}
+
+/* Value of a digit in bases up to 16, or 255. */
+static u32 digit_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (u32)(c - '0');
+	if (c >= 'a' && c <= 'f')
+		return (u32)(c - 'a') + 10;
+	if (c >= 'A' && c <= 'F')
+		return (u32)(c - 'A') + 10;
+	return 255;
+}
+
+/* Take digits (decimal, or hexadecimal after 0x) off the front of `t`. A value that does not fit
+ * into 64 bits becomes the largest one, which every caller's bound refuses. */
+static bool take_number(struct text *t, u64 *value)
+{
+	u32 base = 10;
+	size_t digits = 0;
+
+	if (t->length >= 2 && t->p[0] == '0' && (t->p[1] == 'x' || t->p[1] == 'X')) {
+		base = 16;
+		t->p += 2;
+		t->length -= 2;
+	}
+	*value = 0;
+	for (; t->length > 0 && digit_value(*t->p) < base; t->p++, t->length--, digits++) {
+		u32 digit = digit_value(*t->p);
+
+		*value = *value > (~(u64)0 - digit) / base ? ~(u64)0 : *value * base + digit;
+	}
+	return digits > 0;
+}
+
+/* A number of bytes with a suffix K, M, G or T; too large a one saturates as above. */
+static bool parse_size(struct text t, u64 *bytes)
+{
+	u32 shift = 0;
+
+	if (!take_number(&t, bytes) || t.length > 1)
+		return false;
+	if (t.length == 0)
+		return true;
+	switch (*t.p | 0x20) {
+	case 't':
+		shift += 10; /* fall through */
+	case 'g':
+		shift += 10; /* fall through */
+	case 'm':
+		shift += 10; /* fall through */
+	case 'k':
+		shift += 10;
+		break;
+	default:
+		return false;
+	}
+	*bytes = *bytes > ~(u64)0 >> shift ? ~(u64)0 : *bytes << shift;
+	return true;
+}
+
+static int set_partition(struct options *o, struct text value, struct failure *f)
+{
+	u64 size;
+
+	if (!parse_size(value, &size))
+		return fail(f, VL_EINVAL,
+			    "vellum_mem=%.*s is not a size; write a number with K, M or G, as in "
+			    "vellum_mem=64M.",
+			    QUOTE(value));
+	if (size < OPTIONS_PARTITION_MIN)
+		return fail(f, VL_ERANGE,
+			    "vellum_mem=%.*s is too small for Vellum; use at least %luM, or leave "
+			    "it out for %luM.",
+			    QUOTE(value), OPTIONS_PARTITION_MIN / MIB,
+			    OPTIONS_PARTITION_DEFAULT / MIB);
+	if (size > OPTIONS_PARTITION_MAX)
+		return fail(f, VL_ERANGE,
+			    "vellum_mem=%.*s is more than Vellum can use; use at most %luM, or "
+			    "leave it out for %luM.",
+			    QUOTE(value), OPTIONS_PARTITION_MAX / MIB,
+			    OPTIONS_PARTITION_DEFAULT / MIB);
+	o->partition_size = size;
+	return 0;
+}
+
+static int set_memory(struct options *o, struct text value, struct failure *f)
+{
+	if (equals(value, "contiguous"))
+		o->memory = MEM_CONTIGUOUS;
+	else if (equals(value, "all"))
+		o->memory = MEM_ALL;
+	else
+		return fail(f, VL_EINVAL, "mem=%.*s is unknown; use mem=contiguous or mem=all.",
+			    QUOTE(value));
+	return 0;
+}
+
+static int set_console(struct options *o, struct text value, struct failure *f)
+{
+	if (equals(value, "serial"))
+		o->console = CONSOLE_SERIAL;
+	else if (equals(value, "vga"))
+		o->console = CONSOLE_VGA;
+	else if (equals(value, "both"))
+		o->console = CONSOLE_SERIAL | CONSOLE_VGA;
+	else if (equals(value, "none"))
+		o->console = 0;
+	else
+		return fail(f, VL_EINVAL,
+			    "console=%.*s is unknown; use console=serial, vga, both or none.",
+			    QUOTE(value));
+	return 0;
+}
+
+/* A 16550 divides 115200 baud and has 8 registers. */
+static bool parse_serial(struct text t, u64 *port, u64 *baud)
+{
+	*baud = 115200;
+	if (!take_number(&t, port))
+		return false;
+	if (t.length > 0) {
+		if (*t.p != ',')
+			return false;
+		t.p++;
+		t.length--;
+		if (!take_number(&t, baud) || t.length > 0)
+			return false;
+	}
+	return *port > 0 && *port <= 0xfff8 && *baud >= 50 && *baud <= 115200 &&
+	       115200 % *baud == 0;
+}
+
+static int set_serial(struct options *o, struct text value, struct failure *f)
+{
+	u64 port, baud;
+
+	if (!parse_serial(value, &port, &baud))
+		return fail(f, VL_EINVAL,
+			    "serial=%.*s is not an I/O port and a speed that divides 115200; "
+			    "write it as in serial=0x3f8,115200.",
+			    QUOTE(value));
+	o->serial_port = (u16)port;
+	o->serial_baud = (u32)baud;
+	return 0;
+}
+
+static int set_kernel_crc(struct options *o, struct text value, struct failure *f)
+{
+	if (!equals(value, "on") && !equals(value, "off"))
+		return fail(f, VL_EINVAL,
+			    "kernel_crc=%.*s is unknown; use kernel_crc=on or kernel_crc=off.",
+			    QUOTE(value));
+	o->kernel_crc = equals(value, "on");
+	return 0;
+}
+
+static int unknown_option(struct text word, struct failure *f)
+{
+	return fail(f, VL_EINVAL,
+		    "Unknown option \"%.*s\"; the options are " KNOWN
+		    " (the guest's own options belong to its module2 line in grub.cfg).",
+		    QUOTE(word));
+}
+
+static int set_option(struct options *o, struct text word, struct failure *f)
+{
+	static const struct {
+		const char name[12];
+		int (*set)(struct options *o, struct text value, struct failure *f);
+	} table[] = {
+		{"vellum_mem", set_partition},  {"mem", set_memory},
+		{"console", set_console},       {"serial", set_serial},
+		{"kernel_crc", set_kernel_crc},
+	};
+	struct text name = word;
+	struct text value;
+
+	if (equals(word, "debug")) {
+		o->debug = true;
+		return 0;
+	}
+	for (name.length = 0; name.length < word.length && word.p[name.length] != '=';)
+		name.length++;
+	if (name.length == word.length)
+		return unknown_option(word, f);
+	value = (struct text){word.p + name.length + 1, word.length - name.length - 1};
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (equals(name, table[i].name))
+			return table[i].set(o, value, f);
+	return unknown_option(word, f);
+}
+
+/* Take the next word off *cursor; false at the end. */
+static bool next_word(const char **cursor, struct text *word)
+{
+	while (is_blank(**cursor))
+		(*cursor)++;
+	word->p = *cursor;
+	while (**cursor != 0 && !is_blank(**cursor))
+		(*cursor)++;
+	word->length = (size_t)(*cursor - word->p);
+	return word->length > 0;
+}
+
+int options_parse(const char *cmdline, struct options *out, struct failure *f)
+{
+	struct text word;
+	int result = 0;
+
+	*out = (struct options){
+		.partition_size = OPTIONS_PARTITION_DEFAULT,
+		.memory = MEM_CONTIGUOUS,
+		.console = CONSOLE_SERIAL | CONSOLE_VGA,
+		.serial_port = 0x3f8,
+		.serial_baud = 115200,
+		.kernel_crc = true,
+	};
+	for (bool first = true; next_word(&cmdline, &word); first = false) {
+		struct failure later;
+		int err;
+
+		if (first && word.p[0] == '/')
+			continue;
+		err = set_option(out, word, result ? &later : f);
+		if (result == 0)
+			result = err;
+	}
+	return result;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Vellum's own command line (what stands after its name in grub.cfg). The one
+ * place that knows the options' names; an unknown one is refused by name
+ * rather than ignored, because a mistyped option that silently does nothing
+ * is found much later.
+ */
+#ifndef VELLUM_DOMAIN_OPTIONS_H
+#define VELLUM_DOMAIN_OPTIONS_H
+
+#include "domain/memmap.h"
+#include "lib/failure.h"
+#include "lib/types.h"
+
+#define OPTIONS_PARTITION_DEFAULT (64 * MIB)
+#define OPTIONS_PARTITION_MIN     (16 * MIB)
+#define OPTIONS_PARTITION_MAX     (1 * GIB)
+
+/** Bits of struct options.console. */
+#define CONSOLE_SERIAL 1u
+#define CONSOLE_VGA    2u
+
+struct options {
+	u64 partition_size;      /* vellum_mem=SIZE[K|M|G|T], bytes */
+	enum memory_mode memory; /* mem=contiguous|all */
+	u32 console;             /* console=serial|vga|both|none, CONSOLE_* bits */
+	u16 serial_port;         /* serial=PORT[,BAUD], I/O port of a 16550 */
+	u32 serial_baud;
+	bool kernel_crc; /* kernel_crc=on|off: check the bzImage's CRC-32 */
+	bool debug;      /* debug: log more */
+};
+
+/**
+ * Parse `cmdline`, words separated by blanks; a first word that starts with '/' is the image's path
+ * and is skipped. `out` starts from the defaults and takes every option that is understood, also
+ * when another one fails: so a console choice holds for printing the failure. Fails with VL_EINVAL
+ * (unknown option, missing or malformed value) or VL_ERANGE (value out of bounds) for the first
+ * bad option.
+ */
+int options_parse(const char *cmdline, struct options *out, struct failure *f);
+
+#endif
