@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The calls that only tell: version, hypervisor, domains, log.
+ */
+#include "cpu/percpu.h"
+#include "domain/domain.h"
+#include "lib/log.h"
+#include "lib/print.h"
+#include "lib/string.h"
+#include "mem/frames.h"
+#include "mem/machine.h"
+#include "mem/own_tables.h"
+#include "public/errno.h"
+#include "version.h"
+#include "hypercall_handlers.h"
+
+/* Copy `known` bytes of an answer into the caller's buffer, as far as they fit. */
+static s64 answer(struct domain *d, pa_t pa, u64 size, const void *from, u64 known)
+{
+	void *buffer;
+
+	if (size == 0)
+		return -VL_EINVAL;
+	buffer = domain_buffer(d, pa, size);
+	if (buffer == NULL)
+		return -VL_EFAULT;
+	memcpy(buffer, from, min_u64(size, known));
+	return (s64)min_u64(size, known);
+}
+
+s64 call_version(struct domain *d)
+{
+	(void)d;
+	return (s64)VL_ABI_MAJOR << 16 | VL_ABI_MINOR;
+}
+
+s64 call_hv_info(struct domain *d, pa_t info, u64 info_size)
+{
+	struct vl_hv_info hv = {
+		.abi_major = VL_ABI_MAJOR,
+		.abi_minor = VL_ABI_MINOR,
+		.partition_start = frames_partition().start,
+		.partition_size = range_size(frames_partition()),
+		.partition_free = frames_free_count() << PAGE_SHIFT,
+		.image_size = own_text_size(),
+		.machine_ram = memmap_ram_total(machine_map()),
+		.hypercalls = this_cpu()->hypercalls,
+		.nr_domains = domain_count(),
+		.nr_cpus = 1,
+	};
+
+	vl_snprintf(hv.version, sizeof(hv.version), "%s", VELLUM_VERSION);
+	vl_snprintf(hv.build, sizeof(hv.build), "%s", VELLUM_BUILD);
+	return answer(d, info, info_size, &hv, sizeof(hv));
+}
+
+s64 call_domain_info(struct domain *d, u64 domid, pa_t info, u64 info_size)
+{
+	const struct domain *found = domain_find(domid, d);
+	struct vl_domain_info out;
+
+	if (found == NULL)
+		return -VL_ENOENT;
+	out = (struct vl_domain_info){
+		.domid = found->domid,
+		.mode = found->mode,
+		.state = found->state,
+		.nr_vcpus = found->nr_vcpus,
+		.memory = memmap_ram_total(&found->memory),
+		.hypercalls = found->hypercalls,
+		.tsc_start = found->tsc_start,
+		.tsc_now = rdtsc(),
+	};
+	memcpy(out.name, found->name, sizeof(out.name));
+	return answer(d, info, info_size, &out, sizeof(out));
+}
+
+s64 call_domain_next(struct domain *d, u64 domid)
+{
+	const struct domain *next;
+
+	(void)d;
+	if (domid > VL_DOMID_MAX)
+		return -VL_EINVAL;
+	next = domain_next(domid);
+	return next != NULL ? (s64)next->domid : -VL_ENOENT;
+}
+
+s64 call_console_read(struct domain *d, pa_t text, u64 text_size)
+{
+	struct vl_console_read io;
+	u8 *buffer;
+
+	if (text_size < sizeof(io))
+		return -VL_EINVAL;
+	buffer = domain_buffer(d, text, text_size);
+	if (buffer == NULL)
+		return -VL_EFAULT;
+	/* A copy: the guest may write to its buffer while we look at it. */
+	memcpy(&io, buffer, sizeof(io));
+	if (io.pos > log_end())
+		return -VL_EINVAL;
+	io.size = (u32)log_read(&io.pos, (char *)buffer + sizeof(io), text_size - sizeof(io));
+	io.end = log_end();
+	io.reserved = 0;
+	memcpy(buffer, &io, sizeof(io));
+	return io.size;
+}
