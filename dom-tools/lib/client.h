@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypercalls as C functions for programs, over any transport. Owns two
+ * rules: nothing is called before the ABI's major version was found equal,
+ * and no answer of Vellum is believed before it was checked (sizes, closing
+ * zeros, order of ids), so that callers may print and index with it.
+ *
+ * Every function returns 0, or a negative errno with its sentence in `e`.
+ */
+#ifndef DOM_TOOLS_LIB_CLIENT_H
+#define DOM_TOOLS_LIB_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dom-tools/lib/transport.h"
+#include "public/calls.h"
+
+struct vl_client {
+	struct vl_transport *transport;
+	uint32_t abi_major; /* of the running Vellum */
+	uint32_t abi_minor;
+};
+
+/** Start to use an open transport. EPROTO: Vellum speaks another major version of the ABI. */
+int vl_connect(struct vl_client *c, struct vl_transport *t, struct vl_error *e);
+
+/** Facts about the hypervisor. Fields that an older Vellum does not know are 0. */
+int vl_get_hv_info(struct vl_client *c, struct vl_hv_info *info, struct vl_error *e);
+
+/** Facts about a domain, `domid` being its id or VL_DOMID_SELF. ENOENT: there is none. */
+int vl_get_domain(struct vl_client *c, uint32_t domid, struct vl_domain_info *info,
+		  struct vl_error *e);
+
+/** Store the lowest id >= `from` that a domain has. ENOENT: there is none. */
+int vl_next_domain(struct vl_client *c, uint32_t from, uint32_t *domid, struct vl_error *e);
+
+/** One piece of the hypervisor's log. Positions are bytes since boot. */
+struct vl_log_chunk {
+	uint64_t start; /* of the first byte of text; above what was asked for if that was lost */
+	uint64_t end;   /* after the newest byte of the whole log */
+	size_t size;    /* bytes of text; 0 when there is nothing newer */
+	char text[4096 - sizeof(struct vl_console_read)]; /* not zero-terminated */
+};
+
+/** Read the log at `pos`. EPERM: only the first guest may. */
+int vl_read_log(struct vl_client *c, uint64_t pos, struct vl_log_chunk *chunk, struct vl_error *e);
+
+/** Words for VL_MODE_* and VL_STATE_*; "unknown" for a number of a later version. */
+const char *vl_mode_name(uint32_t mode);
+const char *vl_state_name(uint32_t state);
+
+#endif

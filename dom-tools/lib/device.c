@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hypercalls by ioctl on /dev/vellum, see device.h. The driver checks nothing
+ * but memory safety; an ioctl that fails therefore means that vl and the
+ * kernel's driver do not belong together, not that Vellum refused something.
+ */
+#include "dom-tools/lib/device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* Present whenever the driver is, device node or not: that tells the two causes of ENOENT apart. */
+#define SYSFS_NODE "/sys/class/misc/vellum"
+
+static int explain_missing(int err, struct vl_error *e)
+{
+	if (access(SYSFS_NODE, F_OK) == 0)
+		return vl_fail(e, err,
+			       "the kernel runs under Vellum but " VL_DEVICE_PATH " is missing; "
+			       "mount devtmpfs on /dev (mount -t devtmpfs dev /dev)");
+	return vl_fail(e, err,
+		       "there is no " VL_DEVICE_PATH ": this kernel was not started by Vellum, or "
+		       "lacks CONFIG_VELLUM; boot a kernel with Vellum's patches from Vellum's "
+		       "entry of the GRUB menu");
+}
+
+static int explain_open(int err, struct vl_error *e)
+{
+	switch (err) {
+	case ENOENT:
+	case ENXIO:
+	case ENODEV:
+		return explain_missing(err, e);
+	case EACCES:
+	case EPERM:
+		return vl_fail(e, err, "may not open " VL_DEVICE_PATH " (%s); run it as root",
+			       strerror(err));
+	default:
+		return vl_fail(e, err, "cannot open " VL_DEVICE_PATH " (%s); `dmesg` may say more",
+			       strerror(err));
+	}
+}
+
+static int device_call(struct vl_transport *t, struct vl_ioctl_call *call, struct vl_error *e)
+{
+	const struct vl_device *dev = (const struct vl_device *)t;
+	int err;
+
+	if (ioctl(dev->fd, VL_IOCTL_CALL, call) == 0)
+		return 0;
+	err = errno;
+	if (err == EPERM || err == EACCES)
+		return vl_fail(e, err, "the kernel does not allow hypercalls (%s); run it as root",
+			       strerror(err));
+	return vl_fail(e, err,
+		       "the driver behind " VL_DEVICE_PATH " refused the call (%s): kernel and vl "
+		       "are not of the same Vellum; use the vl that was built with this kernel",
+		       strerror(err));
+}
+
+static void device_close(struct vl_transport *t)
+{
+	struct vl_device *dev = (struct vl_device *)t;
+
+	close(dev->fd);
+	dev->fd = -1;
+}
+
+static const struct vl_transport_ops device_ops = {
+	.call = device_call,
+	.close = device_close,
+};
+
+int vl_device_open(struct vl_device *dev, struct vl_error *e)
+{
+	dev->transport.ops = &device_ops;
+	dev->fd = open(VL_DEVICE_PATH, O_RDWR | O_CLOEXEC);
+	if (dev->fd < 0)
+		return explain_open(errno, e);
+	return 0;
+}

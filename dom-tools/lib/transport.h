@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a hypercall gets from a program to Vellum. The library above knows only
+ * this interface, so that another way in (a test's, a remote machine's) needs
+ * no change there. The one shipped is /dev/vellum, in device.h.
+ */
+#ifndef DOM_TOOLS_LIB_TRANSPORT_H
+#define DOM_TOOLS_LIB_TRANSPORT_H
+
+#include "dom-tools/lib/error.h"
+#include "public/device.h"
+
+struct vl_transport;
+
+struct vl_transport_ops {
+	/**
+	 * Carry one hypercall to Vellum and back. Returns 0 when Vellum answered, whatever it
+	 * answered (call->result, and the buffer if the answer is not an error); a negative errno
+	 * with its sentence in `e` when the call did not get there.
+	 */
+	int (*call)(struct vl_transport *t, struct vl_ioctl_call *call, struct vl_error *e);
+
+	/** Give the connection back. `t` must not be used after it. */
+	void (*close)(struct vl_transport *t);
+};
+
+/** A connection; an implementation embeds it as its first member. */
+struct vl_transport {
+	const struct vl_transport_ops *ops;
+};
+
+#endif

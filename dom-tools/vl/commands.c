@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command table itself, see command.h. The order is that of `vl help`.
+ */
+#include "dom-tools/vl/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define JSON                                                                                       \
+	{                                                                                          \
+		'j', "json", "print JSON instead of text"                                          \
+	}
+
+static const struct option_spec no_options[] = {{0}};
+
+static const struct option_spec json_options[] = {JSON, {0}};
+
+static const struct option_spec dmesg_options[] = {
+	JSON,
+	{'f', "follow", "go on printing what is added, until interrupted"},
+	{0},
+};
+
+const struct command commands[] = {
+	{
+		.name = "info",
+		.summary = "show the hypervisor, its memory and this guest's mode",
+		.details = "Sizes are bytes in JSON, and KiB in text.\n",
+		.options = json_options,
+		.needs_vellum = true,
+		.run = cmd_info,
+	},
+	{
+		.name = "list",
+		.summary = "list all domains, or one",
+		.details = "Mem is in MiB. Calls counts the hypercalls that the domain made.\n",
+		.options = json_options,
+		.operand = {{OPERAND_DOMAIN, .optional = true}},
+		.needs_vellum = true,
+		.run = cmd_list,
+	},
+	{
+		.name = "dmesg",
+		.summary = "print the hypervisor's log",
+		.details = "Only the first guest may read the log. --follow prints text only.\n",
+		.options = dmesg_options,
+		.needs_vellum = true,
+		.run = cmd_dmesg,
+	},
+	{
+		.name = "version",
+		.summary = "show the versions of vl and of the running Vellum",
+		.details = "`vl --version` prints that of vl alone and needs no Vellum.\n",
+		.options = json_options,
+		.needs_vellum = true,
+		.run = cmd_version,
+	},
+	{
+		.name = "help",
+		.summary = "list the commands, or explain one",
+		.options = no_options,
+		.operand = {{OPERAND_COMMAND, .optional = true}},
+		.run = cmd_help,
+	},
+	{
+		.name = "__complete",
+		.summary = "print completions of the last word, one a line",
+		.options = no_options,
+		.hidden = true,
+		.raw = true,
+		.run = cmd_complete,
+	},
+	{0},
+};
+
+const struct command *find_command(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+bool option_given(const struct invocation *inv, const char *name)
+{
+	const struct option_spec *spec = inv->command->options;
+
+	for (size_t i = 0; spec[i].name; i++)
+		if (strcmp(spec[i].name, name) == 0)
+			return inv->option[i];
+	abort(); /* a command asks for an option that its own table does not have */
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Completion. The shell's part (vl.bash) passes the words after `vl` up to
+ * the cursor; here, where the command table is, they become candidates for
+ * the last one. Live names and ids of domains are offered where the table
+ * says that a domain goes. It never fails: without Vellum there are none.
+ */
+#include "dom-tools/vl/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "dom-tools/lib/device.h"
+#include "dom-tools/lib/domains.h"
+#include "dom-tools/vl/options.h"
+#include "dom-tools/vl/output.h"
+
+static void offer(const char *candidate, const char *typed)
+{
+	if (strncmp(candidate, typed, strlen(typed)) == 0)
+		puts(candidate);
+}
+
+static void offer_commands(const char *typed)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (!c->hidden)
+			offer(c->name, typed);
+}
+
+static void offer_long(const char *name, const char *typed)
+{
+	char word[64];
+
+	snprintf(word, sizeof(word), "--%s", name);
+	offer(word, typed);
+}
+
+static void offer_options(const struct command *c, const char *typed)
+{
+	for (const struct option_spec *o = c->options; o->name; o++)
+		offer_long(o->name, typed);
+	offer_long("help", typed);
+}
+
+/* Whether a shell can insert the name as it is; others are left to their ids. */
+static bool is_plain(const char *name)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789._+-";
+
+	return *name && strspn(name, plain) == strlen(name);
+}
+
+static void offer_domains(const char *typed)
+{
+	struct vl_device dev;
+	struct vl_client client;
+	struct vl_domain_list list;
+	struct vl_error ignored;
+	char id[16];
+
+	if (vl_device_open(&dev, &ignored))
+		return;
+	if (vl_connect(&client, &dev.transport, &ignored) == 0 &&
+	    vl_list_domains(&client, &list, &ignored) == 0) {
+		for (size_t i = 0; i < list.count; i++) {
+			snprintf(id, sizeof(id), "%u", list.domain[i].domid);
+			offer(id, typed);
+			if (is_plain(list.domain[i].name))
+				offer(list.domain[i].name, typed);
+		}
+		vl_free_domains(&list);
+	}
+	dev.transport.ops->close(&dev.transport);
+}
+
+/* Operands among the words between the command and the one under the cursor. */
+static int count_operands(char **words, int n)
+{
+	int operands = 0;
+
+	for (int i = 0; i < n; i++)
+		operands += words[i][0] != '-';
+	return operands;
+}
+
+static void offer_arguments(const struct command *c, char **words, int n, const char *typed)
+{
+	int position = count_operands(words, n);
+
+	if (typed[0] == '-') {
+		offer_options(c, typed);
+		return;
+	}
+	if (position >= operands_most(c))
+		return;
+	if (c->operand[position].kind == OPERAND_DOMAIN)
+		offer_domains(typed);
+	else if (c->operand[position].kind == OPERAND_COMMAND)
+		offer_commands(typed);
+}
+
+int cmd_complete(struct invocation *inv, struct vl_error *e)
+{
+	int n = inv->nr_operands;
+	const struct command *c;
+
+	(void)e;
+	if (n == 0)
+		return 0;
+	if (n == 1) {
+		offer_commands(inv->operands[0]);
+		if (inv->operands[0][0] == '-') {
+			offer_long("help", inv->operands[0]);
+			offer_long("version", inv->operands[0]);
+		}
+		return 0;
+	}
+	c = find_command(inv->operands[0]);
+	if (c && !c->hidden)
+		offer_arguments(c, inv->operands + 1, n - 2, inv->operands[n - 1]);
+	return 0;
+}

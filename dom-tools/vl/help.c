@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Usage lines, `vl help` and the offer of a near command, see help.h.
+ */
+#include "dom-tools/vl/help.h"
+
+#include <string.h>
+
+const char *operand_label(enum operand_kind kind)
+{
+	switch (kind) {
+	case OPERAND_DOMAIN:
+		return "ID | NAME";
+	case OPERAND_COMMAND:
+		return "COMMAND";
+	case OPERAND_NONE:
+		break;
+	}
+	return "";
+}
+
+void print_usage(FILE *out, const struct command *c)
+{
+	fprintf(out, "usage: vl %s", c->name);
+	for (const struct option_spec *o = c->options; o->name; o++) {
+		if (o->letter)
+			fprintf(out, " [-%c | --%s]", o->letter, o->name);
+		else
+			fprintf(out, " [--%s]", o->name);
+	}
+	for (int i = 0; i < MAX_OPERANDS && c->operand[i].kind != OPERAND_NONE; i++)
+		fprintf(out, c->operand[i].optional ? " [%s]" : " {%s}",
+			operand_label(c->operand[i].kind));
+	fputc('\n', out);
+}
+
+void print_general_usage(FILE *out)
+{
+	fputs("usage: vl COMMAND [OPTION ...] [ARGUMENT ...]\n"
+	      "       vl {-h | --help | --version}\n",
+	      out);
+}
+
+void print_command_help(FILE *out, const struct command *c)
+{
+	print_usage(out, c);
+	fprintf(out, "\n%s: %s.\n", c->name, c->summary);
+	if (c->details)
+		fputs(c->details, out);
+	fputc('\n', out);
+	for (const struct option_spec *o = c->options; o->name; o++) {
+		if (o->letter)
+			fprintf(out, "  -%c, --%-12s %s\n", o->letter, o->name, o->help);
+		else
+			fprintf(out, "      --%-12s %s\n", o->name, o->help);
+	}
+	fprintf(out, "  -h, --%-12s %s\n", "help", "print this and do nothing else");
+}
+
+void print_help(FILE *out)
+{
+	print_general_usage(out);
+	fputs("\nThe commands:\n", out);
+	for (const struct command *c = commands; c->name; c++)
+		if (!c->hidden)
+			fprintf(out, "  %-12s %s\n", c->name, c->summary);
+	fputs("\n`vl help COMMAND` explains one, vl(1) all of them.\n"
+	      "Exit codes: 0 done, 1 failed, 2 wrong usage.\n",
+	      out);
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Levenshtein distance of two short words, row by row; words too long for it are far apart. */
+static size_t distance(const char *a, const char *b)
+{
+	enum { LONGEST = 32 };
+	size_t row[LONGEST + 1];
+	size_t n = strlen(b);
+
+	if (n > LONGEST || strlen(a) > LONGEST)
+		return LONGEST;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 0; a[i]; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i + 1;
+		for (size_t j = 0; j < n; j++) {
+			size_t replace = diagonal + (a[i] != b[j]);
+
+			diagonal = row[j + 1];
+			row[j + 1] = least(replace, least(row[j], row[j + 1]) + 1);
+		}
+	}
+	return row[n];
+}
+
+int unknown_command(const char *word, struct vl_error *e)
+{
+	const struct command *nearest = NULL;
+	size_t best = 3; /* farther than two slips of a finger is a guess */
+
+	for (const struct command *c = commands; c->name; c++) {
+		size_t d = distance(word, c->name);
+
+		if (!c->hidden && d < best && d < strlen(c->name)) {
+			best = d;
+			nearest = c;
+		}
+	}
+	if (nearest)
+		return vl_fail(e, VL_USAGE, "unknown command `%s`; did you mean `%s`?", word,
+			       nearest->name);
+	return vl_fail(e, VL_USAGE, "unknown command `%s`; `vl help` lists them", word);
+}
+
+int cmd_help(struct invocation *inv, struct vl_error *e)
+{
+	const struct command *c;
+
+	if (inv->nr_operands == 0) {
+		print_help(stdout);
+		return 0;
+	}
+	c = find_command(inv->operands[0]);
+	if (!c)
+		return unknown_command(inv->operands[0], e);
+	print_command_help(stdout, c);
+	return 0;
+}

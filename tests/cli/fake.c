@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vl-fake is vl, all of it, with the few system calls by which it reaches the
+ * outside replaced at link time (ld --wrap): so the device transport and its
+ * sentences are under test too. The world behind them is the file that the
+ * variable VL_WORLD names, see world.h. The driver's part is played here by
+ * the rules of public/device.h.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "dom-tools/lib/device.h"
+#include "tests/cli/world.h"
+
+#define FAKE_FD 12345
+#define PAGE    4096
+
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_close(int fd);
+int __wrap_access(const char *path, int mode);
+int __wrap_nanosleep(const struct timespec *interval, struct timespec *left);
+
+static struct world *world(void)
+{
+	static struct world w;
+	static int loaded;
+
+	if (!loaded) {
+		const char *path = getenv("VL_WORLD");
+
+		if (!path)
+			world_die("the variable VL_WORLD is not set");
+		loaded = 1;
+		world_load(&w, path);
+	}
+	return &w;
+}
+
+static int fails_with(int err)
+{
+	if (!err)
+		return 0;
+	errno = err;
+	return -1;
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	(void)flags;
+	if (strcmp(path, VL_DEVICE_PATH) != 0)
+		world_die("vl opens %s", path);
+	return fails_with(world()->open_error) ? -1 : FAKE_FD;
+}
+
+int __wrap_close(int fd)
+{
+	if (fd != FAKE_FD)
+		world_die("vl closes %d, which it did not open", fd);
+	return 0;
+}
+
+int __wrap_access(const char *path, int mode)
+{
+	(void)mode;
+	(void)path;
+	return world()->sysfs ? 0 : fails_with(ENOENT);
+}
+
+/* One hypercall as the driver carries it: by way of a page of its own. */
+static int carry(struct vl_ioctl_call *call)
+{
+	static char page[PAGE];
+
+	if (call->buffer_size > PAGE || call->buffer_arg > 3 || call->reserved)
+		return fails_with(EINVAL);
+	memset(page, 0x5a, sizeof(page));
+	if (call->buffer_size) {
+		memcpy(page, (const void *)(uintptr_t)call->buffer, call->buffer_size);
+		call->arg[call->buffer_arg] = 0x1000;
+		call->arg[call->buffer_arg + 1] = call->buffer_size;
+	}
+	call->result = world_call(world(), call->nr, call->arg, page, call->buffer_size);
+	if (call->buffer_size && call->result >= 0)
+		memcpy((void *)(uintptr_t)call->buffer, page, call->buffer_size);
+	return 0;
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	struct vl_ioctl_call *call;
+	va_list ap;
+
+	va_start(ap, request);
+	call = va_arg(ap, struct vl_ioctl_call *);
+	va_end(ap);
+	if (fd != FAKE_FD || request != VL_IOCTL_CALL)
+		return fails_with(ENOTTY);
+	return world()->ioctl_error ? fails_with(world()->ioctl_error) : carry(call);
+}
+
+/* Sleeping is when the log grows; when nothing is left to happen, the user presses ^C. */
+int __wrap_nanosleep(const struct timespec *interval, struct timespec *left)
+{
+	(void)interval;
+	(void)left;
+	if (!world_next_event(world(), &world()->on_sleep))
+		raise(SIGINT);
+	return 0;
+}

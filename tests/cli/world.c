@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pretended hypervisor: answers by the rules of docs/hypercalls.md, see
+ * world.h. What the documents leave to the caller's discipline (arguments that
+ * a call does not have are 0) is enforced here.
+ */
+#include "tests/cli/world.h"
+
+#include <string.h>
+
+static int64_t fill(void *page, uint32_t size, const void *info, size_t known)
+{
+	size_t n = size < known ? size : known;
+
+	if (size == 0)
+		return -VL_EINVAL;
+	memcpy(page, info, n);
+	return (int64_t)n;
+}
+
+static int64_t domain_info(struct world *w, uint64_t domid, void *page, uint32_t size)
+{
+	if (domid == VL_DOMID_SELF)
+		domid = w->self;
+	for (size_t i = 0; i < w->nr_domains; i++)
+		if (w->domain[i].domid == domid && !w->vanished[i])
+			return fill(page, size, &w->domain[i], sizeof(w->domain[i]));
+	return -VL_ENOENT;
+}
+
+static int64_t domain_next(const struct world *w, uint64_t domid)
+{
+	if (domid > VL_DOMID_MAX)
+		return -VL_EINVAL;
+	for (size_t i = 0; i < w->nr_domains; i++)
+		if (w->domain[i].domid >= domid)
+			return w->domain[i].domid;
+	return -VL_ENOENT;
+}
+
+static int64_t console_read(struct world *w, void *page, uint32_t size)
+{
+	uint64_t oldest = w->log_size > w->ring ? w->log_size - w->ring : 0;
+	struct vl_console_read head;
+	uint64_t n;
+
+	if (size < sizeof(head))
+		return -VL_EINVAL;
+	memcpy(&head, page, sizeof(head));
+	if (head.pos > w->log_size)
+		return -VL_EINVAL;
+	if (head.pos < oldest)
+		head.pos = oldest;
+	n = w->log_size - head.pos;
+	if (n > size - sizeof(head))
+		n = size - sizeof(head);
+	head.end = w->log_size;
+	head.size = (uint32_t)n;
+	memcpy(page, &head, sizeof(head));
+	memcpy((char *)page + sizeof(head), w->log + head.pos, n);
+	world_next_event(w, &w->on_read);
+	return (int64_t)n;
+}
+
+static void expect_zero(uint64_t nr, const uint64_t *arg, size_t used)
+{
+	for (size_t i = used; i < 5; i++)
+		if (arg[i])
+			world_die("hypercall %llu has argument %zu set, which it does not take",
+				  (unsigned long long)nr, i + 1);
+}
+
+int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page, uint32_t size)
+{
+	static const uint8_t nr_args[VL_CALL_LIMIT] = {
+		[VL_CALL_HV_INFO] = 2,
+		[VL_CALL_DOMAIN_INFO] = 3,
+		[VL_CALL_DOMAIN_NEXT] = 1,
+		[VL_CALL_CONSOLE_READ] = 2,
+	};
+
+	if (nr >= VL_CALL_LIMIT)
+		return -VL_ENOSYS;
+	expect_zero(nr, arg, nr_args[nr]);
+	if (w->forced[nr])
+		return w->forced_value[nr];
+	switch (nr) {
+	case VL_CALL_VERSION:
+		return w->version;
+	case VL_CALL_HV_INFO:
+		return fill(page, size, &w->hv, sizeof(w->hv));
+	case VL_CALL_DOMAIN_INFO:
+		return domain_info(w, arg[0], page, size);
+	case VL_CALL_DOMAIN_NEXT:
+		return domain_next(w, arg[0]);
+	default:
+		return console_read(w, page, size);
+	}
+}

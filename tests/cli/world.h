@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A Vellum made of a text file, for tests of vl. A world file says what the
+ * device, the driver and the hypervisor would say; world.c answers hypercalls
+ * from it by the rules of docs/hypercalls.md, as strictly as the real one, so
+ * that a wrong argument of vl is noticed. One statement a line:
+ *
+ *   # comment
+ *   open ERRNO                 opening /dev/vellum fails
+ *   sysfs                      the driver's node in sysfs exists
+ *   ioctl ERRNO                every ioctl fails
+ *   abi MAJOR MINOR            what the version call says (default: this ABI)
+ *   hv KEY=VALUE ...           fields of vl_hv_info
+ *   self ID                    the domain that vl runs in (default 0)
+ *   domain ID KEY=VALUE ...    a domain; keys as in vl_domain_info
+ *   vanish ID                  an id that domain_next still gives, but domain_info no longer knows
+ *   ring BYTES                 capacity of the log ring (default 65536)
+ *   log TEXT                   add TEXT to the log
+ *   lines N TEXT               add N lines, "TEXT 1" to "TEXT N"
+ *   onread TEXT                added after the next read of the log; repeats queue up
+ *   onreadlines N TEXT         N lines TEXT, added after the next read
+ *   onsleep TEXT               added while vl sleeps; without one left, SIGINT ends vl
+ *   answer CALL VALUE          CALL (version, hv_info, ...) returns VALUE, a number or -ERRNO
+ *
+ * In TEXT and VALUE, \n, \s (space) and \xNN are escapes.
+ */
+#ifndef TESTS_CLI_WORLD_H
+#define TESTS_CLI_WORLD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "public/calls.h"
+
+enum {
+	MAX_DOMAINS = 64,
+	MAX_EVENTS = 16,
+	MAX_LOG = 1 << 20,
+};
+
+struct events {
+	size_t count;
+	size_t next;
+	char *text[MAX_EVENTS];
+};
+
+struct world {
+	int open_error;
+	int ioctl_error;
+	int sysfs;
+	int64_t version;
+	struct vl_hv_info hv;
+	uint32_t self;
+	size_t nr_domains;
+	struct vl_domain_info domain[MAX_DOMAINS]; /* ascending ids */
+	int vanished[MAX_DOMAINS];
+	uint64_t ring;
+	uint64_t log_size; /* bytes since boot; the log keeps all, the ring is pretended */
+	char log[MAX_LOG];
+	struct events on_read;
+	struct events on_sleep;
+	int forced[VL_CALL_LIMIT]; /* `answer` was given for the call */
+	int64_t forced_value[VL_CALL_LIMIT];
+};
+
+/** Read a world file; ends the program with a sentence if it is not one. */
+void world_load(struct world *w, const char *path);
+
+/** Answer hypercall `nr`, the buffer being `size` bytes at `page` where (arg, arg + 1) name it. */
+int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page, uint32_t size);
+
+/** Add the next of the events' texts to the log; returns 0 if there was none left. */
+int world_next_event(struct world *w, struct events *events);
+
+/** End the program: vl broke a rule of the ABI, or the world file is wrong. */
+void world_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+#endif

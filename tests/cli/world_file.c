@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reader of world files, see world.h for their form.
+ */
+#include "tests/cli/world.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *world_path = "world";
+static int world_line;
+
+void world_die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "vl-fake: %s:%d: ", world_path, world_line);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	_Exit(99);
+}
+
+/* Cut the next word off *rest. Never NULL; "" at the end. */
+static char *word(char **rest)
+{
+	char *start = *rest + strspn(*rest, " \t");
+	size_t n = strcspn(start, " \t");
+
+	*rest = start + n + (start[n] ? 1 : 0);
+	start[n] = 0;
+	return start;
+}
+
+static uint64_t number(const char *text)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 0);
+
+	if (!*text || *end)
+		world_die("`%s` is not a number", text);
+	return n;
+}
+
+static int error_number(const char *name)
+{
+	static const struct {
+		const char *name;
+		int err;
+	} known[] = {
+		{"EPERM", EPERM},   {"ENOENT", ENOENT}, {"EIO", EIO},       {"ENXIO", ENXIO},
+		{"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM}, {"EACCES", EACCES}, {"EFAULT", EFAULT},
+		{"EBUSY", EBUSY},   {"ENODEV", ENODEV}, {"EINVAL", EINVAL}, {"EMFILE", EMFILE},
+		{"ENOTTY", ENOTTY}, {"ENOSYS", ENOSYS},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(known[i].name, name) == 0)
+			return known[i].err;
+	world_die("unknown error `%s`", name);
+}
+
+/* Replace the escapes in place; returns the length. */
+static size_t unescape(char *text)
+{
+	char *to = text;
+	unsigned int byte;
+
+	for (const char *from = text; *from;) {
+		if (*from != '\\') {
+			*to++ = *from++;
+		} else if (from[1] == 'n' || from[1] == 's') {
+			*to++ = from[1] == 'n' ? '\n' : ' ';
+			from += 2;
+		} else if (sscanf(from, "\\x%2x", &byte) == 1) {
+			*to++ = (char)byte;
+			from += 4;
+		} else {
+			world_die("unknown escape in `%s`", text);
+		}
+	}
+	*to = 0;
+	return (size_t)(to - text);
+}
+
+static void add_log(struct world *w, const char *text, size_t n)
+{
+	if (w->log_size + n > MAX_LOG)
+		world_die("the log is too long");
+	memcpy(w->log + w->log_size, text, n);
+	w->log_size += n;
+}
+
+static void add_lines(struct world *w, char *rest)
+{
+	uint64_t n = number(word(&rest));
+	char line[256];
+
+	for (uint64_t i = 1; i <= n; i++) {
+		int used = snprintf(line, sizeof(line), "%s %llu\n", rest, (unsigned long long)i);
+
+		add_log(w, line, (size_t)used);
+	}
+}
+
+static void add_event(struct events *events, const char *text)
+{
+	if (events->count == MAX_EVENTS)
+		world_die("too many events");
+	events->text[events->count++] = strdup(text);
+}
+
+/* One event that adds N lines: enough to overwrite the ring between two reads. */
+static void add_lines_event(struct events *events, char *rest)
+{
+	uint64_t n = number(word(&rest));
+	size_t step = strlen(rest) + 2;
+	char *text = calloc(n, step + 1);
+
+	for (uint64_t i = 0; i < n && text; i++)
+		strcat(strcat(text, rest), "\\n");
+	add_event(events, text);
+	free(text);
+}
+
+int world_next_event(struct world *w, struct events *events)
+{
+	char *text;
+
+	if (events->next == events->count)
+		return 0;
+	text = events->text[events->next++];
+	add_log(w, text, unescape(text));
+	free(text);
+	return 1;
+}
+
+static void set_text(char *to, size_t size, char *value)
+{
+	size_t n = unescape(value);
+
+	if (n > size) /* n == size: not zero-terminated, which vl must survive */
+		world_die("`%s` is too long", value);
+	memcpy(to, value, n);
+}
+
+static void set_hv(struct world *w, const char *key, char *value)
+{
+	struct vl_hv_info *hv = &w->hv;
+
+	if (strcmp(key, "version") == 0)
+		set_text(hv->version, sizeof(hv->version), value);
+	else if (strcmp(key, "build") == 0)
+		set_text(hv->build, sizeof(hv->build), value);
+	else if (strcmp(key, "partition_start") == 0)
+		hv->partition_start = number(value);
+	else if (strcmp(key, "partition_size") == 0)
+		hv->partition_size = number(value);
+	else if (strcmp(key, "partition_free") == 0)
+		hv->partition_free = number(value);
+	else if (strcmp(key, "image_size") == 0)
+		hv->image_size = number(value);
+	else if (strcmp(key, "machine_ram") == 0)
+		hv->machine_ram = number(value);
+	else if (strcmp(key, "hypercalls") == 0)
+		hv->hypercalls = number(value);
+	else if (strcmp(key, "nr_cpus") == 0)
+		hv->nr_cpus = (uint32_t)number(value);
+	else
+		world_die("unknown key `%s`", key);
+}
+
+static void set_domain(struct world *w, const char *key, char *value)
+{
+	struct vl_domain_info *d = &w->domain[w->nr_domains - 1];
+
+	if (strcmp(key, "name") == 0)
+		set_text(d->name, sizeof(d->name), value);
+	else if (strcmp(key, "mode") == 0)
+		d->mode = (uint32_t)number(value);
+	else if (strcmp(key, "state") == 0)
+		d->state = (uint32_t)number(value);
+	else if (strcmp(key, "nr_vcpus") == 0)
+		d->nr_vcpus = (uint32_t)number(value);
+	else if (strcmp(key, "memory") == 0)
+		d->memory = number(value);
+	else if (strcmp(key, "hypercalls") == 0)
+		d->hypercalls = number(value);
+	else if (strcmp(key, "tsc_start") == 0)
+		d->tsc_start = number(value);
+	else if (strcmp(key, "tsc_now") == 0)
+		d->tsc_now = number(value);
+	else
+		world_die("unknown key `%s`", key);
+}
+
+static void pairs(struct world *w, char *rest,
+		  void (*set)(struct world *w, const char *key, char *value))
+{
+	for (char *pair = word(&rest); *pair; pair = word(&rest)) {
+		char *value = strchr(pair, '=');
+
+		if (!value)
+			world_die("`%s` is not KEY=VALUE", pair);
+		*value = 0;
+		set(w, pair, value + 1);
+	}
+}
+
+static void add_domain(struct world *w, char *rest, int vanished)
+{
+	uint32_t id = (uint32_t)number(word(&rest));
+
+	if (w->nr_domains == MAX_DOMAINS)
+		world_die("too many domains");
+	if (w->nr_domains && w->domain[w->nr_domains - 1].domid >= id)
+		world_die("ids must ascend");
+	w->vanished[w->nr_domains] = vanished;
+	w->domain[w->nr_domains++] = (struct vl_domain_info){.domid = id};
+	pairs(w, rest, set_domain);
+}
+
+static uint64_t call_number(const char *name)
+{
+	static const char *const names[VL_CALL_LIMIT] = {
+		[VL_CALL_VERSION] = "version",           [VL_CALL_HV_INFO] = "hv_info",
+		[VL_CALL_DOMAIN_INFO] = "domain_info",   [VL_CALL_DOMAIN_NEXT] = "domain_next",
+		[VL_CALL_CONSOLE_READ] = "console_read",
+	};
+
+	for (uint64_t i = 0; i < VL_CALL_LIMIT; i++)
+		if (names[i] && strcmp(names[i], name) == 0)
+			return i;
+	world_die("unknown call `%s`", name);
+}
+
+static void force_answer(struct world *w, char *rest)
+{
+	uint64_t nr = call_number(word(&rest));
+	const char *value = word(&rest);
+
+	w->forced[nr] = 1;
+	if (value[0] == '-' && value[1] == 'E')
+		w->forced_value[nr] = -error_number(value + 1);
+	else
+		w->forced_value[nr] = strtoll(value, NULL, 0);
+}
+
+static void set_abi(struct world *w, char *rest)
+{
+	w->hv.abi_major = (uint32_t)number(word(&rest));
+	w->hv.abi_minor = (uint32_t)number(word(&rest));
+	w->version = (int64_t)w->hv.abi_major << 16 | w->hv.abi_minor;
+}
+
+static void statement(struct world *w, char *line)
+{
+	char *rest = line;
+	const char *what = word(&rest);
+
+	if (strcmp(what, "open") == 0)
+		w->open_error = error_number(word(&rest));
+	else if (strcmp(what, "ioctl") == 0)
+		w->ioctl_error = error_number(word(&rest));
+	else if (strcmp(what, "sysfs") == 0)
+		w->sysfs = 1;
+	else if (strcmp(what, "abi") == 0)
+		set_abi(w, rest);
+	else if (strcmp(what, "hv") == 0)
+		pairs(w, rest, set_hv);
+	else if (strcmp(what, "self") == 0)
+		w->self = (uint32_t)number(word(&rest));
+	else if (strcmp(what, "domain") == 0 || strcmp(what, "vanish") == 0)
+		add_domain(w, rest, what[0] == 'v');
+	else if (strcmp(what, "ring") == 0)
+		w->ring = number(word(&rest));
+	else if (strcmp(what, "log") == 0)
+		add_log(w, rest, unescape(rest));
+	else if (strcmp(what, "lines") == 0)
+		add_lines(w, rest);
+	else if (strcmp(what, "onread") == 0 || strcmp(what, "onsleep") == 0)
+		add_event(what[2] == 'r' ? &w->on_read : &w->on_sleep, rest);
+	else if (strcmp(what, "onreadlines") == 0)
+		add_lines_event(&w->on_read, rest);
+	else if (strcmp(what, "answer") == 0)
+		force_answer(w, rest);
+	else
+		world_die("unknown statement `%s`", what);
+}
+
+void world_load(struct world *w, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char line[1024];
+
+	world_path = path;
+	if (!f)
+		world_die("cannot open it");
+	w->version = (int64_t)VL_ABI_MAJOR << 16 | VL_ABI_MINOR;
+	w->hv.abi_major = VL_ABI_MAJOR;
+	w->hv.abi_minor = VL_ABI_MINOR;
+	w->ring = 65536;
+	while (fgets(line, sizeof(line), f)) {
+		world_line++;
+		line[strcspn(line, "\n")] = 0;
+		if (line[0] && line[0] != '#')
+			statement(w, line);
+	}
+	fclose(f);
+	for (size_t i = 0; i < w->nr_domains; i++)
+		w->hv.nr_domains += !w->vanished[i];
+}
