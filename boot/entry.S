@@ -26,6 +26,8 @@
 	.section .multiboot2, "a"
 	.balign 8
 multiboot2_header:
+	/* No framebuffer tag: with it GRUB would leave the text screen on BIOS machines. On UEFI, where
+	 * there is none, GRUB passes its graphics mode on anyway, and the guest gets that. */
 	.long 0xe85250d6 /* magic */
 	.long 0          /* i386 protected mode */
 	.long multiboot2_end - multiboot2_header
@@ -38,11 +40,6 @@ multiboot2_header:
 	.long 0xfffff000
 	.long IMAGE_ALIGN
 	.long 1
-	/* Framebuffer is optional: EGA text is what we write to, anything else is the guest's. */
-	.balign 8
-	.word 5, 1
-	.long 20
-	.long 80, 25, 0
 	.balign 8
 	.word 0, 0
 	.long 8
@@ -78,8 +75,7 @@ start32:
 
 	call build_tables
 
-	movl %cr4, %eax
-	orl $0x20, %eax /* PAE */
+	movl $0x20, %eax /* PAE and no more: firmware leaves others set, and start.h names this one */
 	movl %eax, %cr4
 	leal PHYS(boot_pml4), %eax
 	movl %eax, %cr3

@@ -13,7 +13,8 @@
  *     int64_t call(uint64_t nr, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5);
  *
  * in the System V calling convention, callable at CPL 0 with at least 256 bytes of stack, at any
- * interrupt flag; only the convention's call-clobbered registers change. In passthrough it stores
+ * interrupt flag; only the convention's call-clobbered general registers change, FPU and vector
+ * registers do not. In passthrough it stores
  * Vellum's top-level page-table entries into the current root, which it reaches at CR3's address
  * plus `direct_map`, calls Vellum, and takes the entries out again, so that nothing of Vellum is
  * mapped while the guest runs. Needs 4-level paging and, if the CPU has NX, EFER.NXE set.

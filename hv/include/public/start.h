@@ -6,7 +6,7 @@
  * descriptor struct vl_note) and is entered at e_entry, taken as a physical
  * address, with
  *
- *     CPL 0, long mode (CR0.PE|PG|WP|NE, CR4.PAE, EFER.LME|LMA; EFER.NXE if the CPU has NX),
+ *     CPL 0, long mode (CR0.PE|MP|NE|WP|PG, CR4.PAE, EFER.LME|LMA; EFER.NXE if the CPU has NX),
  *     all memory below 4 GiB and all the guest's RAM mapped at va == pa, read, write, execute,
  *     CS = 0x10, DS = ES = SS = 0x18, flat, from a GDT in the guest's own reserved pages,
  *     IDT limit 0, interrupts off, direction flag clear, no stack (RSP = 0),
