@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""The mini guest: the same image in both emulators, its TAP checked line by line."""
+import images
+from bochs import Bochs
+from guest import tap
+from qemu import Qemu
+from registry import test
+
+
+def check_tap(t, m):
+    plan, results = tap(m.console.lines())
+    t.check(plan, "the mini guest prints a plan (1..N)")
+    t.equal(sorted(results), list(range(1, plan + 1)), "numbers of the results")
+    bad = [f"{n} {name}" for n, (ok, name) in results.items() if not ok]
+    t.check(not bad, f"failed in the mini guest: {'; '.join(bad)}")
+    t.log(f"{plan} tests in the guest")
+
+
+@test("mini-qemu", shows="U1 U3 M1", needs="vellum mini", limit=90)
+def mini_qemu(t):
+    """The mini guest boots in passthrough by its ELF note in QEMU and all its tests pass."""
+    m = Qemu(t, images.vellum("mini"))
+    ending = m.wait(80)
+    check_tap(t, m)
+    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+
+
+@test("mini-qemu-uefi", shows="U1", needs="vellum mini", limit=90)
+def mini_qemu_uefi(t):
+    """The same on UEFI firmware."""
+    m = Qemu(t, images.vellum(("mini", "map=all"), opts="mem=all"), firmware="uefi", memory=512)
+    ending = m.wait(80)
+    check_tap(t, m)
+    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+
+
+@test("mini-bochs", shows="U1 U3 M1", needs="vellum mini", limit=90)
+def mini_bochs(t):
+    """The same in Bochs, on a CPU model with other features and stricter checks."""
+    m = Bochs(t, images.vellum("mini"))
+    ending = m.wait(80)
+    check_tap(t, m)
+    t.equal(ending, "shutdown-port", "how the run ended")

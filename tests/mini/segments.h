@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GDT, TSS and the per-CPU area that GS points to.
+ */
+#ifndef MINI_SEGMENTS_H
+#define MINI_SEGMENTS_H
+
+/* Offsets in struct cpu_local, for assembly. */
+#define CPU_KERNEL_RSP 0
+#define CPU_USER_RSP   8
+#define CPU_LEAVE_RSP  16
+
+/* Interrupt stack table entries. */
+#define IST_DOUBLE_FAULT  1
+#define IST_NMI           2
+#define IST_MACHINE_CHECK 3
+
+#ifndef __ASSEMBLER__
+
+#include "lib/types.h"
+
+/** What the entry code finds by GS: swapgs puts it there on each way in from ring 3. */
+struct cpu_local {
+	u64 kernel_rsp; /* stack for SYSCALL, which does not switch stacks by itself */
+	u64 user_rsp;   /* the user's, for the few instructions until it is saved */
+	u64 leave_rsp;  /* where user_run() waits */
+};
+_Static_assert(offsetof(struct cpu_local, user_rsp) == CPU_USER_RSP, "traps.S uses it");
+_Static_assert(offsetof(struct cpu_local, leave_rsp) == CPU_LEAVE_RSP, "user.S uses it");
+
+extern struct cpu_local cpu_local;
+
+/** Load our own GDT, TSS, segment registers and GS base. */
+void segments_init(void);
+
+/** The stack on which the CPU delivers what comes from ring 3 (TSS RSP0). */
+void segments_set_kernel_stack(u64 rsp);
+
+#endif
+#endif

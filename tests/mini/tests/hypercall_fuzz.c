@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Random hypercalls. Each must answer with a result or an error that the ABI
+ * has, and write only into the buffer that it was given, if at all. Buffers
+ * that happen to be our own RAM would be overwritten rightly, so arguments are
+ * drawn from an arena, from what is not RAM, and from sizes and ids.
+ */
+#include "lib/string.h"
+#include "mini/hypercall.h"
+#include "mini/memory.h"
+#include "mini/tap.h"
+#include "mini/tests/random.h"
+
+#define CALLS      10000
+#define SEED       0x76656c6c756dull
+#define FILL       0x5a
+#define FILL_WORD  0x5a5a5a5a5a5a5a5aull
+#define ARENA_SIZE (4 * PAGE_SIZE)
+
+static u8 arena[ARENA_SIZE] __attribute__((aligned(4096)));
+static struct vl_hv_info info __attribute__((aligned(256)));
+
+static u64 partition_address(u64 *state)
+{
+	return info.partition_start + random_below(state, info.partition_size);
+}
+
+static u64 wild(u64 *state)
+{
+	return random_next(state) >> random_below(state, 64);
+}
+
+static u64 argument(u64 *state)
+{
+	u64 x;
+
+	switch (random_below(state, 8)) {
+	case 0:
+	case 1:
+		return ptr_to_pa(arena).v + random_below(state, ARENA_SIZE);
+	case 2:
+		return random_below(state, 512);
+	case 3:
+		return random_below(state, 2 * PAGE_SIZE);
+	case 4:
+		return 0 - random_below(state, 2 * PAGE_SIZE);
+	case 5:
+		return partition_address(state);
+	case 6:
+		return random_below(state, 2) ? VL_DOMID_SELF
+					      : random_below(state, VL_DOMID_MAX + 2);
+	default:
+		x = wild(state);
+		return memory_is_ram(x, 1) ? ~x : x;
+	}
+}
+
+static bool is_documented(s64 r)
+{
+	return r >= 0 || r == -VL_ENOSYS || r == -VL_EFAULT || r == -VL_EINVAL || r == -VL_ENOENT ||
+	       r == -VL_EPERM;
+}
+
+/* A call took the buffer (pa, size) and wrote up to `written` bytes there: it must be one that the
+ * ABI allows, and the filling is put back. Small numbers are addresses in the first MiB, which is
+ * RAM of ours on machines with map=all, and not used. */
+static void refill(u64 pa, u64 size, u64 written)
+{
+	struct range whole = {ptr_to_pa(arena).v, ptr_to_pa(arena).v + ARENA_SIZE};
+
+	CHECK(size > 0 && size <= PAGE_SIZE - pa % PAGE_SIZE, "buffer %#lx + %#lx was taken", pa,
+	      size);
+	if (range_contains(whole, (struct range){pa, pa + size}))
+		memset(arena + (pa - whole.start), FILL, min_u64(size, written));
+	else
+		CHECK(pa < MIB && memory_is_ram(pa, size), "buffer %#lx was taken", pa);
+}
+
+static void check_arena(int call)
+{
+	const u64 *words = (const u64 *)arena;
+
+	for (size_t i = 0; i < ARENA_SIZE / 8; i++)
+		CHECK(words[i] == FILL_WORD, "call %d: %#lx at offset %zu of the arena", call,
+		      words[i], i * 8);
+}
+
+static void one_call(u64 *state, int call)
+{
+	u64 nr = random_below(state, 8) == 0 ? wild(state) : random_below(state, VL_CALL_LIMIT + 2);
+	u64 a[5];
+	s64 r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(a); i++)
+		a[i] = argument(state);
+	r = hypercall_page(nr, a[0], a[1], a[2], a[3], a[4]);
+	CHECK(is_documented(r), "call %d: number %#lx answered %ld", call, nr, r);
+	if (nr == VL_CALL_HV_INFO && r >= 0)
+		refill(a[0], a[1], (u64)r);
+	if (nr == VL_CALL_DOMAIN_INFO && r >= 0)
+		refill(a[1], a[2], (u64)r);
+	if (nr == VL_CALL_CONSOLE_READ && r >= 0)
+		refill(a[0], a[1], sizeof(struct vl_console_read) + (u64)r);
+	check_arena(call);
+}
+
+/* console_read takes its position from the buffer: give it positions that exist now and then. */
+static void seed_position(u64 *state)
+{
+	u64 page = random_below(state, ARENA_SIZE / PAGE_SIZE) * PAGE_SIZE;
+	struct vl_console_read *io = (void *)(arena + page);
+	s64 r;
+
+	io->pos = random_below(state, 4096);
+	r = vl_call_console_read(hypercall_page, ptr_to_pa(io).v,
+				 random_below(state, PAGE_SIZE - 8) + 8);
+	CHECK(is_documented(r), "console_read answered %ld", r);
+	memset(io, FILL, PAGE_SIZE);
+}
+
+TEST(hypercall_fuzz, "U3 I4")
+{
+	u64 state = SEED;
+	s64 r = vl_call_hv_info(hypercall_page, ptr_to_pa(&info).v, sizeof(info));
+
+	CHECK(r == sizeof(info), "result %ld", r);
+	memset(arena, FILL, sizeof(arena));
+	for (int call = 0; call < CALLS; call++) {
+		if (call % 16 == 0)
+			seed_position(&state);
+		one_call(&state, call);
+	}
+	r = vl_call_version(hypercall_page);
+	CHECK(r >> 16 == VL_ABI_MAJOR, "the version is %#lx after the calls", r);
+}
