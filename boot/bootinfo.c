@@ -8,6 +8,7 @@
  */
 #include "boot/bootinfo.h"
 
+#include "lib/load.h"
 #include "lib/string.h"
 #include "public/errno.h"
 
@@ -34,22 +35,6 @@ struct tag {
 	u32 size;
 	const u8 *p;
 };
-
-static u32 get32(const u8 *p)
-{
-	u32 x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
-}
-
-static u64 get64(const u8 *p)
-{
-	u64 x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
-}
 
 static int too_short(const struct tag *t, struct failure *f)
 {
@@ -116,7 +101,7 @@ static int copy_module(const struct tag *t, struct boot_info *out, struct failur
 			    "The boot loader gives more than %u modules; take the superfluous "
 			    "module2 lines out of grub.cfg.",
 			    BOOT_MAX_MODULES);
-	m->mem = (struct range){get32(t->p + 8), get32(t->p + 12)};
+	m->mem = (struct range){load32(t->p + 8), load32(t->p + 12)};
 	if (m->mem.end < m->mem.start)
 		return fail(f, VL_EINVAL,
 			    "The boot loader's information is damaged: module %u ends at %#lx, "
@@ -132,7 +117,7 @@ static int check_memory_tag(const struct tag *t, struct failure *f)
 
 	if (t->size < 16)
 		return too_short(t, f);
-	entry = get32(t->p + 8);
+	entry = load32(t->p + 8);
 	if (entry < MEMORY_ENTRY || entry % 8 != 0 || (t->size - 16) % entry != 0)
 		return fail(f, VL_EINVAL,
 			    "The boot loader's memory map is damaged: %u bytes with entries of %u "
@@ -148,16 +133,16 @@ static int copy_memory(const struct tag *t, struct boot_info *out, struct failur
 	if (err)
 		return err;
 	/* In 64 bits: a large entry size must not wrap the offset. */
-	for (u64 at = 16; at < t->size; at += get32(t->p + 8)) {
+	for (u64 at = 16; at < t->size; at += load32(t->p + 8)) {
 		if (out->memory_count == BOOT_MAX_MEMORY)
 			return fail(f, VL_E2BIG,
 				    "The memory map has more than %u ranges; remove \"cutmem\" and "
 				    "\"badram\" commands from grub.cfg or report this machine.",
 				    BOOT_MAX_MEMORY);
 		out->memory[out->memory_count++] = (struct vl_memory_range){
-			.start = get64(t->p + at),
-			.size = get64(t->p + at + 8),
-			.type = get32(t->p + at + 16),
+			.start = load64(t->p + at),
+			.size = load64(t->p + at + 8),
+			.type = load32(t->p + at + 16),
 		};
 	}
 	return 0;
@@ -174,10 +159,10 @@ static int copy_framebuffer(const struct tag *t, struct boot_info *out, struct f
 		.present = true,
 		.type = p[29],
 		.bpp = p[28],
-		.addr = get64(p + 8),
-		.pitch = get32(p + 16),
-		.width = get32(p + 20),
-		.height = get32(p + 24),
+		.addr = load64(p + 8),
+		.pitch = load32(p + 16),
+		.width = load32(p + 20),
+		.height = load32(p + 24),
 	};
 	/* GRUB's tag has two reserved bytes before the colours, the specification's text has one;
 	 * GRUB's is what loaders and kernels agree on. */
@@ -212,7 +197,7 @@ static int copy_efi64(const struct tag *t, struct boot_info *out, struct failure
 {
 	if (t->size < 16)
 		return too_short(t, f);
-	out->efi_system_table = get64(t->p + 8);
+	out->efi_system_table = load64(t->p + 8);
 	return 0;
 }
 
@@ -254,7 +239,7 @@ static int next_tag(const u8 *p, u32 total, u64 at, struct tag *t, struct failur
 			    "The boot loader's information is truncated: its %u bytes have no end "
 			    "tag; boot with GRUB's multiboot2 command.",
 			    total);
-	*t = (struct tag){.type = get32(p + at), .size = get32(p + at + 4), .p = p + at};
+	*t = (struct tag){.type = load32(p + at), .size = load32(p + at + 4), .p = p + at};
 	if (t->size < TAG_HEAD || t->size > total - at)
 		return fail(f, VL_EINVAL,
 			    "The boot loader's information is damaged: tag %u at offset %lu has %u "
@@ -288,7 +273,7 @@ int boot_info_parse(const void *mbi, size_t limit, struct boot_info *out, struct
 	int err;
 
 	memset(out, 0, sizeof(*out));
-	total = limit < 8 ? 0 : get32(mbi);
+	total = limit < 8 ? 0 : load32(mbi);
 	if (total < 16 || total > limit)
 		return fail(f, VL_EINVAL,
 			    "The boot loader's information claims %u bytes where %lu are readable; "

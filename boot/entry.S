@@ -233,9 +233,9 @@ relocate:
 
 	.section .rodata, "a"
 message_magic:
-	.asciz "vellum: error: the boot loader did not speak Multiboot2: load Vellum with GRUB's multiboot2 command\r\n"
+	.asciz "vellum: error: The boot loader did not speak Multiboot2: load Vellum with GRUB's multiboot2 command.\r\n"
 message_long_mode:
-	.asciz "vellum: error: this CPU has no 64-bit long mode, which Vellum needs: use a 64-bit CPU\r\n"
+	.asciz "vellum: error: This CPU has no 64-bit long mode, which Vellum needs: use a 64-bit CPU.\r\n"
 
 	.section .data, "aw"
 	.balign 8

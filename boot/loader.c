@@ -30,6 +30,12 @@ static int parse_kernel(struct range file, const struct options *options, struct
 	const void *image = direct((ma_t){file.start});
 	size_t size = range_size(file);
 
+	if (!memmap_is_ram(machine_map(), file))
+		return fail(
+			f, VL_EINVAL,
+			"The boot loader put the kernel at 0x%lx, which is not RAM by its own map: "
+			"use GRUB 2.",
+			file.start);
 	plan->kind = image_kind(image, size);
 	if (plan->kind == IMAGE_ELF)
 		return elf64_parse(image, size, &plan->elf, f);
@@ -73,8 +79,8 @@ int loader_plan(const struct boot_info *info, const struct options *options, str
 	memset(plan, 0, sizeof(*plan));
 	if (info->module_count == 0)
 		return fail(f, VL_ENOENT,
-			    "no kernel was loaded: add a module2 line with the guest's kernel to "
-			    "Vellum's entry in grub.cfg");
+			    "No kernel was loaded: add a module2 line with the guest's kernel to "
+			    "Vellum's entry in grub.cfg.");
 	req.kernel_file = info->module[0].mem;
 	if (info->module_count > 1)
 		req.initrd_file = info->module[1].mem;
@@ -127,6 +133,7 @@ static void fill_boot_params(const struct boot_info *info, const struct loader_p
 		.image = plan->kind == IMAGE_BZIMAGE ? direct((ma_t){plan->placement.staged.start})
 						     : NULL,
 		.framebuffer = &info->framebuffer,
+		.efi = info->efi_system_table != 0,
 		.kernel = plan->placement.kernel.start,
 		.cmdline = start->cmdline,
 		.cmdline_length = start->cmdline_size - 1,

@@ -26,6 +26,7 @@
 #include "mem/layout.h"
 #include "mem/machine.h"
 #include "mem/own_tables.h"
+#include "public/errno.h"
 #include "version.h"
 
 #define VGA_TEXT 0xb8000u
@@ -89,16 +90,34 @@ static void print_map(const char *whose, const struct memmap *map)
 	}
 }
 
-static void plan_memory(struct range *partition)
+/* Without vellum_mem=: the default, but no more than a quarter of a small machine. */
+static u64 partition_size(void)
+{
+	u64 quarter = round_down(memmap_ram_total(machine_map()) / 4, MEMMAP_PARTITION_ALIGN);
+
+	if (options.partition_size != 0)
+		return options.partition_size;
+	return max_u64(OPTIONS_PARTITION_MIN, min_u64(OPTIONS_PARTITION_DEFAULT, quarter));
+}
+
+static void plan_memory(struct range *partition, ma_t old_image)
 {
 	struct memmap *guest = &domain_first()->memory;
+	struct range image = {old_image.v, old_image.v + own_image_size()};
 	struct failure f = {0};
 
 	if (memmap_normalize(info.memory, info.memory_count, machine_map(), &f) < 0 ||
-	    memmap_choose_partition(machine_map(), options.partition_size, partition, &f) < 0 ||
+	    memmap_choose_partition(machine_map(), partition_size(), partition, &f) < 0 ||
 	    memmap_for_guest(machine_map(), *partition, options.memory, guest, &f) < 0 ||
 	    memmap_check_guest(guest, machine_map(), *partition, options.memory, &f) < 0)
 		stop(&f);
+	if (range_overlaps(image, *partition)) {
+		fail(&f, VL_ENOMEM,
+		     "The machine has too little RAM below 4 GiB for Vellum's partition: give it "
+		     "less "
+		     "with vellum_mem=.");
+		stop(&f);
+	}
 	if (options.debug)
 		print_map("machine", machine_map());
 	log_print("vellum: partition [0x%lx-0x%lx)\n", partition->start, partition->end);
@@ -129,7 +148,7 @@ void boot_main(u64 mbi, u64 tsc)
 	descriptors_init(&boot_cpu.cpu);
 	domain_init();
 	listen(mbi);
-	plan_memory(&partition);
+	plan_memory(&partition, old_image);
 	if (loader_plan(&info, &options, partition, old_image, &plan, &f) < 0)
 		stop(&f);
 	loader_move(&plan);

@@ -6,6 +6,7 @@
  */
 #include "domain/bzimage.h"
 
+#include "lib/load.h"
 #include "lib/string.h"
 #include "public/errno.h"
 
@@ -24,7 +25,7 @@
 #define PREF_ADDRESS     0x258
 #define INIT_SIZE        0x260
 #define HEADER_LEAST_END 0x264 /* after init_size, the last field that we read */
-#define HEADER_MOST_END  0x290 /* boot_params has other fields from there on */
+#define HEADER_MOST_END  0x290 /* boot_params has other fields from there on; below two sectors */
 
 #define LOADED_HIGH    1
 #define KERNEL_64      1
@@ -47,26 +48,17 @@ struct file {
 
 static u16 get16(struct file file, u64 at)
 {
-	u16 x;
-
-	memcpy(&x, file.p + at, sizeof(x));
-	return x;
+	return load16(file.p + at);
 }
 
 static u32 get32(struct file file, u64 at)
 {
-	u32 x;
-
-	memcpy(&x, file.p + at, sizeof(x));
-	return x;
+	return load32(file.p + at);
 }
 
 static u64 get64(struct file file, u64 at)
 {
-	u64 x;
-
-	memcpy(&x, file.p + at, sizeof(x));
-	return x;
+	return load64(file.p + at);
 }
 
 static int check_kind(struct file file, struct failure *f)
@@ -120,8 +112,7 @@ static int check_header(const struct bzimage *bz, struct failure *f)
 {
 	u64 header_end = (u64)bz->header_offset + bz->header_size;
 
-	if (header_end < HEADER_LEAST_END || header_end > HEADER_MOST_END ||
-	    header_end > bz->payload_offset)
+	if (header_end < HEADER_LEAST_END || header_end > HEADER_MOST_END)
 		return damaged_header(f, "its end", header_end);
 	if (bz->payload_size <= BZIMAGE_ENTRY_OFFSET)
 		return damaged_header(f, "the kernel's size", bz->payload_size);
@@ -154,7 +145,7 @@ static u64 find_pe(struct file file, const struct bzimage *bz)
  * register over the whole is 0. Signing for secure boot changes the PE checksum and the certificate
  * directory afterwards; both were zero before, and are read as zero here.
  */
-static bool crc_is_right(struct file file, const struct bzimage *bz, const struct crc32_tables *t)
+static bool crc_is_right(struct file file, const struct bzimage *bz, struct crc32_tables *t)
 {
 	static const u8 zeros[8];
 	u64 end = bz->payload_offset + bz->payload_size;
@@ -173,8 +164,8 @@ static bool crc_is_right(struct file file, const struct bzimage *bz, const struc
 	return crc32_update(t, crc, file.p + at, end - at) == 0;
 }
 
-int bzimage_parse(const void *image, size_t size, const struct crc32_tables *crc,
-		  struct bzimage *out, struct failure *f)
+int bzimage_parse(const void *image, size_t size, struct crc32_tables *crc, struct bzimage *out,
+		  struct failure *f)
 {
 	struct file file = {image, size};
 	int err = check_kind(file, f);

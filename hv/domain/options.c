@@ -239,7 +239,7 @@ int options_parse(const char *cmdline, struct options *out, struct failure *f)
 	int result = 0;
 
 	*out = (struct options){
-		.partition_size = OPTIONS_PARTITION_DEFAULT,
+		.partition_size = 0,
 		.memory = MEM_CONTIGUOUS,
 		.console = CONSOLE_SERIAL | CONSOLE_VGA,
 		.serial_port = 0x3f8,

@@ -132,7 +132,7 @@ static int check_module(const struct placement_request *req, struct range module
 			    "RAM; boot with GRUB's multiboot2 and module2 commands.",
 			    what, module.start, module.end);
 	for (u32 i = 0; i < req->busy_count; i++)
-		if (range_overlaps(module, req->busy[i]))
+		if (!is_empty(req->busy[i]) && range_overlaps(module, req->busy[i]))
 			return fail(f, VL_EINVAL,
 				    "The boot loader put the %s (%#lx to %#lx) over Vellum itself; "
 				    "boot with GRUB's multiboot2 and module2 commands.",
@@ -370,6 +370,7 @@ static int explain(const struct placement_request *req, struct range main, struc
 			    "kernel and %lu are free; give the machine more RAM or set a smaller "
 			    "vellum_mem=.",
 			    req->start_size / KIB, largest_gap(main, &a) / KIB);
+	avoid_add(&a, p->start);
 	avoid_busy(&a, req);
 	if (reached == STAGE_INITRD)
 		return fail(

@@ -106,8 +106,8 @@ int own_tables_build(const struct memmap *machine, ma_t image, struct failure *f
 
 	if (memmap_end(machine) > DIRECT_END - DIRECT_BASE)
 		return fail(f, VL_ERANGE,
-			    "the machine has memory above 7.5 TiB, which Vellum cannot map: boot "
-			    "with less memory");
+			    "The machine has memory above 7.5 TiB, which Vellum cannot map: boot "
+			    "with less memory.");
 	own = (struct pagetable){.max_level = cpu_page_levels(), .alloc = alloc_table};
 	own_image = image;
 	if (frame_alloc(&root)) {
@@ -117,7 +117,7 @@ int own_tables_build(const struct memmap *machine, ma_t image, struct failure *f
 	}
 	return fail(f, VL_ENOMEM,
 		    "Vellum's partition is too small for its page tables: give it more memory "
-		    "with vellum_mem=");
+		    "with vellum_mem=.");
 }
 
 void own_tables_enter(ma_t from)

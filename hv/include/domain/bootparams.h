@@ -9,7 +9,7 @@
 
 #include "boot/bootinfo.h"
 #include "domain/bzimage.h"
-#include "domain/memmap.h"
+#include "mem/memmap.h"
 #include "lib/failure.h"
 #include "lib/types.h"
 

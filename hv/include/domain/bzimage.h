@@ -39,7 +39,7 @@ struct bzimage {
  * Fails with VL_ENOEXEC (not a bzImage, boot protocol before 2.12, no 64-bit entry, inconsistent
  * header), VL_EIO (file truncated), VL_EBADMSG (checksum).
  */
-int bzimage_parse(const void *image, size_t size, const struct crc32_tables *crc,
-		  struct bzimage *out, struct failure *f);
+int bzimage_parse(const void *image, size_t size, struct crc32_tables *crc, struct bzimage *out,
+		  struct failure *f);
 
 #endif

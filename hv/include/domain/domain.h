@@ -5,7 +5,7 @@
 #ifndef VELLUM_DOMAIN_DOMAIN_H
 #define VELLUM_DOMAIN_DOMAIN_H
 
-#include "domain/memmap.h"
+#include "mem/memmap.h"
 #include "lib/types.h"
 #include "public/hypercall.h"
 

@@ -8,7 +8,7 @@
 #ifndef VELLUM_DOMAIN_OPTIONS_H
 #define VELLUM_DOMAIN_OPTIONS_H
 
-#include "domain/memmap.h"
+#include "mem/memmap.h"
 #include "lib/failure.h"
 #include "lib/types.h"
 
@@ -21,7 +21,7 @@
 #define CONSOLE_VGA    2u
 
 struct options {
-	u64 partition_size;      /* vellum_mem=SIZE[K|M|G|T], bytes */
+	u64 partition_size;      /* vellum_mem=SIZE[K|M|G|T], bytes; 0: not given */
 	enum memory_mode memory; /* mem=contiguous|all */
 	u32 console;             /* console=serial|vga|both|none, CONSOLE_* bits */
 	u16 serial_port;         /* serial=PORT[,BAUD], I/O port of a 16550 */

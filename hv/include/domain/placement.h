@@ -14,7 +14,7 @@
 #ifndef VELLUM_DOMAIN_PLACEMENT_H
 #define VELLUM_DOMAIN_PLACEMENT_H
 
-#include "domain/memmap.h"
+#include "mem/memmap.h"
 #include "lib/failure.h"
 #include "lib/types.h"
 

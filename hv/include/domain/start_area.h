@@ -10,7 +10,7 @@
 
 #include "boot/bootinfo.h"
 #include "domain/bootparams.h"
-#include "domain/memmap.h"
+#include "mem/memmap.h"
 #include "lib/types.h"
 #include "lib/x86.h"
 #include "public/start.h"

@@ -5,7 +5,7 @@
 #ifndef VELLUM_MEM_MACHINE_H
 #define VELLUM_MEM_MACHINE_H
 
-#include "domain/memmap.h"
+#include "mem/memmap.h"
 
 /** Set once at boot; read-only afterwards. */
 struct memmap *machine_map(void);

@@ -6,7 +6,7 @@
 #ifndef VELLUM_MEM_OWN_TABLES_H
 #define VELLUM_MEM_OWN_TABLES_H
 
-#include "domain/memmap.h"
+#include "mem/memmap.h"
 #include "lib/failure.h"
 #include "lib/types.h"
 #include "public/hypercall.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory maps (see domain/memmap.h). Pure. Maps are short, so everything is a
+ * Memory maps (see mem/memmap.h). Pure. Maps are short, so everything is a
  * scan over all ranges; that needs neither scratch memory nor a sort, and a
  * reader can check it by eye. The verifier of M10 is memmap_check.c.
  */
-#include "domain/memmap.h"
+#include "mem/memmap.h"
 
 #include "lib/string.h"
 #include "public/errno.h"

@@ -4,7 +4,7 @@
  * it states what a guest's map must be, not how one is made, and runs at each
  * start of a guest as well as in the tests.
  */
-#include "domain/memmap.h"
+#include "mem/memmap.h"
 
 #include "public/errno.h"
 

@@ -5,8 +5,8 @@
  * machine's RAM at the same addresses, spans no hole, and never touches
  * Vellum's partition, so that identity is always possible.
  */
-#ifndef VELLUM_DOMAIN_MEMMAP_H
-#define VELLUM_DOMAIN_MEMMAP_H
+#ifndef VELLUM_MEM_MEMMAP_H
+#define VELLUM_MEM_MEMMAP_H
 
 #include "lib/failure.h"
 #include "lib/types.h"

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+#
+# Fuzzers (libFuzzer, clang) of everything that parses or plans from untrusted input.
+# tests/fuzz/NAME.c becomes build/tests/fuzz/NAME. None needs a corpus: those whose input has a
+# form of its own start from a valid sample and let the input damage it.
+
+FUZZERS := bootinfo bzimage elf64 options memory print decode
+
+FUZZ_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c tests/fuzz/damage.c
+FUZZ_bzimage_SOURCES := hv/domain/bzimage.c hv/domain/bootparams.c hv/domain/image.c hv/lib/crc32.c \
+	tests/unit/samples.c tests/fuzz/damage.c
+FUZZ_elf64_SOURCES := hv/domain/elf64.c hv/domain/image.c hv/lib/crc32.c tests/unit/samples.c \
+	tests/fuzz/damage.c
+FUZZ_options_SOURCES := hv/domain/options.c tests/fuzz/damage.c
+FUZZ_memory_SOURCES := hv/mem/memmap.c hv/mem/memmap_check.c hv/domain/placement.c tests/unit/moves.c \
+	tests/fuzz/damage.c
+FUZZ_print_SOURCES := tests/fuzz/damage.c
+FUZZ_decode_SOURCES := hv/cpu/decode.c hv/cpu/decode_table.c hv/cpu/decode_use.c
+
+FUZZ_COMMON := hv/lib/print.c hv/lib/failure.c
+FUZZ_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Wall -Wextra \
+	-Wconversion -Wshadow -Wmissing-prototypes -Wundef -Wstrict-prototypes -Werror \
+	-I$(TOP) -I$(TOP)/hv/include
+FUZZ_DIR := $(B)/tests/fuzz
+
+$(FUZZ_DIR)/obj/%.o: %.c tests/fuzz/build.mk
+	@mkdir -p $(@D)
+	@echo "  CLANG   $@"
+	@$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+
+# fuzz-rules NAME
+define fuzz-rules
+FUZZ_$(1)_OBJECTS := $$(patsubst %.c,$(FUZZ_DIR)/obj/%.o,tests/fuzz/$(1).c $$(FUZZ_$(1)_SOURCES) $(FUZZ_COMMON))
+FUZZ_OBJECTS += $$(FUZZ_$(1)_OBJECTS)
+$(FUZZ_DIR)/$(1): $$(FUZZ_$(1)_OBJECTS)
+	@echo "  LD      $$@"
+	@$(CLANG) -fsanitize=fuzzer,address,undefined -o $$@ $$^
+endef
+$(foreach name,$(FUZZERS),$(eval $(call fuzz-rules,$(name))))
+-include $(sort $(FUZZ_OBJECTS:.o=.d))
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS:%=$(FUZZ_DIR)/%)
+TEST_PRODUCTS += $(FUZZERS:%=$(FUZZ_DIR)/%)

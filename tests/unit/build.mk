@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+#
+# Host unit tests (cmocka) of the pure code, under the address and undefined-behaviour sanitizers.
+# tests/unit/NAME.c becomes build/tests/unit/NAME, linked with the sources in UNIT_NAME_SOURCES and
+# with the formatting code that all of it needs. To add a test: one word in UNIT_TESTS, one line below.
+
+UNIT_TESTS := bootinfo memmap options crc32 bzimage elf64 placement bootparams print decode decode_return \
+	decode_zydis
+
+UNIT_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c
+UNIT_memmap_SOURCES := hv/mem/memmap.c hv/mem/memmap_check.c
+UNIT_options_SOURCES := hv/domain/options.c
+UNIT_crc32_SOURCES := hv/lib/crc32.c
+UNIT_bzimage_SOURCES := hv/domain/bzimage.c hv/domain/image.c hv/lib/crc32.c tests/unit/samples.c
+UNIT_elf64_SOURCES := hv/domain/elf64.c hv/domain/image.c hv/lib/crc32.c tests/unit/samples.c
+UNIT_placement_SOURCES := hv/domain/placement.c hv/mem/memmap.c tests/unit/moves.c
+UNIT_bootparams_SOURCES := hv/domain/bootparams.c hv/domain/bzimage.c hv/lib/crc32.c tests/unit/samples.c
+UNIT_print_SOURCES :=
+UNIT_decode_SOURCES := hv/cpu/decode.c hv/cpu/decode_table.c hv/cpu/decode_use.c tests/unit/decode_text.c
+UNIT_decode_return_SOURCES := $(filter hv/%,$(UNIT_decode_SOURCES))
+UNIT_decode_zydis_SOURCES := $(UNIT_decode_SOURCES)
+UNIT_decode_zydis_LIBS := -lZydis
+
+UNIT_COMMON := hv/lib/print.c hv/lib/failure.c
+UNIT_WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wundef \
+	-Wstrict-prototypes -Werror
+UNIT_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all $(UNIT_WARNINGS) -I$(TOP) -I$(TOP)/hv/include
+UNIT_DIR := $(B)/tests/unit
+
+$(UNIT_DIR)/obj/%.o: %.c tests/unit/build.mk
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(HOSTCC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(UNIT_DIR)/obj/%.o: %.S tests/unit/build.mk
+	@mkdir -p $(@D)
+	@echo "  AS      $@"
+	@$(HOSTCC) -c -o $@ $<
+
+# unit-rules NAME
+define unit-rules
+UNIT_$(1)_OBJECTS := $$(patsubst %.c,$(UNIT_DIR)/obj/%.o,tests/unit/$(1).c $$(UNIT_$(1)_SOURCES) $(UNIT_COMMON))
+UNIT_OBJECTS += $$(UNIT_$(1)_OBJECTS)
+$(UNIT_DIR)/$(1): $$(UNIT_$(1)_OBJECTS)
+	@echo "  LD      $$@"
+	@$(HOSTCC) $(UNIT_CFLAGS) -o $$@ $$^ -lcmocka $$(UNIT_$(1)_LIBS)
+endef
+$(foreach name,$(UNIT_TESTS),$(eval $(call unit-rules,$(name))))
+-include $(sort $(UNIT_OBJECTS:.o=.d))
+
+# What gas makes of assembly text, for comparison.
+$(UNIT_DIR)/decode: $(UNIT_DIR)/obj/tests/unit/decode_lines.o
+
+.PHONY: unit-tests
+unit-tests: $(UNIT_TESTS:%=$(UNIT_DIR)/%)
+TEST_PRODUCTS += $(UNIT_TESTS:%=$(UNIT_DIR)/%)
