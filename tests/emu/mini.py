@@ -16,7 +16,7 @@ def check_tap(t, m):
     t.log(f"{plan} tests in the guest")
 
 
-@test("mini-qemu", shows="U1 U3 M1", needs="vellum mini", limit=90)
+@test("mini-qemu", shows="U1 U3", needs="vellum mini", limit=90)
 def mini_qemu(t):
     """The mini guest boots in passthrough by its ELF note in QEMU and all its tests pass."""
     m = Qemu(t, images.vellum("mini"))
@@ -34,7 +34,7 @@ def mini_qemu_uefi(t):
     t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
 
 
-@test("mini-bochs", shows="U1 U3 M1", needs="vellum mini", limit=90)
+@test("mini-bochs", shows="U1 U3", needs="vellum mini", limit=90)
 def mini_bochs(t):
     """The same in Bochs, on a CPU model with other features and stricter checks."""
     m = Bochs(t, images.vellum("mini"))

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+#
+# What the scenarios boot beside a kernel: programs that run in guest Linux, and the initial RAM
+# disks around them.
+
+LINUX_TEST_CFLAGS := -std=gnu11 -O2 -static -Wall -Wextra -Wconversion -Wshadow \
+	-Wmissing-prototypes -Wundef -Wstrict-prototypes -Werror -I$(TOP) -I$(TOP)/hv/include
+LINUX_TESTS := $(patsubst tests/linux/%.c,$(B)/linux-tests/%,$(wildcard tests/linux/*.c))
+
+$(B)/linux-tests/%: tests/linux/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(LINUX_TEST_CFLAGS) -o $@ $<
+
+# Larger programs with a folder of their own add themselves to LINUX_TESTS.
+-include tests/linux/probe/build.mk
+
+INITRD_SOURCES := scripts/mkinitrd $(wildcard tests/linux/init tests/linux/scripts/*)
+
+$(B)/initrd/run.cpio.gz: $(INITRD_SOURCES) $(B)/vl
+	@echo "  INITRD  $@"
+	@scripts/mkinitrd --vl $(B)/vl --out $@
+
+$(B)/initrd/test.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(LINUX_TESTS)
+	@echo "  INITRD  $@"
+	@scripts/mkinitrd --vl $(B)/vl --tests $(B)/linux-tests --tests tests/linux/scripts --out $@

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""Guest Linux under a resident Vellum: the tool, the log, the foreign kernel, the two commands."""
+import json
+import os
+import re
+import subprocess
+import time
+
+import images
+from bochs import Bochs
+from guest import CONSOLE, finish_linux, linux_image, output_of, run_linux
+from machine import plain
+from qemu import Qemu
+from registry import TOP, test
+
+# GRUB to guest entry, beside the bytes that are copied and checksummed (issue: 30 M).
+ENTRY_BUDGET = 30_000_000
+
+
+def check_vl(t, m):
+    """Output of the vl-smoke test in the guest."""
+    lines = output_of(m, "vl-smoke")
+    text = "\n".join(lines)
+    t.check(re.search(r"^\s*mode:\s+passthrough$", text, re.MULTILINE), "vl info says mode: passthrough")
+    for verb in ("info", "list", "dmesg"):
+        found = re.search(rf"^json-{verb}: (.*?)(?=^json-|^sysfs:|^\S*vl )", text + "\nsysfs:",
+                          re.MULTILINE | re.DOTALL)
+        t.check(found, f"vl {verb} --json prints something")
+        body = found[1].strip()
+        try:
+            value = json.JSONDecoder().raw_decode(body)[0]
+        except ValueError as trouble:
+            t.check(False, f"vl {verb} --json is JSON: {trouble}: {body[:200]!r}")
+        t.check(value, f"vl {verb} --json is not empty")
+    t.check("Vellum " in text, "vl dmesg shows Vellum's banner")
+    t.check(re.search(r"^sysfs: vellum passthrough$", text, re.MULTILINE), "/sys/hypervisor says vellum, passthrough")
+
+
+@test("linux-min", shows="U1 U2 U3", needs="vellum min initrd-test", limit=120)
+def linux_min(t):
+    """The small Linux boots in passthrough under Vellum in QEMU; vl info, list and dmesg answer."""
+    check_vl(t, run_linux(t, ["vl-smoke"]))
+
+
+@test("linux-min-uefi", shows="U1", needs="vellum min initrd-test", limit=120)
+def linux_min_uefi(t):
+    """The small Linux boots in passthrough on UEFI firmware (OVMF, GRUB x86_64-efi)."""
+    check_vl(t, run_linux(t, ["vl-smoke"], firmware="uefi", memory=512))
+
+
+@test("linux-full", shows="U1 U2", needs="vellum full initrd-test", limit=180, slow=True)
+def linux_full(t):
+    """The distribution-like kernel boots with its default command line (SMP, KASLR, mitigations on)."""
+    check_vl(t, run_linux(t, ["vl-smoke"], kernel="full", memory=512, seconds=150))
+
+
+@test("linux-full-smp", shows="U1", needs="vellum full initrd-test", limit=240)
+def linux_full_smp(t):
+    """On a machine with two CPUs the distribution-like kernel boots with mem=all, as an unmodified one would."""
+    m = run_linux(t, ["vl-smoke"], kernel="full", memory=512, smp=2, opts="mem=all", seconds=200)
+    t.check(re.search(r"smpboot: Total of \d processors? activated|Brought up 1 node, \d CPU|sysfs: vellum",
+                      plain(m.console.text)), "the guest came up")
+
+
+@test("linux-reset", shows="U1", needs="vellum min", limit=90)
+def linux_reset(t):
+    """A guest that panics resets the machine itself (panic=-1): Vellum is not in the way."""
+    m = Qemu(t, images.vellum(("min", f"{CONSOLE} panic=-1")))
+    t.equal(m.wait(80, panic_is_wanted=True), "reset", "how the machine ended")
+    t.check("Kernel panic - not syncing" in m.console.text, "the guest's own panic is on its console")
+
+
+@test("linux-bochs", shows="U1 U2", needs="vellum min initrd-test", limit=150, slow=True)
+def linux_bochs(t):
+    """The small Linux boots under Vellum in Bochs and vl info says passthrough."""
+    m = Bochs(t, linux_image(["vl-smoke"]))
+    finish_linux(t, m, ["vl-smoke"], 140)
+    check_vl(t, m)
+
+
+@test("entry-budget", shows="U1", needs="vellum min initrd-test", limit=120)
+def entry_budget(t):
+    """From GRUB's jump to the guest's first instruction Vellum takes at most 30 M instructions plus copying."""
+    m = run_linux(t, ["vl-smoke"], icount=True)
+    text = plain(m.console.text)
+    entry = int(re.search(r"^vellum: entry tsc (\d+)$", text, re.MULTILINE)[1])
+    leave = re.search(r"^vellum: guest entry tsc (\d+), (\d+) bytes copied, (\d+) bytes checked$", text, re.MULTILINE)
+    spent, copied, checked = int(leave[1]) - entry, int(leave[2]), int(leave[3])
+    t.log(f"{spent} instructions from entry to guest entry; {copied} bytes copied, {checked} checked")
+    # Copying with rep movsb is one counted instruction a byte at most in QEMU.
+    t.check(0 < spent <= ENTRY_BUDGET + copied,
+            f"{spent} instructions with {copied} bytes copied; the budget is {ENTRY_BUDGET} + copying")
+
+
+def make(t, *words, seconds):
+    """Run make without a terminal; returns its output."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
+    with open(os.path.join(t.dir, "make.log"), "w", encoding="utf-8") as log:
+        done = subprocess.run(["make", *words], cwd=TOP, check=False, stdin=subprocess.DEVNULL,
+                              stdout=log, stderr=subprocess.STDOUT, timeout=seconds, env=env)
+    with open(os.path.join(t.dir, "make.log"), encoding="utf-8", errors="replace") as log:
+        text = log.read()
+    t.check(done.returncode == 0, f"make {' '.join(words)} exits 0, not {done.returncode}: {text[-500:]!r}")
+    return text
+
+
+def check_tour(t, text):
+    for pattern, what in ((r"GRUB", "GRUB"), (r"^Vellum \d", "Vellum's banner"),
+                          (r"^vellum: guest memory \[", "the guest's memory map"),
+                          (r"^vellum# vl info", "the Linux shell"),
+                          (r"mode:\s+passthrough", "mode: passthrough")):
+        t.check(re.search(pattern, text, re.MULTILINE), f"the log shows {what}")
+
+
+@test("run-tour", shows="U1 U2", needs="vellum full initrd-run", limit=300, slow=True)
+def run_tour(t):
+    """`make run` without a terminal plays the tour: GRUB, banner, memory map, shell, vl, power-off; exit 0."""
+    start = time.monotonic()
+    check_tour(t, make(t, "run", seconds=280))
+    t.log(f"{time.monotonic() - start:.0f} s")
+
+
+@test("run-tour-bochs", shows="U1 U2", needs="vellum min initrd-run", limit=300, slow=True)
+def run_tour_bochs(t):
+    """`make run EMU=bochs` without a terminal plays the same tour in Bochs."""
+    check_tour(t, make(t, "run", "EMU=bochs", seconds=280))
+
+
+@test("make-iso", shows="U1", needs="vellum min initrd-test", limit=150)
+def make_iso(t):
+    """`make iso` turns anybody's kernel, initrd and command line into an image that boots under Vellum."""
+    image = os.path.join(t.dir, "out.iso")
+    make(t, "iso", "KERNEL=build/linux/min/bzImage", "INITRD=build/initrd/test.cpio.gz",
+         f"CMDLINE={CONSOLE} odd=a,b;c$e&f vltest=mem,vl-smoke", f"OUT={image}", seconds=60)
+    m = Qemu(t, image)
+    finish_linux(t, m, ["mem", "vl-smoke"], 80)
+    text = plain(m.console.text)
+    t.check("options: mem=all" in text, "the image passes mem=all to Vellum")
+    t.check("odd=a,b;c$e&f vltest=mem,vl-smoke" in text, "the command line arrives as it was given")
+    check_vl(t, m)
+
+
+@test("iso-as-disk", shows="U1", needs="vellum min initrd-test", limit=120)
+def iso_as_disk(t):
+    """The same image boots when it was copied to a disk, as on a USB stick."""
+    image = linux_image(["vl-smoke"])
+    m = Qemu(t, None, extra=["-drive", f"if=ide,format=raw,snapshot=on,file={image}", "-boot", "c"])
+    finish_linux(t, m, ["vl-smoke"], 100)

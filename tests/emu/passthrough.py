@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Passthrough is real: proved from outside the guest, and by counting its instructions."""
+import os
+import re
+import time
+
+import images
+from guest import CONSOLE, SLOTS, VELLUM_END, VELLUM_START, finish_linux, linux_image, output_of
+from guest import page_entry, run_linux, symbols, vellum_range
+from machine import plain
+from qemu import Qemu
+from registry import Failure, test
+
+WINDOW = 100_000_000  # guest instructions at least
+KERNEL_CS = 0x10
+PAGE_FAULT = 14
+
+
+def is_vellum(address, partition):
+    return VELLUM_START <= address < VELLUM_END or partition[0] <= address < partition[1]
+
+
+def check_state(t, m, regs, partition, names):
+    """One look at a stopped CPU: whose tables are loaded?"""
+    for table in ("IDT", "GDT"):
+        t.check(not is_vellum(regs[table], partition), f"{table} at {regs[table]:#x} is not Vellum's")
+    root = regs["CR3"] & 0x000ffffffffff000
+    t.check(not partition[0] <= root < partition[1], f"CR3 {root:#x} is not in Vellum's partition")
+    mapped = [slot for slot in SLOTS if page_entry(m, root, slot)]
+    t.check(not mapped, f"the root at {root:#x} maps nothing in Vellum's slots ({mapped})")
+    own = m.virtual_memory(names["init_top_pgt"] + 511 * 8, 8)
+    t.equal(page_entry(m, root, 511), int.from_bytes(own, "little"),
+            "kernel half of the root, against the kernel's own init_top_pgt")
+    gate = m.virtual_memory(regs["IDT"] + 16 * PAGE_FAULT, 16)
+    handler = int.from_bytes(gate[0:2] + gate[6:12], "little")
+    t.equal(handler, names["asm_exc_page_fault"], "page-fault handler in the IDT, against the kernel's symbol")
+
+
+def sample(t, m, partition, names):
+    """Look at the CPU again and again until the window closes; returns the privilege levels seen."""
+    levels = []
+    while "window: closed" not in m.console.text:
+        if not m.alive:
+            raise Failure("the machine ended during the window")
+        m.pause()
+        regs = m.registers()
+        check_state(t, m, regs, partition, names)
+        t.check(not is_vellum(regs["RIP"], partition), f"RIP {regs['RIP']:#x} is the guest's")
+        if regs["CPL"] == 0:
+            t.equal(regs["CS"], KERNEL_CS, "CS in the guest kernel")
+        levels.append(regs["CPL"])
+        m.cont()
+        time.sleep(0.1)
+    return levels
+
+
+def executed(path):
+    """Addresses of all instructions in a log of translated code."""
+    with open(path, encoding="utf-8", errors="replace") as log:
+        return [int(a, 16) for a in re.findall(r"^0x([0-9a-f]{8,16}):", log.read(), re.MULTILINE)]
+
+
+@test("passthrough-window", shows="M1 I1", needs="vellum min min-vmlinux initrd-test", limit=180, slow=True)
+def window(t):
+    """The passthrough half of M1 and I1: over a window of more than 10^8 guest instructions the CPU runs the guest kernel at CPL 0 on its own
+    CR3, IDT and GDT, and not one instruction at a Vellum address is executed.
+
+    QEMU translates each instruction afresh from the start of the window on (one instruction a block)
+    and logs what it translates, so the log has each address that was executed, once. The guest makes hypercalls
+    before the window and one after it; the latter must show up in the log, or the proof proves nothing.
+    """
+    names = symbols("min-vmlinux")
+    inside, after = os.path.join(t.dir, "window.asm"), os.path.join(t.dir, "after.asm")
+    m = Qemu(t, linux_image(["window"]))
+    m.expect("window: ready", 100)
+    m.pause()
+    partition = vellum_range(m, "partition")
+    m.hmp(f"logfile {inside}")
+    m.hmp("log in_asm")
+    m.hmp("singlestep on")
+    m.cont()
+    levels = sample(t, m, partition, names)
+    m.pause()
+    m.hmp(f"logfile {after}")
+    m.cont()
+    m.expect("window: control done", 100)
+    finish_linux(t, m, ["window"])
+
+    text = plain(m.console.text)
+    counted = sum(int(n) for n in re.findall(r"^load: round \d+ loop (\d+)$", text, re.MULTILINE))
+    addresses = executed(inside)
+    foreign = sorted(a for a in addresses if is_vellum(a, partition))
+    kernel = sum(a >= names["_stext"] for a in addresses)
+    t.log(f"{counted} instructions in the loop alone, {len(addresses)} addresses, {kernel} in the kernel, CPL {levels}")
+    t.check(counted >= WINDOW, f"the window has at least {WINDOW} guest instructions: {counted}")
+    t.check(levels.count(0) >= 5, f"the guest kernel was seen at CPL 0 ({levels.count(0)} of {len(levels)} looks)")
+    t.check(kernel > 5000, f"the log has the guest kernel's instructions ({kernel})")
+    t.check(not foreign, f"no instruction at a Vellum address; first ones: {[hex(a) for a in foreign[:5]]}")
+    control = [a for a in executed(after) if is_vellum(a, partition)]
+    t.check(len(control) > 50, f"the hypercall after the window is in the log ({len(control)} addresses)")
+
+
+def rows(lines):
+    """{row: (min, median)} of the benchmark."""
+    found = re.findall(r"^bench (\S+) min (\d+) median (\d+) reps", "\n".join(lines), re.MULTILINE)
+    return {name: (int(low), int(median)) for name, low, median in found}
+
+
+@test("passthrough-cost", shows="M1 I1", needs="vellum full initrd-test", limit=240, slow=True)
+def cost(t):
+    """The passthrough half of M1 and I1: null syscall, fork+exit, page fault and pipe take as many
+    instructions under an idle Vellum as in the same kernel without Vellum, within 0.1 %.
+
+    The distribution-like kernel, because the small one's allocator (SLOB) searches lists, so that a
+    fork costs what the history of its heap makes it cost. Nothing that differs from boot to boot is
+    wanted in the counts: no address randomization.
+    """
+    line = "nokaslr norandmaps quiet"
+    under = run_linux(t, ["bench"], kernel="full", icount=True, cmdline=line, name="vellum")
+    alone = Qemu(t, images.native("full", "initrd-test", f"{CONSOLE} {line} vltest=bench"), icount=True, name="native")
+    finish_linux(t, alone, ["bench"])
+    t.check("vellum: " not in plain(alone.console.text), "the second run is without Vellum")
+    with_vellum, without = rows(output_of(under, "bench")), rows(output_of(alone, "bench"))
+    t.equal(sorted(with_vellum), ["fork_exit", "null_syscall", "page_fault", "pipe"], "rows of the benchmark")
+    t.equal(sorted(without), sorted(with_vellum), "rows without Vellum")
+    for name, (_, median) in with_vellum.items():
+        ratio = median / without[name][1]
+        t.log(f"{name}: {median} under Vellum, {without[name][1]} without, ratio {ratio:.5f}")
+    for name, (_, median) in with_vellum.items():
+        ratio = median / without[name][1]
+        t.check(abs(ratio - 1) <= 0.001, f"{name}: {median} instructions under Vellum, {without[name][1]} without, "
+                f"ratio {ratio:.5f}")

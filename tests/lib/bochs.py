@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Bochs: a second opinion on what an x86-64 CPU does, and the stricter one.
+
+Debian's build has the debugger and only terminal displays, so it runs under script(1) with a
+command file that says "continue". It ignores SIGTERM and its exit status says nothing, so it is
+killed by timeout and the ending is read from its log.
+"""
+import os
+import shlex
+import subprocess
+import threading
+import time
+
+from machine import Machine, plain
+from registry import Failure
+
+CONFIG = """\
+plugin_ctrl: unmapped=1, biosdev=1, speaker=0, parallel=0, gameport=0, iodebug=1
+config_interface: textconfig
+display_library: term
+cpu: model={model}, count={cpus}, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
+memory: guest={memory}, host={memory}
+romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
+vgaromimage: file=/usr/share/vgabios/vgabios.bin
+mouse: enabled=0
+pci: enabled=1, chipset=i440fx
+clock: sync=none, time0=utc
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=cdrom, path={iso}, status=inserted
+boot: cdrom
+log: {log}
+panic: action=fatal
+error: action=report
+info: action=report
+debug: action=ignore
+com1: enabled=1, {com}
+"""
+
+ENDINGS = (
+    ("ACPI control: soft power off", "poweroff"),
+    ("Shutdown port: shutdown requested", "shutdown-port"),
+    ("exception with no resolution", "triple-fault"),
+)
+
+
+def configuration(iso, log, com, memory=256, cpus=1, model="corei7_haswell_4770"):
+    """Text of a bochsrc."""
+    return CONFIG.format(model=model, cpus=cpus, memory=memory, iso=iso, log=log, com=com)
+
+
+class Bochs(Machine):
+    """One Bochs run; the serial line goes to a file, there is no input."""
+
+    def __init__(self, t, iso, memory=256, cpus=1, model="corei7_haswell_4770", limit=None,
+                 name="bochs"):
+        super().__init__(t, name)
+        self._serial = self.file("serial")
+        self._log = self.file("log")
+        for path in (self._serial, self._log):
+            with open(path, "wb"):
+                pass
+        # Bochs takes at most 160 or so characters for some paths: run it in its folder.
+        short = {os.path.basename(p) for p in (self._serial, self._log)}
+        assert len(short) == 2
+        with open(self.file("rc"), "w", encoding="utf-8") as rc:
+            rc.write(configuration(os.path.relpath(iso, t.dir), os.path.basename(self._log),
+                                   f"mode=file, dev={os.path.basename(self._serial)}",
+                                   memory, cpus, model))
+        with open(self.file("go"), "w", encoding="utf-8") as go:
+            go.write("c\n")
+        inner = (f"timeout -s KILL {limit or t.test.limit} bochs-bin -q"
+                 f" -f {shlex.quote(os.path.basename(self.file('rc')))}"
+                 f" -rc {shlex.quote(os.path.basename(self.file('go')))}")
+        with open(self.file("tty"), "wb") as tty:
+            self.launch(["script", "-qec", inner, "/dev/null"], stdin=subprocess.DEVNULL,
+                        stdout=tty, stderr=subprocess.STDOUT, cwd=t.dir,
+                        env=dict(os.environ, TERM="xterm"))
+        self._reader = threading.Thread(target=self._follow, daemon=True)
+        self._reader.start()
+
+    def _follow(self):
+        with open(self._serial, "rb") as serial:
+            while True:
+                ended = not self.alive
+                data = serial.read()
+                if data:
+                    self.console.feed(data)
+                elif ended:
+                    break
+                else:
+                    time.sleep(0.05)
+        self.console.end()
+
+    def ending(self):
+        """poweroff, shutdown-port, triple-fault, killed or error."""
+        with open(self._log, encoding="utf-8", errors="replace") as log:
+            text = log.read()
+        for mark, ending in ENDINGS:
+            if mark in text:
+                return ending
+        return "killed" if self.process.returncode in (137, -9) else "error"
+
+
+def boot_smp(t, iso, run, **kw):
+    """Run run(machine) on two CPUs; once more if Bochs stalled (1 run in 8 does, LINUX notes)."""
+    machine = Bochs(t, iso, cpus=2, **kw)
+    try:
+        return run(machine)
+    except Failure:
+        stalled = "Switched to clocksource tsc" in plain(machine.console.text)[-200:]
+        machine.stop()
+        if not stalled:
+            raise
+    t.log("Bochs stalled after the switch to the TSC clock source; trying once more")
+    return run(Bochs(t, iso, cpus=2, name="bochs-again", **kw))
+
+

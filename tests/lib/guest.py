@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""What scenarios with guest Linux and with the mini guest share."""
+import re
+import struct
+import subprocess
+
+import images
+from machine import plain
+from qemu import Qemu
+from registry import Failure, path
+
+CONSOLE = "console=ttyS0,115200"
+
+# Vellum's own addresses: top-level slots 256..271 (hv/include/mem/layout.h).
+SLOTS = range(256, 272)
+VELLUM_START = 0xffff800000000000
+VELLUM_END = 0xffff880000000000
+
+
+def linux_image(names, kernel="min", opts="", cmdline=""):
+    """Image of Vellum and Linux that runs /tests/NAME for each name and powers off."""
+    line = f"{CONSOLE} {cmdline} vltest={','.join(names)}".replace("  ", " ")
+    return images.vellum((kernel, line), "initrd-test", opts=opts)
+
+
+def run_linux(t, names, kernel="min", opts="", cmdline="", seconds=100, **kw):
+    """Boot, run the named tests in the guest, wait for the power-off; returns the Qemu."""
+    m = Qemu(t, linux_image(names, kernel, opts, cmdline), **kw)
+    finish_linux(t, m, names, seconds)
+    return m
+
+
+def finish_linux(t, m, names, seconds=100):
+    """Wait for the end of a run and check that each test in the guest succeeded."""
+    ending = m.wait(seconds)
+    m.no_panic()
+    statuses = dict(re.findall(r"^vltest: end (\S+) (\d+)$", plain(m.console.text), re.MULTILINE))
+    t.equal(statuses, {name: "0" for name in names}, "tests in the guest and their status")
+    t.equal(ending, "poweroff", "how the machine ended")
+
+
+def output_of(m, name):
+    """Lines that one test in the guest printed."""
+    text = plain(m.console.text)
+    match = re.search(rf"^vltest: begin {re.escape(name)}$(.*?)^vltest: end ", text,
+                      re.MULTILINE | re.DOTALL)
+    if not match:
+        raise Failure(f"the guest did not run {name}")
+    return match[1].strip("\n").split("\n")
+
+
+def vellum_range(m, what):
+    """[start, end) that Vellum's log gives on its line `vellum: WHAT [0x...-0x...)`."""
+    match = re.search(rf"^vellum: {what} \[(0x[0-9a-f]+)-(0x[0-9a-f]+)\)", plain(m.console.text),
+                      re.MULTILINE)
+    if not match:
+        raise Failure(f"Vellum's log has no line for its {what}")
+    return int(match[1], 16), int(match[2], 16)
+
+
+def symbols(name):
+    """Addresses of a kernel's or Vellum's symbols."""
+    text = subprocess.run(["nm", path(name)], check=True, capture_output=True, text=True).stdout
+    return {f[2]: int(f[0], 16) for f in (line.split() for line in text.splitlines())
+            if len(f) == 3}
+
+
+def ram_ranges(m):
+    """RAM of the machine as QEMU built it, [(start, end)], from its monitor: not from the guest."""
+    ranges = set()
+    text = m.hmp("info mtree -f")
+    view = text.split("Root memory region: system")[1].split("FlatView")[0]
+    for start, end, name in re.findall(r"^\s+([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, ram\): (\S+)",
+                                       view, re.MULTILINE):
+        if name == "pc.ram":
+            ranges.add((int(start, 16), int(end, 16) + 1))
+    return join(sorted(ranges))
+
+
+def join(ranges):
+    """Merge touching ranges of a sorted list."""
+    joined = []
+    for start, end in ranges:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def within(inner, ranges):
+    return any(start <= inner[0] and inner[1] <= end for start, end in ranges)
+
+
+def tap(lines):
+    """Parse a guest's TAP: (plan, {number: (ok, name)}); Failure on Bail out!."""
+    plan, results = None, {}
+    for line in lines:
+        if line.startswith("Bail out!"):
+            raise Failure(line)
+        match = re.match(r"1\.\.(\d+)\b", line)
+        if match:
+            plan = int(match[1])
+        match = re.match(r"(not )?ok (\d+)(?: - )?(.*)", line)
+        if match:
+            results[int(match[2])] = (not match[1], match[3])
+    return plan, results
+
+
+def page_entry(m, table, index):
+    """Entry of a page table at a machine address."""
+    return struct.unpack("<Q", m.memory((table & 0x000ffffffffff000) + 8 * index, 8))[0]
