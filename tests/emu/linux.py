@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import images
-from bochs import Bochs
+from bochs import Bochs, boot_smp
 from guest import CONSOLE, finish_linux, linux_image, output_of, run_linux
 from machine import plain
 from qemu import Qemu
@@ -56,10 +56,16 @@ def linux_full(t):
 
 @test("linux-full-smp", shows="U1", needs="vellum full initrd-test", limit=240)
 def linux_full_smp(t):
-    """On a machine with two CPUs the distribution-like kernel boots with mem=all, as an unmodified one would."""
+    """The distribution-like kernel brings up both CPUs of a two-CPU machine when it gets low RAM (mem=all)."""
     m = run_linux(t, ["vl-smoke"], kernel="full", memory=512, smp=2, opts="mem=all", seconds=200)
-    t.check(re.search(r"smpboot: Total of \d processors? activated|Brought up 1 node, \d CPU|sysfs: vellum",
-                      plain(m.console.text)), "the guest came up")
+    t.check(re.search(r"Brought up 1 node, 2 CPUs", plain(m.console.text)), "both CPUs are up")
+
+
+@test("linux-full-one-cpu", shows="U1 M10", needs="vellum full initrd-test", limit=240)
+def linux_full_one_cpu(t):
+    """Without low RAM (the default map) the patched kernel runs a two-CPU machine on one CPU and is well."""
+    m = run_linux(t, ["vl-smoke"], kernel="full", memory=512, smp=2, seconds=200)
+    t.check(not re.search(r"Brought up 1 node, 2 CPUs", plain(m.console.text)), "the second CPU stays off")
 
 
 @test("linux-reset", shows="U1", needs="vellum min", limit=90)
@@ -75,6 +81,18 @@ def linux_bochs(t):
     """The small Linux boots under Vellum in Bochs and vl info says passthrough."""
     m = Bochs(t, linux_image(["vl-smoke"]))
     finish_linux(t, m, ["vl-smoke"], 140)
+    check_vl(t, m)
+
+
+@test("linux-bochs-smp", shows="U1", needs="vellum full initrd-test", limit=400, slow=True)
+def linux_bochs_smp(t):
+    """The distribution-like kernel brings up both CPUs of a two-CPU machine in Bochs (mem=all)."""
+    def run(m):
+        finish_linux(t, m, ["vl-smoke"], 180)
+        return m
+
+    m = boot_smp(t, linux_image(["vl-smoke"], kernel="full", opts="mem=all"), run, memory=512, limit=185)
+    t.check(re.search(r"Brought up 1 node, 2 CPUs", plain(m.console.text)), "both CPUs are up")
     check_vl(t, m)
 
 
@@ -107,7 +125,7 @@ def make(t, *words, seconds):
 def check_tour(t, text):
     for pattern, what in ((r"GRUB", "GRUB"), (r"^Vellum \d", "Vellum's banner"),
                           (r"^vellum: guest memory \[", "the guest's memory map"),
-                          (r"^vellum# vl info", "the Linux shell"),
+                          (r"^vellum# ", "the Linux shell"),
                           (r"mode:\s+passthrough", "mode: passthrough")):
         t.check(re.search(pattern, text, re.MULTILINE), f"the log shows {what}")
 

@@ -33,7 +33,19 @@ def _make(words, files):
                                   stdin=subprocess.DEVNULL, capture_output=True, text=True)
             if done.returncode:
                 raise Environment(f"mkiso failed: {done.stderr.strip()}")
+        os.utime(image)
     return image
+
+
+def prune(keep=80):
+    """Remove the images that were not used for longest; a run of all tests uses about 50."""
+    folder = os.path.join(BUILD, "iso")
+    names = [n for n in os.listdir(folder) if n.startswith("test-")] if os.path.isdir(folder) else []
+    images = sorted((n for n in names if n.endswith(".iso")),
+                    key=lambda n: os.stat(os.path.join(folder, n)).st_mtime)
+    for name in images[:-keep]:
+        os.unlink(os.path.join(folder, name))
+        os.unlink(os.path.join(folder, name + ".lock"))
 
 
 def vellum(*modules, opts="", hypervisor="vellum"):
