@@ -20,6 +20,8 @@
 
 #define PTE_ADDR 0x000ffffffffff000ull
 
+#define PTE_KEY_SHIFT 59 /* protection key, 4 bits, of user pages */
+
 #define PTES_PER_TABLE 512
 
 /** Bytes that one entry of a table at `level` maps: 1 is the lowest, 4 the root. */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The walk of a guest's page tables, as the processor does it (SDM volume 3,
+ * section 4.5 to 4.8). Pure: the tables are reached through struct
+ * guest_tables, so that tests and fuzzers run the same code.
+ */
+#ifndef VELLUM_SHADOW_WALK_H
+#define VELLUM_SHADOW_WALK_H
+
+#include "lib/types.h"
+
+/* Bits of a page fault's error code; also how an access is described to walk(). */
+#define PF_PRESENT  ((u32)1 << 0)
+#define PF_WRITE    ((u32)1 << 1)
+#define PF_USER     ((u32)1 << 2)
+#define PF_RESERVED ((u32)1 << 3)
+#define PF_FETCH    ((u32)1 << 4)
+#define PF_KEY      ((u32)1 << 5)
+
+/** What the guest's control registers say about paging. */
+struct paging_mode {
+	pa_t root;         /* CR3's address field */
+	bool wp;           /* CR0.WP */
+	bool nx;           /* EFER.NXE */
+	bool smep;         /* CR4.SMEP */
+	bool smap;         /* CR4.SMAP and RFLAGS.AC clear, or an implicit access */
+	bool keys;         /* CR4.PKE */
+	u32 pkru;          /* two bits a key: access and write disabled */
+	u32 physical_bits; /* MAXPHYADDR */
+};
+
+/** How the walk reaches the guest's tables. */
+struct guest_tables {
+	/* The 512 entries of the table in this frame; NULL when it is not the guest's RAM. */
+	volatile u64 *(*table)(void *context, pfn_t frame);
+	void *context;
+};
+
+/** A translation, with the rights of all levels combined. */
+struct translation {
+	pa_t page; /* start of the page, of level_size(level) bytes */
+	u32 level; /* 1, 2 or 3 */
+	bool writable;
+	bool user;
+	bool no_execute;
+	bool dirty; /* the leaf's D bit is set: a write needs no further walk */
+	u8 key;     /* the leaf's protection key; 0 unless CR4.PKE */
+	u64 cache;  /* the leaf's PWT, PCD and, at its place in a 4 KiB entry, PAT */
+};
+
+/**
+ * Translate `va` for an access of kind `access` (PF_WRITE, PF_USER, PF_FETCH). On success sets the
+ * A bits on the way and, for a write, the D bit in the guest's tables, with locked operations, and
+ * returns 0. Otherwise returns the page fault's error code with PF_PRESENT, PF_RESERVED, PF_KEY and
+ * the access's bits, or'ed with WALK_FAULT, which is no bit of it.
+ */
+u32 walk(const struct paging_mode *mode, const struct guest_tables *tables, u64 va, u32 access,
+	 struct translation *out);
+#define WALK_FAULT ((u32)1 << 31)
+
+#endif
