@@ -4,7 +4,10 @@
  * assembly and turns each `->NAME value` line into a #define of
  * build/gen/cpu/asm_offsets.h, so that C and assembly cannot disagree.
  */
+#include "cpu/percpu.h"
+#include "cpu/vcpu.h"
 #include "domain/start_area.h"
+#include "hypercall/hypercall.h"
 #include "public/hypercall.h"
 
 #define DEFINE(name, value)                                                                        \
@@ -21,6 +24,19 @@ void asm_offsets(void)
 	DEFINE(DATA_ENTRY, offsetof(struct vl_hypercall_data, entry));
 	DEFINE(DATA_NR_SLOTS, offsetof(struct vl_hypercall_data, nr_slots));
 	DEFINE(DATA_SLOT, offsetof(struct vl_hypercall_data, slot));
+	DEFINE(FRAME_RAX, offsetof(struct trap_frame, rax));
+	DEFINE(FRAME_RBX, offsetof(struct trap_frame, rbx));
+	DEFINE(FRAME_RSP, offsetof(struct trap_frame, rsp));
+	DEFINE(HYPERCALL_NMI, HYPERCALL_NMI);
+	DEFINE(HYPERCALL_VIRTUALIZED, HYPERCALL_VIRTUALIZED);
+	DEFINE(FRAME_CS, offsetof(struct trap_frame, cs));
+	DEFINE(CPU_SCRATCH, offsetof(struct cpu, scratch));
+	DEFINE(SYSCALL_CS, 0x33);
+	DEFINE(SYSCALL_CS32, 0x23);
+	DEFINE(SYSCALL_SS, 0x2b);
+	DEFINE(EXIT_SYSCALL_VECTOR, EXIT_VECTOR_SYSCALL);
+	DEFINE(EXIT_SYSENTER_VECTOR, EXIT_VECTOR_SYSENTER);
+	DEFINE(EXIT_SYSCALL32_VECTOR, EXIT_VECTOR_SYSCALL32);
 	DEFINE(START_GDT_REGISTER, offsetof(struct start_head, gdt_register));
 	DEFINE(START_IDT_REGISTER, offsetof(struct start_head, idt_register));
 	DEFINE(START_STACK,

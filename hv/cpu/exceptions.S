@@ -9,6 +9,8 @@
  * The way back must not be IRETQ: NMIs stay blocked until the guest, which
  * gets this NMI when the hypercall ends, executes its own.
  */
+#include "cpu/asm_offsets.h"
+
 #define STUB_SIZE 16
 
 	.section .text, "ax"
@@ -16,11 +18,18 @@
 	.globl exception_stubs
 exception_stubs:
 	.set vector, 0
-	.rept 32
+	.rept 256
 	.balign STUB_SIZE
 	/* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP, #VC, #SX push an error code. */
-	.if !((vector == 8) || ((vector >= 10) && (vector <= 14)) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30))
+	.if (vector >= 32) || !((vector == 8) || ((vector >= 10) && (vector <= 14)) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30))
 	pushq $0
+	.else
+	/* An 8259 may be programmed to these vectors, and then there is none: the CPU aligns RSP
+	 * before it pushes five words or six. */
+	testb $8, %spl
+	jz 1f
+	pushq $0
+1:
 	.endif
 	pushq $vector
 	jmp exception_common
@@ -47,8 +56,12 @@ exception_common:
 	movq %rsp, %rdi
 	movq %rsp, %rbx
 	andq $-16, %rsp
+	testb $3, FRAME_CS(%rbx)
+	jnz from_guest
 	call trap
 	movq %rbx, %rsp
+	testl %eax, %eax
+	jz resume_frame
 	popq %r15
 	popq %r14
 	popq %r13
@@ -87,5 +100,74 @@ exception_common:
 	popq %rbx
 	popfq
 	ret
+
+from_guest:
+	call vcpu_exit
+	movq %rbx, %rsp
+/* RSP: a struct trap_frame, to be resumed by IRETQ. */
+	.globl resume_frame, resume_iretq
+resume_frame:
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rdi
+	popq %rsi
+	popq %rbp
+	popq %rbx
+	popq %rdx
+	popq %rcx
+	popq %rax
+	cmpq $0, (%rsp) /* trap_frame.vector: the stack to return from, see vcpu_resume16() */
+	jne 1f
+	addq $16, %rsp
+resume_iretq:
+	iretq
+1:	movq (%rsp), %rsp
+	iretq
+
+/*
+ * SYSCALL from ring 3: RCX = RIP, R11 = RFLAGS, RSP and all else the guest's, flags masked. The
+ * inactive GS base is this CPU's structure while a guest is virtualized. Makes the frame that an
+ * exception would have made; which selectors the guest had follows from its virtual CPL (real
+ * ones are in the frame's place for a user, see cpu/vcpu.c).
+ */
+	.macro SYSCALL_ENTRY vector, cs
+	swapgs
+	movq %rsp, %gs:CPU_SCRATCH
+	leaq boot_stack_top(%rip), %rsp
+	pushq $SYSCALL_SS
+	pushq %gs:CPU_SCRATCH
+	swapgs
+	pushq %r11
+	pushq $\cs
+	pushq %rcx
+	pushq $0
+	pushq $\vector
+	jmp exception_common
+	.endm
+
+	.globl syscall_entry, syscall32_entry, sysenter_entry
+syscall_entry:
+	SYSCALL_ENTRY EXIT_SYSCALL_VECTOR, SYSCALL_CS
+syscall32_entry:
+	SYSCALL_ENTRY EXIT_SYSCALL32_VECTOR, SYSCALL_CS32
+/*
+ * SYSENTER from ring 3: the stack is ours, flags but IF the guest's, and nothing tells where it
+ * was; that is so on bare hardware too.
+ */
+sysenter_entry:
+	pushq $SYSCALL_SS
+	pushq $0
+	pushfq
+	pushq $SYSCALL_CS32
+	pushq $0
+	pushq $0
+	pushq $EXIT_SYSENTER_VECTOR
+	jmp exception_common
 
 	.section .note.GNU-stack, "", @progbits

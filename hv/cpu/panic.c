@@ -21,6 +21,11 @@ void panic_set_sinks(const struct log_sink *first, const struct log_sink *second
 	panic_sink[1] = second;
 }
 
+void panic_open_console(void)
+{
+	log_set_sinks(panic_sink[0], panic_sink[1]);
+}
+
 static void print_address(const char *what, u64 va)
 {
 	u64 offset;
@@ -92,7 +97,7 @@ panic_va(const struct trap_frame *frame, u64 rbp, const char *fmt, va_list ap)
 	if (panicking)
 		halt_forever();
 	panicking = true;
-	log_set_sinks(panic_sink[0], panic_sink[1]);
+	panic_open_console();
 	vl_vsnprintf(text, sizeof(text), fmt, ap);
 	log_print("\nvellum: panic: %s\n", text);
 	log_print("vellum: cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx\n", read_cr0(), read_cr2(),

@@ -7,6 +7,9 @@
 
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
+#include "cpu/vcpu.h"
+
+extern const char resume_iretq[]; /* exceptions.S */
 
 static const char *const names[NR_EXCEPTIONS] = {
 	[0] = "divide error (#DE)",
@@ -29,7 +32,14 @@ static const char *const names[NR_EXCEPTIONS] = {
 	[19] = "SIMD error (#XM)",
 };
 
-void trap(const struct trap_frame *frame)
+/* False lets exceptions.S resume the frame, which wants the vector's word to be 0. */
+static bool go_on(struct trap_frame *frame)
+{
+	frame->vector = 0;
+	return false;
+}
+
+bool trap(struct trap_frame *frame)
 {
 	struct cpu *cpu = this_cpu();
 	const char *name = names[frame->vector % NR_EXCEPTIONS];
@@ -37,7 +47,26 @@ void trap(const struct trap_frame *frame)
 	if (frame->vector == VECTOR_NMI && cpu->in_hypercall) {
 		cpu->nmi_pending = true;
 		event_note(EVENT_NMI, frame->rip, 0);
-		return;
+		return true;
+	}
+	/* The guest's IRET named what no processor returns to: the fault is its own. */
+	if (cpu->vcpu != NULL && frame->rip == (u64)resume_iretq &&
+	    vcpu_return_failed(cpu->vcpu, frame))
+		return go_on(frame);
+	/* An interrupt that ended Vellum's HLT, or came while it served the guest. */
+	if (cpu->vcpu != NULL && vcpu_note_interrupt(cpu->vcpu, (u8)frame->vector))
+		return go_on(frame);
+	/* The guest's own breakpoint or single step, which the processor reports on the first
+	 * instruction of Vellum that follows: the guest gets it where its own handler starts. */
+	if (cpu->vcpu != NULL && frame->vector == VECTOR_DB) {
+		cpu->vcpu->debug_pending = true;
+		cpu->vcpu->step_pending = (frame->rflags & RFLAGS_TF) != 0;
+		frame->rflags &= ~RFLAGS_TF;
+		return go_on(frame);
+	}
+	if (cpu->vcpu != NULL && frame->vector == VECTOR_NMI) {
+		cpu->vcpu->nmi_pending = true;
+		return go_on(frame);
 	}
 	panic_frame(frame, "exception %lu, %s, error code 0x%lx", frame->vector,
 		    name != NULL ? name : "reserved", frame->error);

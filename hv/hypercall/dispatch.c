@@ -33,35 +33,43 @@ static const struct call calls[HYPERCALL_LIMIT] = {
 extern const char hypercall_page[VL_HYPERCALL_PAGE_SIZE];
 extern const char hypercall_entry[];
 
-static s64 dispatch(struct domain *d, u64 nr, const u64 *arg)
+s64 hypercall_dispatch(struct domain *d, const struct trap_frame *frame)
 {
+	const u64 arg[5] = {frame->rsi, frame->rdx, frame->rcx, frame->r8, frame->r9};
+	u64 nr = frame->rdi;
 	const struct call *call = &calls[nr < HYPERCALL_LIMIT ? nr : 0];
+	s64 result;
 
+	this_cpu()->hypercalls++;
+	d->hypercalls++;
 	if (nr >= HYPERCALL_LIMIT || call->handler == NULL)
-		return -VL_ENOSYS;
-	if (call->who == WHO_FIRST && d != domain_first())
-		return -VL_EPERM;
-	return call->handler(d, arg);
+		result = -VL_ENOSYS;
+	else if (call->who == WHO_FIRST && d != domain_first())
+		result = -VL_EPERM;
+	else
+		result = call->handler(d, arg);
+	event_note(EVENT_HYPERCALL, nr, (u64)result);
+	return result;
 }
 
-struct hypercall_result hypercall_enter(u64 nr, const u64 arg[5], u64 guest_cs)
+enum hypercall_way hypercall_enter(struct trap_frame *frame)
 {
 	struct cpu *cpu = this_cpu();
-	struct domain *d = domain_first(); /* only it can be in passthrough */
 	struct table_register guest_idt;
-	struct hypercall_result result;
+	bool nmi;
 
 	cpu->in_hypercall = true;
-	descriptors_enter(cpu, (u16)guest_cs, &guest_idt);
-	cpu->hypercalls++;
-	d->hypercalls++;
-	result.value = dispatch(d, nr, arg);
-	event_note(EVENT_HYPERCALL, nr, (u64)result.value);
-	descriptors_leave(&guest_idt);
+	descriptors_enter(cpu, (u16)frame->cs, &guest_idt);
+	cpu->frame = frame;
+	cpu->guest_idt = guest_idt;
+	frame->rax = (u64)hypercall_dispatch(domain_first(), frame);
 	cpu->in_hypercall = false;
-	result.nmi = cpu->nmi_pending;
+	if (cpu->vcpu != NULL)
+		return HYPERCALL_VIRTUALIZED;
+	descriptors_leave(&guest_idt);
+	nmi = cpu->nmi_pending;
 	cpu->nmi_pending = false;
-	return result;
+	return nmi ? HYPERCALL_NMI : HYPERCALL_PASSTHROUGH;
 }
 
 void hypercall_page_fill(void *page)

@@ -13,13 +13,16 @@
 	.globl hypercall_page
 hypercall_page:
 	/* (RDI nr, RSI, RDX, RCX, R8, R9) -> RAX; System V */
-	pushfq
-	cli
 	pushq %rbx
 	pushq %r12
 	pushq %r13
-	movq %rcx, %r13
+	pushfq
 	leaq (hypercall_page + HYPERCALL_DATA)(%rip), %r12
+	movl %cs, %eax
+	testb $3, %al
+	jnz 3f
+	cli
+	movq %rcx, %r13
 	/* The root's entries of Vellum's slots, where the guest maps them. Bits 11:0 of CR3 are a
 	 * PCID or cache bits, 63:52 are reserved. */
 	movq %cr3, %rbx
@@ -35,17 +38,45 @@ hypercall_page:
 	movq %r13, %rcx
 	call *DATA_ENTRY(%r12)
 	/* Take the entries out and drop what the TLB holds of them. None is global, so a CR3 load
-	 * (bit 63 clear: with PCIDs, the current one) does. */
+	 * (bit 63 clear: with PCIDs, the current one) does. This may be ring 3 by now. */
 	movl DATA_NR_SLOTS(%r12), %ecx
 2:	movq $0, -8(%rbx, %rcx, 8)
 	decl %ecx
 	jnz 2b
+	movl %cs, %ecx
+	testb $3, %cl
+	jnz 4f
 	movq %cr3, %rcx
 	movq %rcx, %cr3
-	popq %r13
+	popfq
+	jmp 5f
+	/* At ring 3: an instruction that no ring has without VT-x, and Vellum knows. */
+3:	vmcall
+	movl %cs, %ecx
+	testb $3, %cl
+	jnz 6f
+	/* Devirtualized: Vellum has put its entries into the root itself, to get here. */
+	movq %cr3, %rbx
+	movabsq $0x000ffffffffff000, %rcx
+	andq %rcx, %rbx
+	addq DATA_DIRECT_MAP(%r12), %rbx
+	addq $(FIRST_SLOT * 8), %rbx
+	movl DATA_NR_SLOTS(%r12), %ecx
+7:	movq $0, -8(%rbx, %rcx, 8)
+	decl %ecx
+	jnz 7b
+	movq %cr3, %rcx
+	movq %rcx, %cr3
+	/* The saved image was made at ring 3 and shows the real IF: leave the flags as they are. */
+	jmp 6f
+	/* Virtualized: POPFQ would not change IF here. */
+4:	testl $0x200, (%rsp)
+	jz 6f
+	sti
+6:	addq $8, %rsp
+5:	popq %r13
 	popq %r12
 	popq %rbx
-	popfq
 	ret
 	.org hypercall_page + HYPERCALL_DATA, 0xcc
 	.org hypercall_page + 4096, 0
@@ -54,29 +85,57 @@ hypercall_page:
 /*
  * Where the page calls. In: the page's registers, interrupts off, the guest's
  * stack, tables and segments. Out: RAX; only call-clobbered registers change.
- * Vellum runs on its own stack, with its own IDT (hypercall_enter() sees to
- * it). An NMI that came meanwhile is handed on by INT 2 with the guest's IDT
- * back in place: NMIs are still blocked then, until the guest's IRETQ.
+ * Makes a struct trap_frame of the state that the guest goes on with, on
+ * Vellum's own stack; hypercall_enter() loads Vellum's IDT and says in EAX how
+ * to leave (enum hypercall_way).
  */
 	.globl hypercall_entry
 hypercall_entry:
 	cld
-	pushq %rbp
-	movq %rsp, %rbp
+	movq %rsp, %rax
 	leaq boot_stack_top(%rip), %rsp
 	pushq $0
-	pushq %r9
-	pushq %r8
+	movl %ss, %r11d
+	movl %r11d, (%rsp)
+	leaq 8(%rax), %r11
+	pushq %r11
+	pushfq
+	movl %cs, %r11d
+	pushq %r11
+	pushq (%rax) /* RIP: the return address */
+	pushq $0
+	pushq $0
+	pushq %rax
 	pushq %rcx
 	pushq %rdx
+	pushq %rbx
+	pushq %rbp
 	pushq %rsi
-	movq %rsp, %rsi
-	movl %cs, %edx
+	pushq %rdi
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	movq %rsp, %rbx
+	movq %rsp, %rdi
+	andq $-16, %rsp
 	call hypercall_enter
-	movq %rbp, %rsp
-	popq %rbp
-	testq %rdx, %rdx
-	jz 1f
+	movq %rbx, %rsp
+	cmpl $HYPERCALL_VIRTUALIZED, %eax
+	je resume_frame
+	/* Still passthrough. Not by IRETQ: an NMI that came meanwhile is handed on by INT 2 with the
+	 * guest's IDT back in place, and NMIs are blocked until the guest's own IRETQ. */
+	movl %eax, %ecx
+	movq FRAME_RAX(%rsp), %rax
+	movq FRAME_RBX(%rsp), %rbx
+	movq FRAME_RSP(%rsp), %rsp
+	leaq -8(%rsp), %rsp
+	cmpl $HYPERCALL_NMI, %ecx
+	jne 1f
 	int $2
 1:	ret
 

@@ -42,9 +42,14 @@ u32 cpu_page_levels(void)
 	return 2;
 }
 
+bool cpu_has_nx(void)
+{
+	return (cpuid(0x80000001, 0).edx & (1u << 20)) != 0;
+}
+
 u64 cpu_enable_nx(void)
 {
-	if (!(cpuid(0x80000001, 0).edx & (1u << 20)))
+	if (!cpu_has_nx())
 		return 0;
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
 	return PTE_NX;

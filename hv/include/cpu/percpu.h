@@ -58,10 +58,17 @@ _Static_assert(sizeof(struct gate) == 16, "SDM volume 3, figure 6-8");
 #define NR_IST         3
 #define IST_STACK_SIZE 2048
 
+struct trap_frame;
+struct vcpu;
+
 struct cpu {
 	/* Stacks of #DF, NMI and #MC. In here, so that this_cpu() works on them too. */
 	u8 ist_stack[NR_IST][IST_STACK_SIZE] __attribute__((aligned(16)));
 	u32 index;
+	struct vcpu *vcpu;        /* that runs here; NULL in passthrough */
+	struct trap_frame *frame; /* of the hypercall in passthrough that is served */
+	struct table_register guest_idt;
+	u64 scratch;       /* RSP of the guest, for the first instructions of SYSCALL's entry */
 	bool in_hypercall; /* from passthrough, on the IDT of descriptors_enter() */
 	bool nmi_pending;  /* an NMI came while Vellum ran: the guest gets it on the way out */
 	u64 hypercalls;

@@ -18,9 +18,10 @@ struct trap_frame {
 _Static_assert(sizeof(struct trap_frame) == 22 * 8, "exceptions.S pushes 17 words, the CPU 5");
 
 /**
- * Handle an exception. Returns only for an NMI during a hypercall, which it marks in struct cpu;
- * everything else is a bug of Vellum and panics.
+ * Handle what hit Vellum itself. True: an NMI during a hypercall in passthrough, marked in struct
+ * cpu, NMIs are to stay blocked. False: an interrupt or NMI for the guest that this CPU runs was
+ * noted, go on. Everything else is a bug of Vellum and panics.
  */
-void trap(const struct trap_frame *frame);
+bool trap(struct trap_frame *frame);
 
 #endif

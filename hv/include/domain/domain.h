@@ -9,6 +9,13 @@
 #include "lib/types.h"
 #include "public/hypercall.h"
 
+/** [va, va + size) is shown as [pa, pa + size) while virtualized; size 0: unused. */
+struct alias {
+	u64 va;
+	u64 size; /* bytes */
+	pa_t pa;
+};
+
 struct domain {
 	struct domain *next; /* by ascending domid */
 	u32 domid;
@@ -18,7 +25,9 @@ struct domain {
 	char name[32];
 	u64 hypercalls;
 	u64 tsc_start;
-	struct memmap memory; /* what it is shown */
+	struct alias alias[VL_MAX_ALIASES];
+	struct vl_vcpu_info *vcpu_info; /* of vcpu 0, in the domain's own RAM; NULL: none */
+	struct memmap memory;           /* what it is shown */
 };
 
 /** Make the first domain, in passthrough and running; once, at boot. */

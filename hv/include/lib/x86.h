@@ -15,11 +15,31 @@
 #define CR0_ET ((u64)1 << 4)
 #define CR0_NE ((u64)1 << 5)
 #define CR0_WP ((u64)1 << 16)
+#define CR0_TS ((u64)1 << 3)
+#define CR0_AM ((u64)1 << 18)
 #define CR0_PG ((u64)1 << 31)
 
-#define CR4_PAE  ((u64)1 << 5)
-#define CR4_PGE  ((u64)1 << 7)
-#define CR4_LA57 ((u64)1 << 12)
+#define CR4_PAE   ((u64)1 << 5)
+#define CR4_PGE   ((u64)1 << 7)
+#define CR4_LA57  ((u64)1 << 12)
+#define CR4_DE    ((u64)1 << 3)
+#define CR4_UMIP  ((u64)1 << 11)
+#define CR4_PCIDE ((u64)1 << 17)
+#define CR4_SMEP  ((u64)1 << 20)
+#define CR4_SMAP  ((u64)1 << 21)
+#define CR4_PKE   ((u64)1 << 22)
+
+#define MSR_SYSENTER_CS    0x174u
+#define MSR_SYSENTER_ESP   0x175u
+#define MSR_SYSENTER_EIP   0x176u
+#define MSR_STAR           0xc0000081u
+#define MSR_LSTAR          0xc0000082u
+#define MSR_CSTAR          0xc0000083u
+#define MSR_SFMASK         0xc0000084u
+#define MSR_FS_BASE        0xc0000100u
+#define MSR_GS_BASE        0xc0000101u
+#define MSR_KERNEL_GS_BASE 0xc0000102u
+#define MSR_TSC_AUX        0xc0000103u
 
 #define MSR_EFER 0xc0000080u
 #define EFER_SCE ((u64)1 << 0)
@@ -28,13 +48,26 @@
 #define EFER_NXE ((u64)1 << 11)
 
 #define RFLAGS_FIXED ((u64)1 << 1)
+#define RFLAGS_TF    ((u64)1 << 8)
 #define RFLAGS_IF    ((u64)1 << 9)
+#define RFLAGS_DF    ((u64)1 << 10)
+#define RFLAGS_IOPL  ((u64)3 << 12)
+#define RFLAGS_NT    ((u64)1 << 14)
+#define RFLAGS_RF    ((u64)1 << 16)
+#define RFLAGS_VM    ((u64)1 << 17)
+#define RFLAGS_AC    ((u64)1 << 18)
 
 /* Vectors that Vellum names (SDM volume 3, table 6-1). */
 #define VECTOR_DB     1
 #define VECTOR_NMI    2
+#define VECTOR_UD     6
 #define VECTOR_DF     8
+#define VECTOR_TS     10
+#define VECTOR_NP     11
+#define VECTOR_SS     12
+#define VECTOR_GP     13
 #define VECTOR_PF     14
+#define VECTOR_AC     17
 #define VECTOR_MC     18
 #define NR_EXCEPTIONS 32
 
@@ -111,10 +144,20 @@ DEFINE_READ(read_cr2, "mov %%cr2, %0")
 DEFINE_READ(read_cr3, "mov %%cr3, %0")
 DEFINE_READ(read_cr4, "mov %%cr4, %0")
 DEFINE_WRITE(write_cr0, "mov %0, %%cr0")
+DEFINE_WRITE(write_cr2, "mov %0, %%cr2")
 DEFINE_WRITE(write_cr3, "mov %0, %%cr3")
 DEFINE_WRITE(write_cr4, "mov %0, %%cr4")
 #undef DEFINE_READ
 #undef DEFINE_WRITE
+
+/** Only with CR4.PKE set. */
+static inline u32 read_pkru(void)
+{
+	u32 low;
+
+	__asm__ volatile("rdpkru" : "=a"(low) : "c"(0) : "edx");
+	return low;
+}
 
 static inline void lgdt(const struct table_register *r)
 {

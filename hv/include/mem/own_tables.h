@@ -44,6 +44,9 @@ volatile u16 *own_vga_text(void);
 /** Largest page level that the CPU has: 3 with 1 GiB pages, else 2. */
 u32 cpu_page_levels(void);
 
+/** Whether the CPU has the NX bit. */
+bool cpu_has_nx(void);
+
 /** PTE_NX if the CPU has it (then EFER.NXE is set here), else 0. */
 u64 cpu_enable_nx(void);
 

@@ -94,7 +94,85 @@ static inline int64_t vl_call_console_read(vl_hypercall_fn call, uint64_t text_p
 	return call(VL_CALL_CONSOLE_READ, text_pa, text_size, 0, 0, 0);
 }
 
+#define VL_CALL_VIRTUALIZE 5
+
+/**
+ * Call with interrupts off: RFLAGS.IF reads as set from now on whatever CLI and STI did. Each
+ * check and allocation comes before the point of no return, so an error leaves the guest in
+ * passthrough and unchanged.
+ * Who: only the first guest. Since ABI 0.1.
+ * layers: VL_LAYER_* bits; all of CPU, memory and interrupts in this version.
+ * Returns 0; the caller goes on at ring 3; or a negated error:
+ *   VL_EINVAL: unknown or missing layers.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_EBUSY: this CPU is virtualized already.
+ *   VL_EOPNOTSUPP: 5-level paging, PCIDs, or a GDT that is too large to mirror.
+ *   VL_ENOMEM: the partition has no room for shadow tables.
+ */
+static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers)
+{
+	return call(VL_CALL_VIRTUALIZE, layers, 0, 0, 0, 0);
+}
+
+#define VL_CALL_DEVIRTUALIZE 6
+
+/**
+ * The guest's own root, tables and MSRs are loaded again; interrupts are as the virtual flag
+ * was.
+ * Who: only the first guest. Since ABI 0.1.
+ * layers: VL_LAYER_* bits; all of CPU, memory and interrupts in this version.
+ * Returns 0; the caller goes on at ring 0; or a negated error:
+ *   VL_EINVAL: unknown or missing layers, or this CPU is not virtualized.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_EAGAIN: an interrupt waits that the guest has to take first: enable interrupts, call
+ *     again.
+ */
+static inline int64_t vl_call_devirtualize(vl_hypercall_fn call, uint64_t layers)
+{
+	return call(VL_CALL_DEVIRTUALIZE, layers, 0, 0, 0, 0);
+}
+
+#define VL_CALL_SET_ALIAS 7
+
+/**
+ * While the domain is virtualized, [va, va + size) is mapped to [pa, pa + size) in its kernel's
+ * view, whatever frames its own tables name; the rights stay those of its tables. In passthrough
+ * an alias has no effect. A kernel keeps a patched copy of its text behind one, so that a
+ * transition patches nothing, and its vcpu's flag page behind another. With 2 MiB aligned va and
+ * pa, large pages stay large.
+ * Who: any domain. Since ABI 0.1.
+ * index: 0 .. VL_MAX_ALIASES - 1.
+ * va: first virtual address, page aligned, in the upper half and outside Vellum's slots.
+ * pa: first physical address, page aligned.
+ * size: bytes, a multiple of the page size; 0 removes the alias.
+ * Returns 0; or a negated error:
+ *   VL_EINVAL: index out of range, unaligned, wrapping, or in the lower half or Vellum's slots.
+ *   VL_EFAULT: [pa, pa + size) is not the caller's own RAM.
+ */
+static inline int64_t vl_call_set_alias(vl_hypercall_fn call, uint64_t index, uint64_t va,
+					uint64_t pa, uint64_t size)
+{
+	return call(VL_CALL_SET_ALIAS, index, va, pa, size, 0);
+}
+
+#define VL_CALL_SET_VCPU_INFO 8
+
+/**
+ * Where this vcpu's virtual interrupt flag is kept while virtualized, see struct vl_vcpu_info.
+ * Without one, CLI and STI trap, and a kernel that reads its flag with PUSHF reads it wrong.
+ * Who: any domain. Since ABI 0.1.
+ * pa: physical address of a struct vl_vcpu_info, aligned to its size; 0 takes it back.
+ * Returns 0; or a negated error:
+ *   VL_EINVAL: unaligned.
+ *   VL_EFAULT: not the caller's own RAM.
+ *   VL_EBUSY: the domain is virtualized: call in passthrough.
+ */
+static inline int64_t vl_call_set_vcpu_info(vl_hypercall_fn call, uint64_t pa)
+{
+	return call(VL_CALL_SET_VCPU_INFO, pa, 0, 0, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 5
+#define VL_CALL_LIMIT 9
 
 #endif

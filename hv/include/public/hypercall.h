@@ -52,12 +52,39 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 #define VL_MODE_PASSTHROUGH 0
 #define VL_MODE_VIRTUALIZED 1
 
+/* Layers of virtualization (VL_CALL_VIRTUALIZE, VL_CALL_DEVIRTUALIZE). */
+#define VL_LAYER_CPU        1u
+#define VL_LAYER_MEMORY     2u
+#define VL_LAYER_INTERRUPTS 4u
+#define VL_LAYER_ALL        7u
+/* With them, for debugging: real IOPL 3, so that a kernel without patched interrupt-flag sites
+ * runs; it can then stop every interrupt of the machine. */
+#define VL_DEBUG_IOPL3      0x100u
+
 #define VL_STATE_RUNNING 0
 #define VL_STATE_PAUSED  1
 #define VL_STATE_CRASHED 2
 
 #define VL_DOMID_SELF 0x7ff0u
 #define VL_DOMID_MAX  0x7fefu
+
+#define VL_MAX_ALIASES 4
+
+/**
+ * A vcpu's words that guest and Vellum share while it is virtualized (VL_CALL_SET_VCPU_INFO).
+ * `flags` is the virtual RFLAGS.IF, at its place, and nothing else. Clearing it masks interrupts at
+ * once. A guest that sets it must then look at `pending`, and if that is not 0, make any hypercall
+ * or execute STI: the interrupt is delivered on the way back. Vellum sets the flag to what
+ * RFLAGS.IF is after each delivery and emulated IRET, SYSRET, POPF.
+ */
+struct vl_vcpu_info {
+	uint32_t flags;  /* 0 or 0x200 */
+	uint8_t pending; /* not 0: an interrupt waits for the flag */
+	uint8_t reserved0[3];
+	uint64_t cr2; /* of the last page fault delivered: as MOV from CR2 reads it */
+	uint64_t reserved[6];
+};
+VL_ABI_ASSERT(sizeof(struct vl_vcpu_info) == 64, "vl_vcpu_info is ABI");
 
 /** Answer of VL_CALL_HV_INFO. */
 struct vl_hv_info {

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/*
+ * MSRs of a virtualized guest. The registers that Vellum uses itself live in
+ * struct vcpu; what the one guest that owns the machine may program is passed
+ * on; anything else is #GP, as on a processor that does not have it.
+ */
+#include "cpu/vcpu.h"
+
+#define MSR_TSC          0x10u
+#define MSR_APIC_BASE    0x1bu
+#define MSR_PAT          0x277u
+#define MSR_TSC_DEADLINE 0x6e0u
+
+/* The guest's own copy of a register that Vellum uses itself; NULL for others. */
+static u64 *own_copy(struct vcpu *v, u32 msr)
+{
+	switch (msr) {
+	case MSR_STAR:
+		return &v->star;
+	case MSR_LSTAR:
+		return &v->lstar;
+	case MSR_CSTAR:
+		return &v->cstar;
+	case MSR_SFMASK:
+		return &v->sfmask;
+	case MSR_SYSENTER_CS:
+		return &v->sysenter_cs;
+	case MSR_SYSENTER_ESP:
+		return &v->sysenter_esp;
+	case MSR_SYSENTER_EIP:
+		return &v->sysenter_eip;
+	case MSR_KERNEL_GS_BASE:
+		return &v->kernel_gs_base;
+	case MSR_EFER:
+		return &v->efer;
+	default:
+		return NULL;
+	}
+}
+
+static bool passed_on(u32 msr)
+{
+	switch (msr) {
+	case MSR_TSC:
+	case MSR_APIC_BASE:
+	case MSR_PAT:
+	case MSR_TSC_DEADLINE:
+	case MSR_FS_BASE:
+	case MSR_GS_BASE:
+	case MSR_TSC_AUX:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_address(u32 msr)
+{
+	return msr == MSR_LSTAR || msr == MSR_CSTAR || msr == MSR_FS_BASE || msr == MSR_GS_BASE ||
+	       msr == MSR_KERNEL_GS_BASE || msr == MSR_SYSENTER_ESP || msr == MSR_SYSENTER_EIP;
+}
+
+bool msr_read(struct vcpu *v, u32 msr, u64 *value)
+{
+	const u64 *copy = own_copy(v, msr);
+
+	if (copy == NULL && !passed_on(msr))
+		return false;
+	*value = copy != NULL ? *copy : rdmsr(msr);
+	return true;
+}
+
+bool msr_write(struct vcpu *v, u32 msr, u64 value)
+{
+	u64 *copy = own_copy(v, msr);
+
+	if (is_address(msr) && (u64)((s64)(value << 16) >> 16) != value)
+		return false;
+	/* Paging is on, so only SCE and NXE may change. */
+	if (msr == MSR_EFER && ((value ^ v->efer) & ~(EFER_SCE | EFER_NXE)) != 0)
+		return false;
+	if (copy == NULL && !passed_on(msr))
+		return false;
+	if (copy == NULL) {
+		wrmsr(msr, value);
+		return true;
+	}
+	*copy = value;
+	if (msr == MSR_STAR)
+		wrmsr(MSR_STAR, (rdmsr(MSR_STAR) & 0xffffffffffffull) | (value >> 48) << 48);
+	if (msr == MSR_SYSENTER_CS)
+		segments_update_sysenter(v);
+	if (msr == MSR_EFER)
+		shadow_flush(&v->shadow);
+	return true;
+}

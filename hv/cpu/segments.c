@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The real descriptor tables while a guest is virtualized. Owns invariants S5
+ * (a user can see exactly the guest's own ring-3 descriptors: Vellum's
+ * selector for guest-kernel code has access byte 0 while the virtual CPL is 3)
+ * and S6 (while it is 0, the guest's ring-3 code descriptors have access byte
+ * 0, so that no IRET of the guest reaches user code without a trap).
+ */
+#include "cpu/vcpu.h"
+
+#include "cpu/decode.h"
+#include "cpu/percpu.h"
+#include "lib/string.h"
+#include "mem/frames.h"
+#include "mem/layout.h"
+#include "public/errno.h"
+
+#define DESC_CODE64    0x00af9b000000ffffull
+#define DESC_DATA      0x00cf93000000ffffull
+#define DESC_DPL3      ((u64)3 << 45)
+#define DESC_S         ((u64)1 << 44)
+#define DESC_CODE      ((u64)1 << 43)
+#define DESC_L         ((u64)1 << 53)
+#define DESC_D         ((u64)1 << 54)
+#define DESC_P         ((u64)1 << 47)
+#define DESC_ACCESS    ((u64)0xff << 40)
+#define DESC_TSS       0x89
+#define DESC_LDT       0x82
+#define GATE_INTERRUPT 0x8e
+#define GATE_DPL3      0x60
+#define NR_VECTORS     256
+#define STUB_SIZE      16
+#define IOMAP_SIZE     8192
+
+/* The TSS ends with one byte of ones, as the processor reads a byte too many. */
+struct real_tss {
+	struct tss tss;
+	u8 iomap[IOMAP_SIZE]; /* zero: the guest kernel's port is the machine's */
+	u8 end;
+} __attribute__((packed));
+
+/* A mirrored table: its ring-3 code descriptors can be hidden. */
+struct mirror {
+	u64 *entry;
+	u8 *access; /* access byte of each code entry, hidden or not */
+	u64 *code;  /* a bit for each entry that is ring-3 code */
+	u32 words;  /* of `code` that can have bits */
+};
+
+#define LDT_ENTRIES 8192u
+#define LDT_FRAMES  ((LDT_ENTRIES * 8 + LDT_ENTRIES + LDT_ENTRIES / 8 + PAGE_SIZE - 1) >> PAGE_SHIFT)
+
+static struct {
+	u64 gdt[REAL_GDT_ENTRIES];
+	struct gate idt[NR_VECTORS];
+	struct real_tss tss;
+	u8 gdt_access[REAL_GDT_ENTRIES];
+	u64 gdt_code[REAL_GDT_ENTRIES / 64];
+	struct mirror ldt; /* memory by segments_init() */
+} real __attribute__((aligned(16)));
+
+static struct mirror gdt_mirror = {
+	.entry = real.gdt,
+	.access = real.gdt_access,
+	.code = real.gdt_code,
+	.words = REAL_GDT_ENTRIES / 64,
+};
+
+extern const char exception_stubs[], syscall_entry[], syscall32_entry[], sysenter_entry[];
+extern char boot_stack_top[];
+
+static void set_system_descriptor(u64 *entry, u64 base, u32 limit, u32 type)
+{
+	entry[0] = (limit & 0xffff) | (base & 0xffffff) << 16 | (u64)type << 40 |
+		   (u64)(limit >> 16 & 0xf) << 48 | (base >> 24 & 0xff) << 56;
+	entry[1] = base >> 32;
+}
+
+static bool is_ring3(u64 d)
+{
+	return (d & DESC_S) && (d & DESC_DPL3) == DESC_DPL3;
+}
+
+static void fill_tss(struct cpu *cpu)
+{
+	real.tss.tss.rsp[0] = (u64)boot_stack_top;
+	for (u32 i = 0; i < NR_IST; i++)
+		real.tss.tss.ist[i] = (u64)(cpu->ist_stack[i] + IST_STACK_SIZE);
+	real.tss.end = 0xff;
+	set_system_descriptor(&real.gdt[REAL_TSS / 8], (u64)&real.tss.tss, sizeof(real.tss) - 1,
+			      DESC_TSS);
+}
+
+/* Vellum's GDT is loaded only while virtualized: before that, segments_load_real() does it. */
+static void load_ldt(bool any)
+{
+	if (this_cpu()->vcpu != NULL)
+		__asm__ volatile("lldt %0" : : "r"((u16)(any ? REAL_LDT : 0)) : "memory");
+}
+
+/* Copy entries [first, count) of the guest's table at va; the guest's own ring-3 segments only. */
+static bool mirror_table(struct vcpu *v, struct mirror *m, u64 va, u32 first, u32 count)
+{
+	struct exception fault;
+
+	for (u32 i = first; i < count; i++) {
+		u64 d;
+
+		if (!guest_read(v, va + (u64)i * 8, &d, sizeof(d), 0, &fault))
+			return false;
+		if (!is_ring3(d))
+			continue;
+		m->entry[i] = d;
+		if (d & DESC_CODE) {
+			m->access[i] = (u8)(d >> 40);
+			m->code[i / 64] |= (u64)1 << (i % 64);
+		}
+	}
+	return true;
+}
+
+static void show_code(const struct mirror *m, bool visible)
+{
+	for (u32 word = 0; word < m->words; word++)
+		for (u64 bits = m->code[word]; bits != 0; bits &= bits - 1) {
+			u32 i = word * 64 + (u32)__builtin_ctzll(bits);
+
+			m->entry[i] &= ~DESC_ACCESS;
+			if (visible)
+				m->entry[i] |= (u64)m->access[i] << 40;
+		}
+}
+
+bool segments_mirror(struct vcpu *v)
+{
+	u32 entries = ((u32)v->gdt.limit + 1) / 8;
+
+	if (entries > REAL_CODE / 8)
+		return false;
+	memset(real.gdt, 0, sizeof(real.gdt));
+	memset(real.gdt_code, 0, sizeof(real.gdt_code));
+	if (!mirror_table(v, &gdt_mirror, v->gdt.base, 1, entries))
+		return false;
+	real.gdt[REAL_CODE / 8] = DESC_CODE64;
+	real.gdt[REAL_DATA / 8] = DESC_DATA;
+	fill_tss(this_cpu());
+	segments_mirror_ldt(v);
+	segments_set_cpl(v, v->cpl);
+	return true;
+}
+
+int segments_init(struct failure *f)
+{
+	mfn_t mfn;
+
+	if (!frame_alloc_run(LDT_FRAMES, &mfn))
+		return fail(f, VL_ENOMEM,
+			    "Vellum's partition has no memory for an LDT: give it more with "
+			    "vellum_mem=.");
+	real.ldt.entry = direct(mfn_to_ma(mfn));
+	real.ldt.access = (u8 *)(real.ldt.entry + LDT_ENTRIES);
+	real.ldt.code = (u64 *)(real.ldt.access + LDT_ENTRIES);
+	memset(real.ldt.entry, 0, LDT_FRAMES << PAGE_SHIFT);
+	real.ldt.words = 0;
+	return 0;
+}
+
+void segments_destroy(void)
+{
+	u64 ma = (u64)real.ldt.entry - DIRECT_BASE;
+
+	for (u64 i = 0; i < LDT_FRAMES; i++)
+		frame_free(ma_to_mfn((ma_t){ma + (i << PAGE_SHIFT)}));
+}
+
+/* A page of the LDT that cannot be read leaves the rest empty: loads from it then fault. */
+void segments_mirror_ldt(struct vcpu *v)
+{
+	u32 entries =
+		(v->ldt.selector & ~3) != 0 ? (u32)min_u64((v->ldt.limit + 1) / 8, LDT_ENTRIES) : 0;
+	u32 words = (entries + 63) / 64;
+
+	memset(real.ldt.entry, 0, (size_t)max_u64(real.ldt.words, words) * 64 * 8);
+	memset(real.ldt.code, 0, (size_t)max_u64(real.ldt.words, words) * 8);
+	real.ldt.words = words;
+	mirror_table(v, &real.ldt, v->ldt.base, 0, entries);
+	set_system_descriptor(&real.gdt[REAL_LDT / 8], (u64)real.ldt.entry, entries * 8 - 1,
+			      DESC_LDT);
+	if (v->cpl == 0)
+		show_code(&real.ldt, false);
+	load_ldt(entries > 0);
+}
+
+void segments_trap_port(u16 port, bool trapped)
+{
+	u8 bit = (u8)(1u << (port % 8));
+
+	if (trapped)
+		real.tss.iomap[port / 8] |= bit;
+	else
+		real.tss.iomap[port / 8] &= (u8)~bit;
+}
+
+static void load_data_register(u8 reg, u16 selector)
+{
+	u32 value = selector;
+
+	if (reg == SEG_ES)
+		__asm__ volatile("movl %0, %%es" : : "r"(value) : "memory");
+	else if (reg == SEG_DS)
+		__asm__ volatile("movl %0, %%ds" : : "r"(value) : "memory");
+	else if (reg == SEG_FS)
+		__asm__ volatile("movl %0, %%fs" : : "r"(value) : "memory");
+	else
+		__asm__ volatile("movl %0, %%gs" : : "r"(value) : "memory");
+}
+
+bool segments_load_hidden(struct vcpu *v, u8 reg, u16 selector)
+{
+	const struct mirror *m = selector & 4 ? &real.ldt : &gdt_mirror;
+	u32 i = selector / 8;
+
+	(void)v;
+	if (i / 64 >= m->words || !(m->code[i / 64] >> (i % 64) & 1))
+		return false;
+	/* Present, and readable, which the processor would check. */
+	if (!(m->access[i] & 0x80) || !(m->access[i] & 2))
+		return false;
+	show_code(m, true);
+	load_data_register(reg, selector);
+	show_code(m, false);
+	return true;
+}
+
+bool segments_is_stack16(u16 ss)
+{
+	const struct mirror *m = ss & 4 ? &real.ldt : &gdt_mirror;
+	u64 d = (u32)ss / 8 < m->words * 64 ? m->entry[ss / 8] : 0;
+
+	return (ss & ~3) != 0 && (d & DESC_S) && !(d & DESC_CODE) && !(d & DESC_D);
+}
+
+enum decode_mode segments_code_mode(u16 cs, u64 *base)
+{
+	const struct mirror *m = cs & 4 ? &real.ldt : &gdt_mirror;
+	u64 d = (u32)cs / 8 < m->words * 64 ? m->entry[cs / 8] : 0;
+
+	*base = 0;
+	if (d & DESC_L)
+		return DECODE_64;
+	*base = (d >> 16 & 0xffffff) | (d >> 56) << 24;
+	return d & DESC_D ? DECODE_32 : DECODE_16;
+}
+
+void segments_set_cpl(struct vcpu *v, u8 cpl)
+{
+	v->cpl = cpl;
+	real.gdt[REAL_GUEST_CS / 8] = cpl == 0 ? DESC_CODE64 | DESC_DPL3 : 0;
+	real.gdt[REAL_GUEST_SS / 8] = cpl == 0 ? DESC_DATA | DESC_DPL3 : 0;
+	show_code(&gdt_mirror, cpl != 0);
+	if (real.ldt.words != 0)
+		show_code(&real.ldt, cpl != 0);
+	real.tss.tss.iomap_base =
+		cpl == 0 ? offsetof(struct real_tss, iomap) : sizeof(struct real_tss);
+}
+
+static void fill_idt(void)
+{
+	for (u32 vector = 0; vector < NR_VECTORS; vector++) {
+		u64 entry = (u64)(exception_stubs + vector * STUB_SIZE);
+		u8 ist = 0;
+
+		if (vector == VECTOR_DF || vector == VECTOR_NMI || vector == VECTOR_MC)
+			ist = vector == VECTOR_DF ? 1 : vector == VECTOR_NMI ? 2 : 3;
+		else if (vector == VECTOR_DB)
+			ist = 3;
+		real.idt[vector] = (struct gate){
+			.offset_low = (u16)entry,
+			.selector = REAL_CODE,
+			.ist = ist,
+			.type = GATE_INTERRUPT,
+			.offset_middle = (u16)(entry >> 16),
+			.offset_high = (u32)(entry >> 32),
+		};
+	}
+}
+
+void segments_mirror_gates(struct vcpu *v)
+{
+	static const u8 mirrored[] = {3, 4, 0x80};
+	struct exception fault;
+
+	for (u32 i = 0; i < ARRAY_SIZE(mirrored); i++) {
+		u32 offset = (u32)mirrored[i] * sizeof(struct gate);
+		struct gate gate = {0};
+
+		if (offset + sizeof(gate) - 1 <= v->idt.limit)
+			guest_read(v, v->idt.base + offset, &gate, sizeof(gate), 0, &fault);
+		real.idt[mirrored[i]].type = (u8)(GATE_INTERRUPT | (gate.type & GATE_DPL3));
+	}
+}
+
+static void load_code_segment(u64 selector)
+{
+	__asm__ volatile("pushq %0\n\t"
+			 "leaq 1f(%%rip), %%rax\n\t"
+			 "pushq %%rax\n\t"
+			 "lretq\n"
+			 "1:"
+			 :
+			 : "r"(selector)
+			 : "rax", "memory");
+}
+
+/* 0 makes SYSENTER fault, and that must be the guest's choice. */
+void segments_update_sysenter(const struct vcpu *v)
+{
+	wrmsr(MSR_SYSENTER_CS, (v->sysenter_cs & 0xfffc) != 0 ? REAL_CODE : 0);
+}
+
+static void load_system_call_msrs(const struct vcpu *v)
+{
+	wrmsr(MSR_STAR, (v->star >> 48) << 48 | (u64)REAL_CODE << 32);
+	wrmsr(MSR_LSTAR, (u64)syscall_entry);
+	wrmsr(MSR_CSTAR, (u64)syscall32_entry);
+	wrmsr(MSR_SFMASK, 0x257fd5);
+	segments_update_sysenter(v);
+	wrmsr(MSR_SYSENTER_ESP, (u64)boot_stack_top);
+	wrmsr(MSR_SYSENTER_EIP, (u64)sysenter_entry);
+}
+
+void segments_load_real(struct vcpu *v)
+{
+	struct table_register gdt = {.base = (u64)real.gdt, .limit = sizeof(real.gdt) - 1};
+	struct table_register idt = {.base = (u64)real.idt, .limit = sizeof(real.idt) - 1};
+	u16 data = REAL_DATA;
+
+	fill_idt();
+	segments_mirror_gates(v);
+	lgdt(&gdt);
+	load_code_segment(REAL_CODE);
+	__asm__ volatile("movl %0, %%ss" : : "r"((u32)data) : "memory");
+	lidt(&idt);
+	ltr(REAL_TSS);
+	load_ldt(real.ldt.words != 0);
+	load_system_call_msrs(v);
+	/* The active GS base stays the guest's; Vellum finds its CPU by the inactive one. */
+	wrmsr(MSR_KERNEL_GS_BASE, (u64)this_cpu());
+}
+
+/*
+ * LTR writes the busy bit, and the guest's GDT is often loaded through a read-only alias: so TR is
+ * loaded from Vellum's GDT, from a copy of the guest's descriptor at the same index, and only then
+ * comes the guest's GDT.
+ */
+void segments_load_guest(struct vcpu *v)
+{
+	u32 index = v->tr.selector / 8;
+
+	wrmsr(MSR_STAR, v->star);
+	wrmsr(MSR_LSTAR, v->lstar);
+	wrmsr(MSR_CSTAR, v->cstar);
+	wrmsr(MSR_SFMASK, v->sfmask);
+	wrmsr(MSR_SYSENTER_CS, v->sysenter_cs);
+	wrmsr(MSR_SYSENTER_ESP, v->sysenter_esp);
+	wrmsr(MSR_SYSENTER_EIP, v->sysenter_eip);
+	wrmsr(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
+	if (index != 0 && index + 1 < REAL_CODE / 8) {
+		set_system_descriptor(&real.gdt[index], v->tr.base, v->tr.limit, DESC_TSS);
+		ltr(v->tr.selector);
+	}
+	lgdt(&v->gdt);
+	lidt(&v->idt);
+	__asm__ volatile("lldt %0" : : "r"(v->ldt.selector) : "memory");
+}

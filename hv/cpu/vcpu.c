@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Exits of a virtualized guest, from the trap frame to the resume. While an
+ * exit is handled the frame holds what the guest believes (its selectors, its
+ * flags); the conversion from and to what is really loaded stands here and
+ * nowhere else.
+ */
+#include "cpu/vcpu.h"
+
+#include "cpu/panic.h"
+#include "cpu/percpu.h"
+#include "cpu/ports.h"
+#include "hypercall/guest_call.h"
+#include "lib/log.h"
+#include "mem/layout.h"
+#include "mem/pagetable.h"
+#include "p2m/p2m.h"
+
+#define FIRST_EXTERNAL 32
+
+struct vcpu *current_vcpu(void)
+{
+	return this_cpu()->vcpu;
+}
+
+void vcpu_crash(struct vcpu *v, const char *reason)
+{
+	const struct trap_frame *f = v->frame;
+
+	panic_open_console();
+	v->domain->state = VL_STATE_CRASHED;
+	/* It is the only guest: the reason goes to the console too. */
+	panic_open_console();
+	log_print("vellum: domain %u crashed: %s\n", v->domain->domid, reason);
+	log_print("vellum:   rip %016lx cs %04lx rsp %016lx ss %04lx rflags %08lx cpl %u\n", f->rip,
+		  f->cs, f->rsp, f->ss, f->rflags, v->cpl);
+	log_print("vellum:   cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx\n", v->cr0, v->cr2, v->cr3,
+		  v->cr4);
+	halt_forever();
+}
+
+static u32 physical_bits(void)
+{
+	static u32 bits;
+
+	if (bits == 0)
+		bits = cpuid(0x80000008, 0).eax & 0xff;
+	return bits;
+}
+
+struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit)
+{
+	bool ac = !implicit && (v->frame->rflags & RFLAGS_AC);
+
+	return (struct paging_mode){
+		.root = {v->cr3 & PTE_ADDR},
+		.wp = (v->cr0 & CR0_WP) != 0,
+		.nx = (v->efer & EFER_NXE) != 0,
+		.smep = (v->cr4 & CR4_SMEP) != 0,
+		.smap = (v->cr4 & CR4_SMAP) != 0 && !ac,
+		.keys = (v->cr4 & CR4_PKE) != 0,
+		.pkru = (v->cr4 & CR4_PKE) != 0 ? read_pkru() : 0,
+		.physical_bits = physical_bits(),
+	};
+}
+
+static volatile u64 *guest_table(void *context, pfn_t frame)
+{
+	const struct domain *d = context;
+	u64 pa = frame.v << PAGE_SHIFT;
+
+	if (!memmap_is_ram(&d->memory, (struct range){pa, pa + PAGE_SIZE}))
+		return NULL;
+	return direct((ma_t){pa});
+}
+
+struct guest_tables vcpu_tables(struct vcpu *v)
+{
+	return (struct guest_tables){.table = guest_table, .context = v->domain};
+}
+
+struct shadow_p2m vcpu_p2m(struct vcpu *v)
+{
+	return (struct shadow_p2m){.translate = p2m_translate, .context = &v->p2m};
+}
+
+static void page_fault(struct vcpu *v, u64 va)
+{
+	enum shadow_view view = v->cpl == 3 ? SHADOW_USER : SHADOW_KERNEL;
+	struct paging_mode mode = vcpu_paging_mode(v, false);
+	struct shadow_p2m p2m = vcpu_p2m(v);
+	u32 access = (u32)v->frame->error & (PF_WRITE | PF_FETCH);
+	struct translation t;
+	u32 fault;
+
+	if (v->cpl == 3)
+		access |= PF_USER;
+	fault = vcpu_translate(v, &mode, va, access, &t);
+	if (fault == 0) {
+		v->exits[EXIT_HIDDEN_FAULT]++;
+		v->debug_pending = false; /* the instruction runs again, and hits again */
+		shadow_fill(&v->shadow, view, &mode, &p2m, va, &t);
+		return;
+	}
+	v->exits[EXIT_GUEST_FAULT]++;
+	deliver(v,
+		(struct exception){.vector = VECTOR_PF,
+				   .has_error = true,
+				   .error = fault & ~WALK_FAULT,
+				   .cr2 = va},
+		EVENT_EXCEPTION);
+}
+
+static bool has_error_code(u64 vector)
+{
+	return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21;
+}
+
+static void reflect(struct vcpu *v)
+{
+	u8 vector = (u8)v->frame->vector;
+
+	v->exits[EXIT_REFLECTED]++;
+	deliver(v,
+		(struct exception){.vector = vector,
+				   .has_error = has_error_code(vector),
+				   .error = (u32)v->frame->error},
+		EVENT_EXCEPTION);
+}
+
+static void exception(struct vcpu *v, u64 va)
+{
+	u64 vector = v->frame->vector;
+
+	if (vector == VECTOR_PF) {
+		page_fault(v, va);
+	} else if (vector == VECTOR_NMI) {
+		v->nmi_pending = true;
+	} else if (vector == VECTOR_AC && v->cpl == 0) {
+		/* POPF set AC: a kernel is not checked. Kept in v->ac, masked in the real flags. */
+		v->exits[EXIT_EMULATED]++;
+	} else if (vector == VECTOR_MC) {
+		panic_frame(v->frame, "machine check while a guest ran");
+	} else if (v->cpl == 0 && (vector == VECTOR_UD || vector == VECTOR_GP ||
+				   vector == VECTOR_NP || vector == 12)) {
+		if (vector == VECTOR_UD && guest_call(v)) {
+			v->exits[EXIT_HYPERCALL]++;
+		} else if (emulate(v)) {
+			v->exits[EXIT_EMULATED]++;
+		} else {
+			reflect(v);
+		}
+	} else if (v->cpl == 3 && vector == VECTOR_GP && v->frame->error == 0 &&
+		   ports_emulate_user(v)) {
+		v->exits[EXIT_EMULATED]++;
+	} else {
+		reflect(v);
+	}
+}
+
+bool vcpu_note_interrupt(struct vcpu *v, u8 vector)
+{
+	bool is_exception = vector < FIRST_EXTERNAL;
+
+	if ((!is_exception || pic_hardware_is_low(&v->pic)) &&
+	    pic_hardware_arrived(&v->pic, vector))
+		return true;
+	if (!is_exception)
+		v->pending[vector / 64] |= (u64)1 << (vector % 64);
+	return !is_exception;
+}
+
+static void dispatch(struct vcpu *v, u64 va)
+{
+	u64 vector = v->frame->vector;
+
+	if (vector < EXIT_VECTOR_SYSCALL && vcpu_note_interrupt(v, (u8)vector)) {
+		v->exits[EXIT_INTERRUPT]++;
+	} else if (vector < FIRST_EXTERNAL) {
+		exception(v, va);
+	} else {
+		v->exits[EXIT_SYSCALL]++;
+		if (vector == EXIT_VECTOR_SYSENTER)
+			emulate_sysenter(v);
+		else
+			emulate_syscall(v, vector == EXIT_VECTOR_SYSCALL ? v->lstar : v->cstar);
+	}
+}
+
+static void to_guest_view(struct vcpu *v, struct trap_frame *f)
+{
+	const struct vl_vcpu_info *info = v->domain->vcpu_info;
+
+	v->frame = f;
+	if (info != NULL && v->cpl == 0)
+		v->iflag = (info->flags & RFLAGS_IF) != 0;
+	/* With `iopl3` the guest kernel's real IF is its own. */
+	if (!v->iopl3 || v->cpl == 3) {
+		f->rflags &= ~RFLAGS_IF;
+		f->rflags |= v->iflag ? RFLAGS_IF : 0;
+	}
+	f->rflags = (f->rflags & ~RFLAGS_IOPL) | (u64)v->iopl << 12;
+	if (v->cpl == 0) {
+		f->cs = v->cs;
+		f->ss = v->ss;
+		/* Masked in the real flags if CR0.AM is set; the guest may set the real one by
+		 * POPF. */
+		f->rflags |= v->ac && (v->cr0 & CR0_AM) ? RFLAGS_AC : 0;
+	}
+}
+
+/* What the guest kernel reads instead of trapping. */
+static void publish(const struct vcpu *v)
+{
+	struct vl_vcpu_info *info = v->domain->vcpu_info;
+
+	if (info == NULL)
+		return;
+	info->flags = v->iflag ? RFLAGS_IF : 0;
+	info->pending = vcpu_interrupt_waits(v);
+	info->cr2 = v->cr2;
+}
+
+void vcpu_to_real_view(struct vcpu *v, struct trap_frame *f)
+{
+	v->iflag = (f->rflags & RFLAGS_IF) != 0;
+	v->iopl = (u8)(f->rflags >> 12 & 3);
+	publish(v);
+	f->rflags &= ~RFLAGS_IOPL;
+	if (v->iopl3 && v->cpl == 0)
+		f->rflags |= RFLAGS_IOPL;
+	else
+		f->rflags |= RFLAGS_IF;
+	if (v->cpl == 0) {
+		v->cs = (u16)f->cs;
+		v->ss = (u16)f->ss;
+		v->ac = (f->rflags & RFLAGS_AC) != 0;
+		f->cs = REAL_GUEST_CS;
+		f->ss = REAL_GUEST_SS;
+		/* Alignment checks are for ring 3; this only looks like it. */
+		if (v->cr0 & CR0_AM)
+			f->rflags &= ~RFLAGS_AC;
+	}
+}
+
+void vcpu_flush(struct vcpu *v)
+{
+	shadow_flush(&v->shadow);
+	write_cr3(read_cr3());
+}
+
+void vcpu_load_root(struct vcpu *v)
+{
+	u64 root = v->shadow.root[v->cpl == 3 ? SHADOW_USER : SHADOW_KERNEL].v;
+
+	if (read_cr3() != root)
+		write_cr3(root);
+}
+
+bool vcpu_return_failed(struct vcpu *v, struct trap_frame *frame)
+{
+	const struct trap_frame *before = &v->before_return;
+
+	if (!v->returning)
+		return false;
+	v->returning = false;
+	/* The general registers are the guest's already: all were restored before the IRETQ. */
+	frame->rip = before->rip;
+	frame->cs = before->cs;
+	frame->rflags = before->rflags;
+	frame->rsp = before->rsp;
+	frame->ss = before->ss;
+	v->frame = frame;
+	segments_set_cpl(v, 0);
+	deliver_fault(v, (u8)frame->vector, (u32)frame->error);
+	vcpu_to_real_view(v, frame);
+	vcpu_load_root(v);
+	frame->vector = 0;
+	return true;
+}
+
+void vcpu_exit(struct trap_frame *frame)
+{
+	u64 va = read_cr2();
+	struct vcpu *v = current_vcpu();
+
+	to_guest_view(v, frame);
+	v->returning = false;
+	dispatch(v, va);
+	if (v->leaving) {
+		v->leaving = false;
+		frame->vector = 0;
+		return; /* devirtualized: the frame is for ring 0 */
+	}
+	if (v->debug_pending) {
+		v->debug_pending = v->step_pending = false;
+		deliver(v, (struct exception){.vector = VECTOR_DB}, EVENT_EXCEPTION);
+	}
+	deliver_pending(v);
+	vcpu_to_real_view(v, frame);
+	vcpu_load_root(v);
+	vcpu_resume16(v, frame);
+}

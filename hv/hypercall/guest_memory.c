@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls by which a guest says how its memory is to look while it is
+ * virtualized.
+ */
+#include "cpu/vcpu.h"
+#include "domain/domain.h"
+#include "mem/layout.h"
+#include "public/errno.h"
+#include "hypercall_handlers.h"
+
+#define UPPER_HALF 0xffff800000000000ull
+
+static bool good_alias_va(u64 va, u64 size)
+{
+	struct range own = {IMAGE_BASE, DIRECT_END};
+
+	return va >= UPPER_HALF && va + size > va &&
+	       !range_overlaps((struct range){va, va + size}, own);
+}
+
+s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
+{
+	if (index >= VL_MAX_ALIASES || ((va | pa | size) & (PAGE_SIZE - 1)) != 0)
+		return -VL_EINVAL;
+	if (size != 0 && !good_alias_va(va, size))
+		return -VL_EINVAL;
+	if (size != 0 &&
+	    (pa + size < pa || !memmap_is_ram(&d->memory, (struct range){pa, pa + size})))
+		return -VL_EFAULT;
+	d->alias[index] = (struct alias){.va = va, .size = size, .pa = {pa}};
+	if (d->mode == VL_MODE_VIRTUALIZED)
+		vcpu_flush(current_vcpu());
+	return 0;
+}
+
+s64 call_set_vcpu_info(struct domain *d, u64 pa)
+{
+	if (d->mode == VL_MODE_VIRTUALIZED)
+		return -VL_EBUSY;
+	if (pa % sizeof(struct vl_vcpu_info) != 0)
+		return -VL_EINVAL;
+	if (pa == 0) {
+		d->vcpu_info = NULL;
+		return 0;
+	}
+	d->vcpu_info = domain_buffer(d, (pa_t){pa}, sizeof(struct vl_vcpu_info));
+	return d->vcpu_info != NULL ? 0 : -VL_EFAULT;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the emulator share.
+ */
+#ifndef VELLUM_CPU_EMULATE_H
+#define VELLUM_CPU_EMULATE_H
+
+#include "cpu/decode.h"
+#include "cpu/vcpu.h"
+
+/** The general register with this hardware number (0 .. 15). */
+u64 *operand_register(struct trap_frame *f, u8 reg);
+
+/** Linear address of the memory operand. */
+u64 operand_address(struct vcpu *v, const struct insn *i);
+
+/**
+ * Read or write the r/m operand of `size` bytes with the guest kernel's rights; a register takes
+ * `register_size` bytes of what is written. False: it faulted, and the fault was delivered.
+ */
+bool operand_read(struct vcpu *v, const struct insn *i, size_t size, void *to);
+bool operand_write(struct vcpu *v, const struct insn *i, const void *from, size_t size,
+		   size_t register_size);
+
+/** The instruction is complete: RIP moves on. */
+void emulate_done(struct vcpu *v, const struct insn *i);
+
+/** Instructions on control, debug and model-specific registers and tables; false: another one. */
+bool emulate_system(struct vcpu *v, const struct insn *i);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * I/O ports of a virtualized guest: the few that Vellum has a device for trap,
+ * all others are the machine's.
+ */
+#ifndef VELLUM_CPU_PORTS_H
+#define VELLUM_CPU_PORTS_H
+
+#include "cpu/decode.h"
+#include "cpu/vcpu.h"
+
+/**
+ * The guest becomes virtualized: capture the devices and make their ports trap. With `iopl3` no
+ * port traps, and the devices stay the guest's.
+ */
+void ports_enter(struct vcpu *v);
+
+/** IN, OUT, INS and OUTS of the guest kernel; false: it is another instruction. */
+bool ports_emulate(struct vcpu *v, const struct insn *i);
+
+/**
+ * The same for a user's instruction that raised #GP, if the guest's own TSS or IOPL allows it those
+ * ports: Vellum's TSS allows a user none, because the guest changes its own without a trap.
+ */
+bool ports_emulate_user(struct vcpu *v);
+
+#endif
