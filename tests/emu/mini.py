@@ -41,3 +41,22 @@ def mini_bochs(t):
     ending = m.wait(80)
     check_tap(t, m)
     t.equal(ending, "shutdown-port", "how the run ended")
+
+
+@test("mini-virtualized-qemu", shows="M1 M3 M5 M6 M9 I1 I2 I3 I4 I8", needs="vellum mini", limit=120)
+def mini_virtualized_qemu(t):
+    """Each test of the mini guest, run between a virtualize and a devirtualize: at ring 3, on shadow
+    tables, it sees what it sees on the bare CPU. QEMU."""
+    m = Qemu(t, images.vellum(("mini", "virtualized")))
+    ending = m.wait(110)
+    check_tap(t, m)
+    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+
+
+@test("mini-virtualized-bochs", shows="M1 M3 M5 M6 M9 I1 I2 I3 I4 I8", needs="vellum mini", limit=120)
+def mini_virtualized_bochs(t):
+    """The same in Bochs."""
+    m = Bochs(t, images.vellum(("mini", "virtualized")))
+    ending = m.wait(110)
+    check_tap(t, m)
+    t.equal(ending, "shutdown-port", "how the run ended")

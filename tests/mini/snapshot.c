@@ -5,6 +5,7 @@
  */
 #include "mini/snapshot.h"
 
+#include "lib/string.h"
 #include "mini/cpu.h"
 
 #define MSR_SYSENTER_CS  0x174u
@@ -121,4 +122,11 @@ const char *snapshot_difference(const struct snapshot *a, const struct snapshot 
 			return sources[i].name;
 	}
 	return NULL;
+}
+
+void snapshot_copy(struct snapshot *to, const struct snapshot *from, const char *name)
+{
+	for (size_t i = 0; i < NR_SNAPSHOT; i++)
+		if (strncmp(sources[i].name, name, strlen(name)) == 0)
+			to->value[i] = from->value[i];
 }

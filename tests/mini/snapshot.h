@@ -20,4 +20,7 @@ void snapshot_take(struct snapshot *s);
 /** Name of the first register in which the two differ; NULL if none. */
 const char *snapshot_difference(const struct snapshot *a, const struct snapshot *b);
 
+/** Take the registers whose names begin with `name` over: a difference there is none. */
+void snapshot_copy(struct snapshot *to, const struct snapshot *from, const char *name);
+
 #endif

@@ -16,6 +16,7 @@
 #include "mini/segments.h"
 #include "mini/tap.h"
 #include "mini/traps.h"
+#include "mini/virtual.h"
 #include "mini/user.h"
 
 static void print_memory_map(void)
@@ -37,6 +38,7 @@ void start(pa_t info)
 	frames_init();
 	paging_init();
 	hypercall_init();
+	virtual_init();
 	irq_init();
 	user_init();
 	print("# %lu MiB free\n", frames_free() * PAGE_SIZE / MIB);

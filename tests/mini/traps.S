@@ -58,6 +58,11 @@ trap_stubs:
 	.balign 16
 	.if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
 	push $0
+	.else /* none for an 8259's interrupt; the CPU aligned RSP before its five words or six */
+	testb $8, %spl
+	jz 1f
+	push $0
+1:
 	.endif
 	push $vector
 	jmp trap_common

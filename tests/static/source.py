@@ -89,13 +89,14 @@ def check_generated(t):
 
 @test("image-size", group="quick", limit=30, needs="vellum")
 def check_size(t):
-    """Vellum's text and read-only data are at most 64 KiB at this stage."""
+    """Vellum's text and read-only data are at most 128 KiB, the aim of docs/design.md, section 12. (With
+    the boot alone they were 45 KiB, where 64 were allowed.)"""
     out = run(t, "size", "-A", path("vellum"), what="size fails:")
     sizes = {f[0]: int(f[1]) for f in (line.split() for line in out.split("\n"))
              if len(f) == 3 and f[1].isdigit()}
     total = sum(size for name, size in sizes.items() if name.startswith((".text", ".rodata")))
     t.check(".text" in sizes and ".rodata" in sizes, "the image has .text and .rodata")
-    t.check(total <= 65536, f"text and read-only data have {total} bytes, at most 65536")
+    t.check(total <= 131072, f"text and read-only data have {total} bytes, at most 131072")
 
 
 @test("wx-image", group="quick", limit=30, needs="vellum")

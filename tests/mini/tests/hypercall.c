@@ -9,6 +9,7 @@
 #include "mini/cpu.h"
 #include "mini/memory.h"
 #include "mini/tap.h"
+#include "mini/virtual.h"
 
 #define LOG_MAX  (4 * MIB) /* more than any log ring holds */
 #define NO_DOMID 4711u
@@ -92,7 +93,8 @@ TEST(hypercall_domain_info, "U3")
 
 	get_domain(VL_DOMID_SELF, &info);
 	CHECK(info->domid == start_info->domid, "domid %u", info->domid);
-	CHECK(info->mode == VL_MODE_PASSTHROUGH, "mode %u", info->mode);
+	CHECK(info->mode == (is_virtualized() ? VL_MODE_VIRTUALIZED : VL_MODE_PASSTHROUGH),
+	      "mode %u", info->mode);
 	CHECK(info->state == VL_STATE_RUNNING, "state %u", info->state);
 	CHECK(info->nr_vcpus >= 1, "%u vcpus", info->nr_vcpus);
 	CHECK(info->memory == memory_ram_bytes(), "memory %#lx, the map has %#lx", info->memory,

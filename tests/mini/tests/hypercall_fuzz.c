@@ -10,6 +10,7 @@
 #include "mini/memory.h"
 #include "mini/tap.h"
 #include "mini/tests/random.h"
+#include "mini/virtual.h"
 
 #define CALLS      10000
 #define SEED       0x76656c6c756dull
@@ -58,7 +59,7 @@ static u64 argument(u64 *state)
 static bool is_documented(s64 r)
 {
 	return r >= 0 || r == -VL_ENOSYS || r == -VL_EFAULT || r == -VL_EINVAL || r == -VL_ENOENT ||
-	       r == -VL_EPERM;
+	       r == -VL_EPERM || r == -VL_EBUSY;
 }
 
 /* A call took the buffer (pa, size) and wrote up to `written` bytes there: it must be one that the
@@ -93,6 +94,11 @@ static void one_call(u64 *state, int call)
 
 	for (size_t i = 0; i < ARRAY_SIZE(a); i++)
 		a[i] = argument(state);
+	/* Layers that exist would be a transition, and a good address the page of our flags. */
+	if (is_transition(nr) && nr != VL_CALL_SET_ALIAS)
+		a[0] |= 1;
+	if (nr == VL_CALL_VIRTUALIZE || nr == VL_CALL_DEVIRTUALIZE)
+		a[0] |= 0x1000;
 	r = hypercall_page(nr, a[0], a[1], a[2], a[3], a[4]);
 	CHECK(is_documented(r), "call %d: number %#lx answered %ld", call, nr, r);
 	if (nr == VL_CALL_HV_INFO && r >= 0)
@@ -101,6 +107,8 @@ static void one_call(u64 *state, int call)
 		refill(a[1], a[2], (u64)r);
 	if (nr == VL_CALL_CONSOLE_READ && r >= 0)
 		refill(a[0], a[1], sizeof(struct vl_console_read) + (u64)r);
+	if (nr == VL_CALL_SET_ALIAS && r >= 0)
+		vl_call_set_alias(hypercall_page, a[0], 0, 0, 0);
 	check_arena(call);
 }
 

@@ -13,6 +13,7 @@
 #include "mini/tap.h"
 #include "mini/tests/expect.h"
 #include "mini/timer.h"
+#include "mini/virtual.h"
 
 #define TEST_VA  0x0000000040000000ul
 #define HZ       2000u
@@ -58,7 +59,7 @@ TEST(interrupts_pending_over_hypercall, "I1 I3")
 		while (!irq_is_pending(IRQ_TIMER)) {
 			CHECK(rdtsc() < limit, "no tick became pending");
 			vl_call_version(hypercall_page);
-			CHECK(!(read_rflags() & RFLAGS_IF), "interrupts are on after a call");
+			CHECK(!interrupts_are_on(), "interrupts are on after a call");
 		}
 		vl_call_hv_info(hypercall_page, ptr_to_pa(page).v, sizeof(page));
 		CHECK(timer_ticks() == 0, "the tick came in with interrupts off");

@@ -35,11 +35,13 @@ hypercall_probe:
 	popfq
 	call hypercall_page
 	pushfq
+	pushq vcpu_info(%rip) /* at ring 3 the interrupt flag is there */
 	cli
 	cld
 	mov probe_rsp(%rip), %rcx
 	mov 8(%rcx), %rdi
 	mov %rax, PROBE_RESULT(%rdi)
+	popq PROBE_SHARED(%rdi)
 	popq PROBE_RFLAGS(%rdi)
 	sub %rsp, %rcx
 	mov %rcx, PROBE_KEPT + 48(%rdi)

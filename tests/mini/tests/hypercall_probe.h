@@ -9,6 +9,7 @@
 #define PROBE_KEPT   48
 #define PROBE_RFLAGS 104
 #define PROBE_RESULT 112
+#define PROBE_SHARED 120
 
 #ifndef __ASSEMBLER__
 
@@ -20,9 +21,11 @@ struct hypercall_probe {
 			change */
 	u64 rflags;  /* in: RFLAGS for the call; out: RFLAGS after it */
 	s64 result;
+	u64 shared; /* out: first words of vcpu_info after it */
 };
 _Static_assert(offsetof(struct hypercall_probe, kept) == PROBE_KEPT, "hypercall_probe.S");
 _Static_assert(offsetof(struct hypercall_probe, rflags) == PROBE_RFLAGS, "hypercall_probe.S");
+_Static_assert(offsetof(struct hypercall_probe, shared) == PROBE_SHARED, "hypercall_probe.S");
 _Static_assert(offsetof(struct hypercall_probe, result) == PROBE_RESULT, "hypercall_probe.S");
 
 /** Make the call that `probe` describes. RFLAGS are afterwards what they were before. */

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Virtualize and devirtualize, many times: the kernel goes on in between as if
+ * nothing had happened. Everything that it can see of the processor is the
+ * same after a round, and its memory, its user's registers and its timer are.
+ */
+#include "lib/string.h"
+#include "mini/cpu.h"
+#include "mini/frames.h"
+#include "mini/hypercall.h"
+#include "mini/memory.h"
+#include "mini/paging.h"
+#include "mini/snapshot.h"
+#include "mini/tap.h"
+#include "mini/tests/random.h"
+#include "mini/tests/user_program.h"
+#include "mini/timer.h"
+#include "mini/virtual.h"
+
+#define ROUNDS     100
+#define PATTERN    64 /* pages */
+#define HZ         1000
+#define WANT_TICKS 200
+#define MS_LIMIT   20000u
+
+static u8 pattern[PATTERN * PAGE_SIZE] __attribute__((aligned(4096)));
+
+static void go_in(void)
+{
+	s64 answer = virtualize(0);
+
+	CHECK(answer == 0, "virtualize answered %ld", answer);
+	CHECK(is_virtualized(), "virtualize left us at ring 0");
+}
+
+static void go_out(void)
+{
+	s64 answer = devirtualize();
+
+	CHECK(answer == 0, "devirtualize answered %ld", answer);
+	CHECK(!is_virtualized(), "devirtualize left us at ring 3");
+}
+
+/* What ring 3 can read of the real processor without a trap: the selectors in use, and with
+ * SGDT, SIDT and STR, which trap only if the kernel uses UMIP, where Vellum's tables are. */
+static const char *const visible[] = {"CS", "SS", "TR", "GDTR", "IDTR"};
+
+TEST(transition_changes_nothing, "M1 M9 I1 I2 I3")
+{
+	struct snapshot before, during, after;
+	const char *what;
+
+	if (is_virtualized())
+		go_out();
+	for (int i = 0; i < ROUNDS; i++) {
+		snapshot_take(&before);
+		go_in();
+		snapshot_take(&during);
+		go_out();
+		snapshot_take(&after);
+		what = snapshot_difference(&before, &after);
+		CHECK(what == NULL, "round %d changed %s", i, what);
+		for (size_t k = 0; k < ARRAY_SIZE(visible); k++)
+			snapshot_copy(&during, &before, visible[k]);
+		what = snapshot_difference(&before, &during);
+		CHECK(what == NULL, "virtualized, round %d, %s is another one", i, what);
+	}
+}
+
+static u64 checksum(void)
+{
+	u64 sum = 0;
+
+	for (size_t i = 0; i < sizeof(pattern); i += 8)
+		sum = (sum << 7 | sum >> 57) ^ *(u64 *)(pattern + i);
+	return sum;
+}
+
+TEST(transition_keeps_memory, "M2 M3 M9")
+{
+	u64 state = 1;
+	u64 before;
+
+	if (is_virtualized())
+		go_out();
+	for (size_t i = 0; i < sizeof(pattern); i += 8)
+		*(u64 *)(pattern + i) = random_next(&state);
+	before = checksum();
+	for (int i = 0; i < ROUNDS; i++) {
+		go_in();
+		CHECK(checksum() == before, "round %d, virtualized: memory changed", i);
+		*(u64 *)(pattern + (u64)i * 8) ^= (u64)i;
+		before = checksum();
+		go_out();
+		CHECK(checksum() == before, "round %d, devirtualized: memory changed", i);
+	}
+}
+
+TEST(transition_keeps_time, "I3 I8 M2")
+{
+	u64 limit = rdtsc() + tsc_per_ms() * MS_LIMIT;
+	u64 rounds = 0;
+
+	if (is_virtualized())
+		go_out();
+	timer_start(HZ);
+	while (timer_ticks() < WANT_TICKS) {
+		u64 seen = timer_ticks();
+
+		CHECK(rdtsc() < limit, "%lu ticks in %lu rounds", seen, rounds);
+		if (rounds++ % 2 == 0)
+			go_in();
+		else
+			go_out();
+		interrupts_on_and_halt();
+		interrupts_off();
+		CHECK(timer_ticks() > seen, "HLT went on without a tick");
+	}
+	timer_stop();
+	if (is_virtualized())
+		go_out();
+}
+
+TEST(transition_under_user, "M2 I2")
+{
+	struct user_program p;
+	struct trap_info info;
+
+	if (is_virtualized())
+		go_out();
+	USER_PROGRAM_LOAD(&p, syscalls);
+	for (u64 i = 0; i < ROUNDS; i++) {
+		if (i % 2 == 0)
+			go_in();
+		else
+			go_out();
+		p.regs.rbx = i;
+		info = user_run(&p.regs, i % 3 == 0 ? USER_SYSRET : USER_IRET);
+		CHECK(info.vector == VECTOR_SYSCALL, "round %lu ended by vector %lu", i,
+		      info.vector);
+		CHECK(p.regs.rbx == i && p.regs.rcx == USER_CODE + 2, "round %lu: registers", i);
+	}
+	user_program_unload(&p);
+	if (is_virtualized())
+		go_out();
+}
+
+TEST(transition_refused, "M1 I1")
+{
+	s64 answer;
+
+	if (is_virtualized())
+		go_out();
+	answer = vl_call_virtualize(hypercall_page, 0);
+	CHECK(answer == -VL_EINVAL, "virtualize(0) answered %ld", answer);
+	answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL);
+	CHECK(answer == -VL_EINVAL, "devirtualize in passthrough answered %ld", answer);
+	go_in();
+	answer = vl_call_virtualize(hypercall_page, VL_LAYER_ALL);
+	CHECK(answer == -VL_EBUSY, "a second virtualize answered %ld", answer);
+	answer = vl_call_set_vcpu_info(hypercall_page, 0);
+	CHECK(answer == -VL_EBUSY, "set_vcpu_info virtualized answered %ld", answer);
+	go_out();
+}

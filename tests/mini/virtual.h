@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Being virtualized, and going there and back: all that a kernel has to know
+ * of it. CLI, STI and everything else that is privileged is emulated at ring
+ * 3; only PUSHF and POPF do not trap, and show and change nothing of the
+ * interrupt flag there, which Vellum keeps in vcpu_info.
+ */
+#ifndef MINI_VIRTUAL_H
+#define MINI_VIRTUAL_H
+
+#include "lib/types.h"
+#include "public/hypercall.h"
+
+/** Shared with Vellum while virtualized; registered by virtual_init(). */
+extern struct vl_vcpu_info vcpu_info;
+
+/** Register vcpu_info; once, after hypercall_init(). */
+void virtual_init(void);
+
+/** Whether this kernel runs at ring 3 now. */
+bool is_virtualized(void);
+
+/** RFLAGS.IF as the kernel means it, in both modes. */
+bool interrupts_are_on(void);
+
+/** Virtualize or devirtualize; with interrupts off. Returns the hypercall's answer. `debug`:
+ * VL_DEBUG_* bits. */
+s64 virtualize(u64 debug);
+s64 devirtualize(void);
+
+/** Whether this hypercall changes the mode or what vcpu_info is: not to be made just to look. */
+bool is_transition(u64 nr);
+
+#endif
