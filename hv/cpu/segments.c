@@ -54,6 +54,7 @@ static struct {
 	u64 gdt[REAL_GDT_ENTRIES];
 	struct gate idt[NR_VECTORS];
 	struct real_tss tss;
+	u64 guest_gdt[REAL_GDT_ENTRIES]; /* as it was when it was mirrored */
 	u8 gdt_access[REAL_GDT_ENTRIES];
 	u64 gdt_code[REAL_GDT_ENTRIES / 64];
 	struct mirror ldt; /* memory by segments_init() */
@@ -134,11 +135,15 @@ static void show_code(const struct mirror *m, bool visible)
 bool segments_mirror(struct vcpu *v)
 {
 	u32 entries = ((u32)v->gdt.limit + 1) / 8;
+	struct exception fault;
 
 	if (entries > REAL_CODE / 8)
 		return false;
 	memset(real.gdt, 0, sizeof(real.gdt));
 	memset(real.gdt_code, 0, sizeof(real.gdt_code));
+	if (entries > 0 &&
+	    !guest_read(v, v->gdt.base, real.guest_gdt, (size_t)entries * 8, 0, &fault))
+		return false;
 	if (!mirror_table(v, &gdt_mirror, v->gdt.base, 1, entries))
 		return false;
 	real.gdt[REAL_CODE / 8] = DESC_CODE64;
@@ -147,6 +152,23 @@ bool segments_mirror(struct vcpu *v)
 	segments_mirror_ldt(v);
 	segments_set_cpl(v, v->cpl);
 	return true;
+}
+
+void segments_refresh(struct vcpu *v)
+{
+	u64 size = min_u64((u64)v->gdt.limit + 1, REAL_CODE) & ~(u64)7;
+	struct exception fault;
+	u64 now[16];
+
+	for (u64 at = 0; at < size; at += sizeof(now)) {
+		size_t part = (size_t)min_u64(size - at, sizeof(now));
+
+		if (guest_read(v, v->gdt.base + at, now, part, 0, &fault) &&
+		    memcmp(now, real.guest_gdt + at / 8, part) != 0) {
+			segments_mirror(v);
+			return;
+		}
+	}
 }
 
 int segments_init(struct failure *f)

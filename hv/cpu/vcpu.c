@@ -137,7 +137,8 @@ static void exception(struct vcpu *v, u64 va)
 	} else if (vector == VECTOR_NMI) {
 		v->nmi_pending = true;
 	} else if (vector == VECTOR_AC && v->cpl == 0) {
-		/* POPF set AC: a kernel is not checked. Kept in v->ac, masked in the real flags. */
+		/* Ring 0 is not checked; this only looks like ring 3. PUSHF shows AC until here. */
+		v->ac_hidden = true;
 		v->exits[EXIT_EMULATED]++;
 	} else if (vector == VECTOR_MC) {
 		panic_frame(v->frame, "machine check while a guest ran");
@@ -203,9 +204,7 @@ static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 	if (v->cpl == 0) {
 		f->cs = v->cs;
 		f->ss = v->ss;
-		/* Masked in the real flags if CR0.AM is set; the guest may set the real one by
-		 * POPF. */
-		f->rflags |= v->ac && (v->cr0 & CR0_AM) ? RFLAGS_AC : 0;
+		f->rflags |= v->ac_hidden ? RFLAGS_AC : 0;
 	}
 }
 
@@ -234,11 +233,10 @@ void vcpu_to_real_view(struct vcpu *v, struct trap_frame *f)
 	if (v->cpl == 0) {
 		v->cs = (u16)f->cs;
 		v->ss = (u16)f->ss;
-		v->ac = (f->rflags & RFLAGS_AC) != 0;
 		f->cs = REAL_GUEST_CS;
 		f->ss = REAL_GUEST_SS;
-		/* Alignment checks are for ring 3; this only looks like it. */
-		if (v->cr0 & CR0_AM)
+		v->ac_hidden = v->ac_hidden && (f->rflags & RFLAGS_AC);
+		if (v->ac_hidden)
 			f->rflags &= ~RFLAGS_AC;
 	}
 }
@@ -297,6 +295,8 @@ void vcpu_exit(struct trap_frame *frame)
 		deliver(v, (struct exception){.vector = VECTOR_DB}, EVENT_EXCEPTION);
 	}
 	deliver_pending(v);
+	if (v->cpl == 3)
+		segments_refresh(v);
 	vcpu_to_real_view(v, frame);
 	vcpu_load_root(v);
 	vcpu_resume16(v, frame);

@@ -38,10 +38,11 @@ enum exit_kind {
 
 struct vcpu {
 	struct domain *domain;
-	u8 cpl;     /* virtual; the real one is 3 */
-	bool iflag; /* virtual RFLAGS.IF */
-	bool ac;    /* virtual RFLAGS.AC while cpl is 0; the real one is 0 then */
-	bool iopl3; /* debugging aid: the guest kernel runs at IOPL 3, its real IF is its own */
+	u8 cpl;         /* virtual; the real one is 3 */
+	bool iflag;     /* virtual RFLAGS.IF */
+	bool ac_hidden; /* a #AC hit the guest kernel: RFLAGS.AC is set, the real one clear, until
+			   it clears it */
+	bool iopl3;     /* debugging aid: the guest kernel runs at IOPL 3, its real IF is its own */
 	bool debug_pending; /* a #DB of the guest that hit Vellum's entry */
 	bool step_pending;  /* and TF was set, which Vellum's entry cleared */
 	ma_t stack16;       /* frame of vcpu_resume16(), once it was needed */
@@ -172,6 +173,12 @@ static inline void deliver_fault(struct vcpu *v, u8 vector, u32 error)
 /** Mirror the guest's ring-3 descriptors; false when its GDT is larger than Vellum's has room for.
  */
 bool segments_mirror(struct vcpu *v);
+
+/**
+ * Mirror the GDT again if the guest wrote to it: Linux changes a process's TLS descriptors by plain
+ * stores. Call before each return to ring 3.
+ */
+void segments_refresh(struct vcpu *v);
 
 /** The same for its LDT, as it is when LLDT loads it (Linux never changes one in use). */
 void segments_mirror_ldt(struct vcpu *v);
