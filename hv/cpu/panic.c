@@ -26,29 +26,29 @@ void panic_open_console(void)
 	log_set_sinks(panic_sink[0], panic_sink[1]);
 }
 
-static void print_address(const char *what, u64 va)
+/* `back`: 1 for a return address, since a call that does not return may be its function's last
+ * instruction, and the address then the next function's; else 0. */
+static void print_address(const char *what, u64 va, u64 back)
 {
 	u64 offset;
-	const char *name = symbol_find(va, &offset);
+	const char *name = symbol_find(va - back, &offset);
 
 	if (name != NULL)
-		log_print("vellum:   %s %016lx %s+0x%lx\n", what, va, name, offset);
+		log_print("vellum:   %s %016lx %s+0x%lx\n", what, va, name, offset + back);
 	else
 		log_print("vellum:   %s %016lx\n", what, va);
 }
 
+/* Three to a line: four are more than the 80 columns of the VGA screen. */
 static void print_registers(const struct trap_frame *f)
 {
-	log_print("vellum: rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx,
-		  f->rdx);
-	log_print("vellum: rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", f->rsi, f->rdi, f->rbp,
-		  f->rsp);
-	log_print("vellum: r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n", f->r8, f->r9, f->r10,
-		  f->r11);
-	log_print("vellum: r12 %016lx r13 %016lx r14 %016lx r15 %016lx\n", f->r12, f->r13, f->r14,
-		  f->r15);
-	log_print("vellum: rip %016lx cs %04lx ss %04lx rflags %08lx\n", f->rip, f->cs, f->ss,
-		  f->rflags);
+	log_print("vellum: rax %016lx rbx %016lx rcx %016lx\n", f->rax, f->rbx, f->rcx);
+	log_print("vellum: rdx %016lx rsi %016lx rdi %016lx\n", f->rdx, f->rsi, f->rdi);
+	log_print("vellum: rbp %016lx rsp %016lx r8  %016lx\n", f->rbp, f->rsp, f->r8);
+	log_print("vellum: r9  %016lx r10 %016lx r11 %016lx\n", f->r9, f->r10, f->r11);
+	log_print("vellum: r12 %016lx r13 %016lx r14 %016lx\n", f->r12, f->r13, f->r14);
+	log_print("vellum: r15 %016lx rip %016lx rflags %08lx\n", f->r15, f->rip, f->rflags);
+	log_print("vellum: cs %04lx ss %04lx\n", f->cs, f->ss);
 }
 
 static void print_backtrace(const struct trap_frame *f, u64 rbp)
@@ -58,13 +58,13 @@ static void print_backtrace(const struct trap_frame *f, u64 rbp)
 
 	log_print("vellum: backtrace:\n");
 	if (f != NULL)
-		print_address("in  ", f->rip);
+		print_address("in  ", f->rip, 0);
 	for (int depth = 0; depth < MAX_DEPTH; depth++) {
 		const u64 *frame = (const u64 *)rbp;
 
-		if (rbp < bottom || rbp + 16 > top || rbp % 8 != 0)
+		if (rbp < bottom || rbp > top - 16 || rbp % 8 != 0)
 			break;
-		print_address("from", frame[1]);
+		print_address("from", frame[1], 1);
 		if (frame[0] <= rbp)
 			break;
 		rbp = frame[0];
@@ -100,13 +100,15 @@ panic_va(const struct trap_frame *frame, u64 rbp, const char *fmt, va_list ap)
 	panic_open_console();
 	vl_vsnprintf(text, sizeof(text), fmt, ap);
 	log_print("\nvellum: panic: %s\n", text);
+	/* The events come first, being the longest part: what stays on a VGA screen is the end. */
+	print_events();
 	log_print("vellum: cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx\n", read_cr0(), read_cr2(),
 		  read_cr3(), read_cr4());
 	if (frame != NULL)
 		print_registers(frame);
 	print_backtrace(frame, rbp);
-	print_events();
-	log_print("vellum: halted: this is a bug in Vellum, please report the lines above\n");
+	log_print("vellum: halted: %s\n", text);
+	log_print("vellum: this is a bug in Vellum, please report the lines above\n");
 	halt_forever();
 }
 

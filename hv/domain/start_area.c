@@ -35,7 +35,7 @@ static u64 memory_map_pages(const struct memmap *memory)
 /* End of what is identity mapped: all below 4 GiB, and all the guest's RAM. */
 static u64 identity_end(const struct memmap *memory)
 {
-	return round_up(max_u64(memmap_end(memory), 4 * GIB), GIB);
+	return round_up(max_u64(memmap_mapped_end(memory), 4 * GIB), GIB);
 }
 
 static u64 table_pages(const struct memmap *memory, u32 max_level)

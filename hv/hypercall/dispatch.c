@@ -7,6 +7,7 @@
 
 #include "cpu/descriptors.h"
 #include "cpu/percpu.h"
+#include "cpu/vcpu.h"
 #include "domain/domain.h"
 #include "lib/string.h"
 #include "mem/own_tables.h"
@@ -63,10 +64,15 @@ enum hypercall_way hypercall_enter(struct trap_frame *frame)
 	cpu->frame = frame;
 	cpu->guest_idt = guest_idt;
 	frame->rax = (u64)hypercall_dispatch(domain_first(), frame);
-	cpu->in_hypercall = false;
-	if (cpu->vcpu != NULL)
+	if (cpu->vcpu != NULL) {
+		cpu->in_hypercall = false;
+		cpu->vcpu->nmi_pending |= cpu->nmi_pending;
+		cpu->nmi_pending = false;
 		return HYPERCALL_VIRTUALIZED;
+	}
+	/* Noted up to here: an NMI may come as long as Vellum's IDT is loaded. */
 	descriptors_leave(&guest_idt);
+	cpu->in_hypercall = false;
 	nmi = cpu->nmi_pending;
 	cpu->nmi_pending = false;
 	return nmi ? HYPERCALL_NMI : HYPERCALL_PASSTHROUGH;

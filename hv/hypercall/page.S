@@ -21,7 +21,10 @@ hypercall_page:
 	movl %cs, %eax
 	testb $3, %al
 	jnz 3f
-	cli
+	/* IF off, and TF: Vellum's #DB gate is not for a guest's single steps. */
+	pushfq
+	andl $~0x300, (%rsp)
+	popfq
 	movq %rcx, %r13
 	/* The root's entries of Vellum's slots, where the guest maps them. Bits 11:0 of CR3 are a
 	 * PCID or cache bits, 63:52 are reserved. */

@@ -22,7 +22,10 @@
 #define LSR_THR_EMPTY    0x20
 #define UART_CLOCK       115200u
 
+#define WAIT_TRIES 100000u /* some 100 ms */
+
 static u16 uart_port;
+static bool uart_stuck; /* did not take a character in time: do not wait for the next ones */
 
 static bool uart_present(u16 port)
 {
@@ -49,10 +52,12 @@ void uart_init(u16 port, u32 baud)
 
 static void uart_put_raw(u8 c)
 {
+	u32 tries = uart_stuck ? 1 : WAIT_TRIES;
+
 	/* A line that is stuck (no carrier, flow control) must not hang the boot. */
-	for (u32 tries = 0; tries < 100000; tries++)
-		if (inb(uart_port + UART_LSR) & LSR_THR_EMPTY)
-			break;
+	while (tries > 0 && !(inb(uart_port + UART_LSR) & LSR_THR_EMPTY))
+		tries--;
+	uart_stuck = tries == 0;
 	outb(uart_port + UART_DATA, c);
 }
 

@@ -13,18 +13,27 @@
 #define BLANK       0x0720 /* light grey on black, a space */
 #define CRTC_INDEX  0x3d4
 #define CRTC_DATA   0x3d5
+#define START_HIGH  0x0c
+#define START_LOW   0x0d
 #define CURSOR_HIGH 0x0e
 #define CURSOR_LOW  0x0f
 
 static volatile u16 *screen;
 static u32 cursor; /* cell that the next character goes to */
 
+static void crtc_write(u8 index, u8 value)
+{
+	outb(CRTC_INDEX, index);
+	outb(CRTC_DATA, value);
+}
+
+/* The start address, too: a guest scrolls by moving it, and a panic must be seen nevertheless. */
 static void show_cursor(void)
 {
-	outb(CRTC_INDEX, CURSOR_HIGH);
-	outb(CRTC_DATA, (u8)(cursor >> 8));
-	outb(CRTC_INDEX, CURSOR_LOW);
-	outb(CRTC_DATA, (u8)cursor);
+	crtc_write(START_HIGH, 0);
+	crtc_write(START_LOW, 0);
+	crtc_write(CURSOR_HIGH, (u8)(cursor >> 8));
+	crtc_write(CURSOR_LOW, (u8)cursor);
 }
 
 void vga_init(volatile u16 *cells)
@@ -51,12 +60,20 @@ static void scroll(void)
 	cursor -= COLUMNS;
 }
 
+/* Blanks the rest of the line: in a panic it may hold a guest's text. */
+static void end_line(void)
+{
+	do
+		screen[cursor++] = BLANK;
+	while (cursor % COLUMNS != 0);
+}
+
 static void vga_put(char c)
 {
 	if (screen == NULL)
 		return;
 	if (c == '\n')
-		cursor += COLUMNS - cursor % COLUMNS;
+		end_line();
 	else
 		screen[cursor++] = (u16)((BLANK & 0xff00) | (u8)c);
 	if (cursor >= COLUMNS * ROWS)

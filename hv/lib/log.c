@@ -31,10 +31,14 @@ void log_print(const char *fmt, ...)
 {
 	char line[256];
 	va_list ap;
+	int length;
 
 	va_start(ap, fmt);
-	vl_vsnprintf(line, sizeof(line), fmt, ap);
+	length = vl_vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	/* A text that was cut must not swallow the next line. */
+	if (length >= (int)sizeof(line))
+		line[sizeof(line) - 2] = '\n';
 	for (const char *p = line; *p != 0; p++)
 		log_put(*p);
 }

@@ -281,8 +281,10 @@ bool memmap_is_ram(const struct memmap *map, struct range r)
 	return false;
 }
 
-u64 memmap_end(const struct memmap *map)
+u64 memmap_mapped_end(const struct memmap *map)
 {
-	return map->count == 0 ? 0
-			       : map->range[map->count - 1].start + map->range[map->count - 1].size;
+	for (u32 i = map->count; i-- > 0;)
+		if (map->range[i].type == VL_MEMORY_RAM || map->range[i].type == VL_MEMORY_ACPI)
+			return map->range[i].start + map->range[i].size;
+	return 0;
 }

@@ -109,7 +109,7 @@ int own_tables_build(const struct memmap *machine, ma_t image, struct failure *f
 	u64 nx = cpu_enable_nx();
 	mfn_t root;
 
-	if (memmap_end(machine) > DIRECT_END - DIRECT_BASE)
+	if (memmap_mapped_end(machine) > DIRECT_END - DIRECT_BASE)
 		return fail(f, VL_ERANGE,
 			    "The machine has memory above 7.5 TiB, which Vellum cannot map: boot "
 			    "with less memory.");

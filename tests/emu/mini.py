@@ -3,7 +3,7 @@
 import images
 from bochs import Bochs
 from guest import tap
-from qemu import Qemu
+from qemu import CPU, Qemu
 from registry import test
 
 
@@ -60,3 +60,24 @@ def mini_virtualized_bochs(t):
     ending = m.wait(110)
     check_tap(t, m)
     t.equal(ending, "shutdown-port", "how the run ended")
+
+
+@test("mini-old-cpu", shows="U1 U3", needs="vellum mini", limit=60)
+def mini_old_cpu(t):
+    """The same on a CPU without execute-disable and without 1 GiB pages."""
+    m = Qemu(t, images.vellum("mini"), cpu=CPU + ",nx=off,pdpe1gb=off")
+    ending = m.wait(50)
+    check_tap(t, m)
+    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+
+
+@test("mini-huge", shows="M10 U1", needs="vellum mini", limit=60)
+def mini_huge(t):
+    """On a machine with 700 GiB Vellum needs more than one top-level slot for its direct map: hypercalls
+    store them all, and leave none."""
+    image = images.vellum(("mini", "map=all test=hypercall*,entry*"), opts="mem=all")
+    backend = ["-object", "memory-backend-ram,id=ram,size=700G,reserve=off", "-machine", "memory-backend=ram"]
+    m = Qemu(t, image, memory=700 * 1024, extra=backend)
+    ending = m.wait(50)
+    check_tap(t, m)
+    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")

@@ -17,6 +17,8 @@ class GdbStub:
         self._sock.connect(path)
         self._data = b""
         self.command("qSupported:swbreak+;hwbreak+")
+        # Before it was asked for this QEMU answers the packets for single registers with nothing.
+        self.command("qXfer:features:read:target.xml:0,ffb")
         self.command("?")
 
     def _byte(self):
@@ -64,7 +66,14 @@ class GdbStub:
 
     def rip(self):
         """Instruction pointer; gdb numbers it 16."""
-        return int.from_bytes(bytes.fromhex(self.command("p10")), "little")
+        return self.register(16)
+
+    def register(self, number):
+        """A general register by gdb's number: 0 RAX, 1 RBX, 2 RCX, 3 RDX, 4 RSI, 5 RDI, 6 RBP, 7 RSP, 8 R8."""
+        return int.from_bytes(bytes.fromhex(self.command(f"p{number:x}")), "little")
+
+    def set_rip(self, address):
+        self.ok(f"P10={address.to_bytes(8, 'little').hex()}")
 
     def break_at(self, address, hardware=True):
         self.ok(f"Z{int(hardware)},{address:x},1")

@@ -69,7 +69,7 @@ static void normalize_a_bios_map(void **state)
 		   range(0xf0000, 0x100000, X), range(0x100000, 0x7fe0000, R),
 		   range(0x7fe0000, 0x8000000, X), range(0xfffc0000, 0x100000000, X));
 	assert_int_equal(memmap_ram_total(&machine), 0x9f000 + 0x7ee0000);
-	assert_int_equal(memmap_end(&machine), 0x100000000);
+	assert_int_equal(memmap_mapped_end(&machine), 0x7fe0000);
 }
 
 static void normalize_joins_and_cuts(void **state)
@@ -106,7 +106,18 @@ static void normalize_impossible_addresses(void **state)
 	ASSERT_MAP(&machine, range((1ull << 52) - 0x1000, 1ull << 52, X));
 	normalize(NULL, 0);
 	assert_int_equal(machine.count, 0);
-	assert_int_equal(memmap_end(&machine), 0);
+	assert_int_equal(memmap_mapped_end(&machine), 0);
+}
+
+static void mapped_end_is_below_devices(void **state)
+{
+	(void)state;
+	/* Reserved ranges of real machines: at 1 TiB, and at 63 TiB. */
+	NORMALIZE(range(0x100000, 0x8000000, R), range(0x8000000, 0x8100000, 3),
+		  range(0xfd00000000, 0x10000000000, X), range(0x3f0000000000, 0x3f0010000000, X));
+	assert_int_equal(memmap_mapped_end(&machine), 0x8100000);
+	NORMALIZE(range(0xfd00000000, 0x10000000000, X));
+	assert_int_equal(memmap_mapped_end(&machine), 0);
 }
 
 static void normalize_many_ranges(void **state)
@@ -539,6 +550,7 @@ int main(void)
 		cmocka_unit_test(normalize_a_bios_map),
 		cmocka_unit_test(normalize_joins_and_cuts),
 		cmocka_unit_test(normalize_impossible_addresses),
+		cmocka_unit_test(mapped_end_is_below_devices),
 		cmocka_unit_test(normalize_many_ranges),
 		cmocka_unit_test(partition_on_usual_machines),
 		cmocka_unit_test(too_little_ram),

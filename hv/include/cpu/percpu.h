@@ -56,7 +56,7 @@ _Static_assert(sizeof(struct gate) == 16, "SDM volume 3, figure 6-8");
 #define NR_GDT   5
 
 #define NR_IST         3
-#define IST_STACK_SIZE 2048
+#define IST_STACK_SIZE 4096 /* a panic takes 1300 bytes in gcc's build */
 
 struct trap_frame;
 struct vcpu;
