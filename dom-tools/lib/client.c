@@ -64,17 +64,25 @@ static int nonsense(const struct request *r, struct vl_error *e, const char *wha
 		       r->name, what);
 }
 
+/* Returns 0 if the answer is one, or a negative errno with sentence. */
+static int check_result(const struct vl_client *c, const struct request *r, struct vl_error *e)
+{
+	if (r->io.result < -4095)
+		return nonsense(r, e, "no known error");
+	if (r->io.result < 0)
+		return refused(c, r, (int)-r->io.result, e);
+	return 0;
+}
+
 /* Issue the call. Returns 0 and the answer, which is >= 0, or a negative errno with sentence. */
 static int answer(struct vl_client *c, struct request *r, uint64_t *result, struct vl_error *e)
 {
 	int rc = c->transport->ops->call(c->transport, &r->io, e);
 
+	if (rc == 0)
+		rc = check_result(c, r, e);
 	if (rc)
 		return rc;
-	if (r->io.result < -4095)
-		return nonsense(r, e, "no known error");
-	if (r->io.result < 0)
-		return refused(c, r, (int)-r->io.result, e);
 	*result = (uint64_t)r->io.result;
 	return 0;
 }
@@ -216,6 +224,18 @@ int vl_read_log(struct vl_client *c, uint64_t pos, struct vl_log_chunk *chunk, s
 	chunk->size = buffer.head.size;
 	memcpy(chunk->text, buffer.text, chunk->size);
 	return 0;
+}
+
+int vl_switch_mode(struct vl_client *c, uint32_t mode, uint32_t layers, struct vl_error *e)
+{
+	struct request r = {.name = mode == VL_MODE_VIRTUALIZED ? "virtualize" : "devirtualize"};
+	struct vl_ioctl_switch s = {.mode = mode, .layers = layers};
+	int rc = c->transport->ops->switch_mode(c->transport, &s, e);
+
+	if (rc)
+		return rc;
+	r.io.result = s.result;
+	return check_result(c, &r, e);
 }
 
 const char *vl_mode_name(uint32_t mode)

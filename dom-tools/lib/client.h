@@ -46,6 +46,13 @@ struct vl_log_chunk {
 /** Read the log at `pos`. EPERM: only the first guest may. */
 int vl_read_log(struct vl_client *c, uint64_t pos, struct vl_log_chunk *chunk, struct vl_error *e);
 
+/**
+ * Switch the guest that this runs in to `mode` (VL_MODE_*), by `layers` (VL_LAYER_*, VL_DEBUG_*).
+ * EALREADY: that is the mode; EOPNOTSUPP: this kernel or this machine cannot; EAGAIN: an interrupt
+ * would not stop waiting; ENOMEM: Vellum's partition is too small.
+ */
+int vl_switch_mode(struct vl_client *c, uint32_t mode, uint32_t layers, struct vl_error *e);
+
 /** Words for VL_MODE_* and VL_STATE_*; "unknown" for a number of a later version. */
 const char *vl_mode_name(uint32_t mode);
 const char *vl_state_name(uint32_t state);

@@ -12,6 +12,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "public/hypercall.h"
+
 /* Present whenever the driver is, device node or not: that tells the two causes of ENOENT apart. */
 #define SYSFS_NODE "/sys/class/misc/vellum"
 
@@ -61,6 +63,32 @@ static int device_call(struct vl_transport *t, struct vl_ioctl_call *call, struc
 		       strerror(err));
 }
 
+static int device_switch(struct vl_transport *t, struct vl_ioctl_switch *s, struct vl_error *e)
+{
+	const struct vl_device *dev = (const struct vl_device *)t;
+	int err;
+
+	if (ioctl(dev->fd, VL_IOCTL_SWITCH, s) == 0)
+		return 0;
+	err = errno;
+	switch (err) {
+	case EALREADY:
+		return vl_fail(e, err, "this guest is %s already",
+			       s->mode == VL_MODE_VIRTUALIZED ? "virtualized" : "in passthrough");
+	case EOPNOTSUPP:
+		return vl_fail(e, err,
+			       "the kernel cannot switch as it runs: more than one CPU is online, "
+			       "or `dmesg` names code that it cannot adapt");
+	case ENOTTY:
+		return vl_fail(e, err,
+			       "the kernel is too old to switch its mode; boot the one that was "
+			       "built with this vl");
+	default:
+		return vl_fail(e, err, "the kernel failed to switch (%s); `dmesg` may say more",
+			       strerror(err));
+	}
+}
+
 static void device_close(struct vl_transport *t)
 {
 	struct vl_device *dev = (struct vl_device *)t;
@@ -71,6 +99,7 @@ static void device_close(struct vl_transport *t)
 
 static const struct vl_transport_ops device_ops = {
 	.call = device_call,
+	.switch_mode = device_switch,
 	.close = device_close,
 };
 

@@ -20,6 +20,13 @@ struct vl_transport_ops {
 	 */
 	int (*call)(struct vl_transport *t, struct vl_ioctl_call *call, struct vl_error *e);
 
+	/**
+	 * Ask the kernel to switch its own mode. Returns 0 when Vellum answered (s->result); a
+	 * negative errno with its sentence in `e` when it was not asked. EALREADY: that is the
+	 * mode.
+	 */
+	int (*switch_mode)(struct vl_transport *t, struct vl_ioctl_switch *s, struct vl_error *e);
+
 	/** Give the connection back. `t` must not be used after it. */
 	void (*close)(struct vl_transport *t);
 };

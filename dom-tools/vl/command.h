@@ -83,6 +83,8 @@ bool option_given(const struct invocation *inv, const char *name);
 int cmd_info(struct invocation *inv, struct vl_error *e);
 int cmd_list(struct invocation *inv, struct vl_error *e);
 int cmd_dmesg(struct invocation *inv, struct vl_error *e);
+int cmd_virtualize(struct invocation *inv, struct vl_error *e);
+int cmd_devirtualize(struct invocation *inv, struct vl_error *e);
 int cmd_version(struct invocation *inv, struct vl_error *e);
 int cmd_help(struct invocation *inv, struct vl_error *e);
 int cmd_complete(struct invocation *inv, struct vl_error *e);

@@ -22,6 +22,11 @@ static const struct option_spec dmesg_options[] = {
 	{0},
 };
 
+static const struct option_spec virtualize_options[] = {
+	{0, "debug-iopl3", "let the kernel have the real interrupt flag and all ports"},
+	{0},
+};
+
 const struct command commands[] = {
 	{
 		.name = "info",
@@ -47,6 +52,22 @@ const struct command commands[] = {
 		.options = dmesg_options,
 		.needs_vellum = true,
 		.run = cmd_dmesg,
+	},
+	{
+		.name = "virtualize",
+		.summary = "slip Vellum under the running kernel",
+		.details = "--debug-iopl3 is for debugging Vellum: the guest can stop the machine "
+			   "then.\n",
+		.options = virtualize_options,
+		.needs_vellum = true,
+		.run = cmd_virtualize,
+	},
+	{
+		.name = "devirtualize",
+		.summary = "take Vellum out from under the running kernel",
+		.options = no_options,
+		.needs_vellum = true,
+		.run = cmd_devirtualize,
 	},
 	{
 		.name = "version",

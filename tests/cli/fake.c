@@ -90,17 +90,32 @@ static int carry(struct vl_ioctl_call *call)
 	return 0;
 }
 
+/* A switch as the kernel makes it. */
+static int switch_mode(struct vl_ioctl_switch *s)
+{
+	if (world()->switch_error)
+		return fails_with(world()->switch_error);
+	if (s->mode > VL_MODE_VIRTUALIZED || s->reserved)
+		return fails_with(EINVAL);
+	if (world_mode(world()) == s->mode)
+		return fails_with(EALREADY);
+	s->result = world_switch(world(), s->mode, s->layers);
+	return 0;
+}
+
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
-	struct vl_ioctl_call *call;
+	void *argument;
 	va_list ap;
 
 	va_start(ap, request);
-	call = va_arg(ap, struct vl_ioctl_call *);
+	argument = va_arg(ap, void *);
 	va_end(ap);
-	if (fd != FAKE_FD || request != VL_IOCTL_CALL)
+	if (fd != FAKE_FD || (request != VL_IOCTL_CALL && request != VL_IOCTL_SWITCH))
 		return fails_with(ENOTTY);
-	return world()->ioctl_error ? fails_with(world()->ioctl_error) : carry(call);
+	if (world()->ioctl_error)
+		return fails_with(world()->ioctl_error);
+	return request == VL_IOCTL_CALL ? carry(argument) : switch_mode(argument);
 }
 
 /* Sleeping is when the log grows; when nothing is left to happen, the user presses ^C. */

@@ -62,6 +62,31 @@ static int64_t console_read(struct world *w, void *page, uint32_t size)
 	return (int64_t)n;
 }
 
+static struct vl_domain_info *own_domain(struct world *w)
+{
+	for (size_t i = 0; i < w->nr_domains; i++)
+		if (w->domain[i].domid == w->self)
+			return &w->domain[i];
+	world_die("there is no domain %u for vl to run in", w->self);
+}
+
+uint32_t world_mode(struct world *w)
+{
+	return own_domain(w)->mode;
+}
+
+int64_t world_switch(struct world *w, uint32_t mode, uint32_t layers)
+{
+	uint64_t nr = mode == VL_MODE_VIRTUALIZED ? VL_CALL_VIRTUALIZE : VL_CALL_DEVIRTUALIZE;
+
+	if (layers != w->layers)
+		world_die("vl asks for layers %#x, not %#x", layers, w->layers);
+	if (w->forced[nr])
+		return w->forced_value[nr];
+	own_domain(w)->mode = mode;
+	return 0;
+}
+
 static void expect_zero(uint64_t nr, const uint64_t *arg, size_t used)
 {
 	for (size_t i = used; i < 5; i++)
@@ -93,7 +118,10 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		return domain_info(w, arg[0], page, size);
 	case VL_CALL_DOMAIN_NEXT:
 		return domain_next(w, arg[0]);
-	default:
+	case VL_CALL_CONSOLE_READ:
 		return console_read(w, page, size);
+	default:
+		world_die("vl makes hypercall %llu, which the kernel would refuse",
+			  (unsigned long long)nr);
 	}
 }

@@ -9,6 +9,8 @@
  *   open ERRNO                 opening /dev/vellum fails
  *   sysfs                      the driver's node in sysfs exists
  *   ioctl ERRNO                every ioctl fails
+ *   switch ERRNO               the ioctl that switches the mode fails
+ *   layers BITS                the layers that vl has to ask for (default VL_LAYER_ALL)
  *   abi MAJOR MINOR            what the version call says (default: this ABI)
  *   hv KEY=VALUE ...           fields of vl_hv_info
  *   self ID                    the domain that vl runs in (default 0)
@@ -20,7 +22,8 @@
  *   onread TEXT                added after the next read of the log; repeats queue up
  *   onreadlines N TEXT         N lines TEXT, added after the next read
  *   onsleep TEXT               added while vl sleeps; without one left, SIGINT ends vl
- *   answer CALL VALUE          CALL (version, hv_info, ...) returns VALUE, a number or -ERRNO
+ *   answer CALL VALUE          CALL (version, hv_info, ...) returns VALUE, a number or -ERRNO; for
+ *                              virtualize and devirtualize, when the kernel calls them
  *
  * In TEXT and VALUE, \n, \s (space) and \xNN are escapes.
  */
@@ -47,6 +50,8 @@ struct events {
 struct world {
 	int open_error;
 	int ioctl_error;
+	int switch_error;
+	uint32_t layers;
 	int sysfs;
 	int64_t version;
 	struct vl_hv_info hv;
@@ -68,6 +73,12 @@ void world_load(struct world *w, const char *path);
 
 /** Answer hypercall `nr`, the buffer being `size` bytes at `page` where (arg, arg + 1) name it. */
 int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page, uint32_t size);
+
+/** The mode of the domain that vl runs in. */
+uint32_t world_mode(struct world *w);
+
+/** What Vellum answers to a switch; `layers` must be those that the world file wants. */
+int64_t world_switch(struct world *w, uint32_t mode, uint32_t layers);
 
 /** Add the next of the events' texts to the log; returns 0 if there was none left. */
 int world_next_event(struct world *w, struct events *events);

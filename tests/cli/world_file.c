@@ -52,10 +52,11 @@ static int error_number(const char *name)
 		const char *name;
 		int err;
 	} known[] = {
-		{"EPERM", EPERM},   {"ENOENT", ENOENT}, {"EIO", EIO},       {"ENXIO", ENXIO},
-		{"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM}, {"EACCES", EACCES}, {"EFAULT", EFAULT},
-		{"EBUSY", EBUSY},   {"ENODEV", ENODEV}, {"EINVAL", EINVAL}, {"EMFILE", EMFILE},
-		{"ENOTTY", ENOTTY}, {"ENOSYS", ENOSYS},
+		{"EPERM", EPERM},   {"ENOENT", ENOENT}, {"EIO", EIO},
+		{"ENXIO", ENXIO},   {"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM},
+		{"EACCES", EACCES}, {"EFAULT", EFAULT}, {"EBUSY", EBUSY},
+		{"ENODEV", ENODEV}, {"EINVAL", EINVAL}, {"EMFILE", EMFILE},
+		{"ENOTTY", ENOTTY}, {"ENOSYS", ENOSYS}, {"EOPNOTSUPP", EOPNOTSUPP},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -229,7 +230,8 @@ static uint64_t call_number(const char *name)
 	static const char *const names[VL_CALL_LIMIT] = {
 		[VL_CALL_VERSION] = "version",           [VL_CALL_HV_INFO] = "hv_info",
 		[VL_CALL_DOMAIN_INFO] = "domain_info",   [VL_CALL_DOMAIN_NEXT] = "domain_next",
-		[VL_CALL_CONSOLE_READ] = "console_read",
+		[VL_CALL_CONSOLE_READ] = "console_read", [VL_CALL_VIRTUALIZE] = "virtualize",
+		[VL_CALL_DEVIRTUALIZE] = "devirtualize",
 	};
 
 	for (uint64_t i = 0; i < VL_CALL_LIMIT; i++)
@@ -266,6 +268,10 @@ static void statement(struct world *w, char *line)
 		w->open_error = error_number(word(&rest));
 	else if (strcmp(what, "ioctl") == 0)
 		w->ioctl_error = error_number(word(&rest));
+	else if (strcmp(what, "switch") == 0)
+		w->switch_error = error_number(word(&rest));
+	else if (strcmp(what, "layers") == 0)
+		w->layers = (uint32_t)number(word(&rest));
 	else if (strcmp(what, "sysfs") == 0)
 		w->sysfs = 1;
 	else if (strcmp(what, "abi") == 0)
@@ -304,6 +310,7 @@ void world_load(struct world *w, const char *path)
 	w->hv.abi_major = VL_ABI_MAJOR;
 	w->hv.abi_minor = VL_ABI_MINOR;
 	w->ring = 65536;
+	w->layers = VL_LAYER_ALL;
 	while (fgets(line, sizeof(line), f)) {
 		world_line++;
 		line[strcspn(line, "\n")] = 0;

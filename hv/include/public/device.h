@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * /dev/vellum in guest Linux: how the tools issue hypercalls. The driver
- * checks nothing but memory safety: Vellum itself validates every call. Only
- * a process with CAP_SYS_ADMIN may open the device.
+ * checks nothing but memory safety and that no call changes under the kernel
+ * what it relies on: Vellum itself validates every call. Only a process with
+ * CAP_SYS_ADMIN may open the device.
  */
 #ifndef VELLUM_PUBLIC_DEVICE_H
 #define VELLUM_PUBLIC_DEVICE_H
@@ -20,7 +21,9 @@
  * its own, passes (pa of that page, buffer_size) as arguments buffer_arg and buffer_arg + 1, and
  * copies the page back when the call did not fail. Errors of the ioctl itself: EFAULT (the
  * structure or the buffer is not the caller's memory), EINVAL (buffer_size > 4096 or buffer_arg > 3
- * or reserved != 0), ENOTTY (another ioctl). Vellum's own answer is in `result`.
+ * or reserved != 0), ENOTTY (another ioctl), EOPNOTSUPP (a switch of the mode: VL_IOCTL_SWITCH
+ * makes those, except with VL_DEBUG_IOPL3), EPERM (VL_CALL_SET_ALIAS and VL_CALL_SET_VCPU_INFO,
+ * which are the kernel's own). Vellum's own answer is in `result`.
  */
 struct vl_ioctl_call {
 	uint64_t nr;
@@ -34,5 +37,22 @@ struct vl_ioctl_call {
 VL_ABI_ASSERT(sizeof(struct vl_ioctl_call) == 80, "vl_ioctl_call is ABI");
 
 #define VL_IOCTL_CALL _IOWR('V', 0, struct vl_ioctl_call)
+
+/**
+ * Switch the calling kernel between passthrough and virtualized mode; it prepares itself, makes the
+ * hypercall and lets a pending interrupt in where it has to. Errors of the ioctl itself: EFAULT
+ * (the structure is not the caller's memory), EINVAL (an unknown mode, or reserved != 0), EALREADY
+ * (that is the mode), EOPNOTSUPP (the kernel cannot: more than one CPU is online, or it has code
+ * that it cannot adapt). Otherwise Vellum's own answer is in `result`.
+ */
+struct vl_ioctl_switch {
+	uint32_t mode;   /* VL_MODE_* wanted */
+	uint32_t layers; /* VL_LAYER_*, VL_DEBUG_* bits */
+	int64_t result;  /* out: what the hypercall returned */
+	uint64_t reserved;
+};
+VL_ABI_ASSERT(sizeof(struct vl_ioctl_switch) == 24, "vl_ioctl_switch is ABI");
+
+#define VL_IOCTL_SWITCH _IOWR('V', 1, struct vl_ioctl_switch)
 
 #endif
