@@ -78,15 +78,18 @@ static bool takes_espfix(struct vcpu *v, const struct return_site *site)
  */
 static void set_interrupt_flag(struct vcpu *v, const struct insn *i)
 {
+	static const u8 mwait[3] = {0x0f, 0x01, 0xc9};
 	bool shadow = !(v->frame->rflags & RFLAGS_IF);
-	struct exception fault;
-	u8 next;
+	u8 next[3];
 
 	v->frame->rflags |= RFLAGS_IF;
 	emulate_done(v, i);
-	if (shadow && guest_read(v, v->frame->rip, &next, 1, PF_FETCH, &fault) &&
-	    next == OPCODE_HLT)
+	if (!shadow || fetch(v, v->frame->rip, next, sizeof(next)) < sizeof(next))
+		return;
+	if (next[0] == OPCODE_HLT)
 		halt(v, &(struct insn){.op = INSN_HLT, .length = 1});
+	else if (memcmp(next, mwait, sizeof(mwait)) == 0)
+		halt(v, &(struct insn){.op = INSN_MWAIT, .length = sizeof(mwait)});
 }
 
 static void swap_gs(struct vcpu *v, const struct insn *i)
@@ -183,7 +186,13 @@ static bool emulate_flow(struct vcpu *v, const struct insn *i)
 		set_interrupt_flag(v, i);
 		return true;
 	case INSN_HLT:
+	/* MWAIT may end for any reason; that an interrupt waits is the one that a single CPU has.
+	 */
+	case INSN_MWAIT:
 		halt(v, i);
+		return true;
+	case INSN_MONITOR:
+		emulate_done(v, i);
 		return true;
 	case INSN_STAC:
 	case INSN_CLAC:

@@ -7,6 +7,9 @@
 #include "cpu/vcpu.h"
 
 #define MSR_TSC          0x10u
+#define MSR_MPERF        0xe7u
+#define MSR_APERF        0xe8u
+#define MSR_DEBUGCTL     0x1d9u
 #define MSR_APIC_BASE    0x1bu
 #define MSR_PAT          0x277u
 #define MSR_TSC_DEADLINE 0x6e0u
@@ -43,6 +46,9 @@ static bool passed_on(u32 msr)
 	switch (msr) {
 	case MSR_TSC:
 	case MSR_APIC_BASE:
+	case MSR_MPERF:
+	case MSR_APERF:
+	case MSR_DEBUGCTL:
 	case MSR_PAT:
 	case MSR_TSC_DEADLINE:
 	case MSR_FS_BASE:
@@ -66,7 +72,9 @@ bool msr_read(struct vcpu *v, u32 msr, u64 *value)
 
 	if (copy == NULL && !passed_on(msr))
 		return false;
-	*value = copy != NULL ? *copy : rdmsr(msr);
+	if (copy == NULL)
+		return rdmsr_safe(msr, value);
+	*value = *copy;
 	return true;
 }
 
@@ -81,10 +89,8 @@ bool msr_write(struct vcpu *v, u32 msr, u64 value)
 		return false;
 	if (copy == NULL && !passed_on(msr))
 		return false;
-	if (copy == NULL) {
-		wrmsr(msr, value);
-		return true;
-	}
+	if (copy == NULL)
+		return wrmsr_safe(msr, value);
 	*copy = value;
 	if (msr == MSR_STAR)
 		wrmsr(MSR_STAR, (rdmsr(MSR_STAR) & 0xffffffffffffull) | (value >> 48) << 48);

@@ -9,7 +9,8 @@
 #include "cpu/percpu.h"
 #include "cpu/vcpu.h"
 
-extern const char resume_iretq[]; /* exceptions.S */
+extern const char resume_iretq[];                            /* exceptions.S */
+extern const char safe_rdmsr[], safe_wrmsr[], safe_failed[]; /* safe.S */
 
 static const char *const names[NR_EXCEPTIONS] = {
 	[0] = "divide error (#DE)",
@@ -48,6 +49,12 @@ bool trap(struct trap_frame *frame)
 		cpu->nmi_pending = true;
 		event_note(EVENT_NMI, frame->rip, 0);
 		return true;
+	}
+	/* An MSR that the processor does not have: the guest asked for it, and gets the fault. */
+	if (frame->vector == VECTOR_GP &&
+	    (frame->rip == (u64)safe_rdmsr || frame->rip == (u64)safe_wrmsr)) {
+		frame->rip = (u64)safe_failed;
+		return go_on(frame);
 	}
 	/* The guest's IRET named what no processor returns to: the fault is its own. */
 	if (cpu->vcpu != NULL && frame->rip == (u64)resume_iretq &&

@@ -38,8 +38,9 @@ static void restore_data_segments(const struct vcpu *v)
 
 /*
  * Order: Vellum's entries go into the guest's root, by its machine address, so that the next
- * instruction after the CR3 load is mapped; CR3 before CR4, so that a global or PCID bit meets the
- * guest's tables; TR from Vellum's GDT before the guest's GDT is loaded (segments_load_guest()).
+ * instruction after the CR3 load is mapped; CR3 with PCID 0 before CR4, which then may turn PCIDs
+ * on, then CR3 with its PCID; the change of CR4.PGE drops what was cached meanwhile, in every PCID;
+ * TR from Vellum's GDT before the guest's GDT is loaded (segments_load_guest()).
  */
 static void switch_back(struct vcpu *v, struct cpu *cpu)
 {
@@ -49,9 +50,11 @@ static void switch_back(struct vcpu *v, struct cpu *cpu)
 	u64 *root = direct(p2m.translate(p2m.context, (pa_t){v->cr3 & PTE_ADDR}, &shift));
 
 	own_slots(root + VL_FIRST_SLOT);
-	write_cr3(v->cr3);
+	write_cr3(v->cr3 & PTE_ADDR);
 	write_cr2(v->cr2);
 	write_cr0(v->cr0);
+	write_cr4(v->cr4 ^ CR4_PGE);
+	write_cr3(v->cr3);
 	write_cr4(v->cr4);
 	wrmsr(MSR_EFER, v->efer);
 	segments_load_guest(v);

@@ -104,6 +104,14 @@ static inline void wrmsr(u32 msr, u64 value)
 	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
 }
 
+/**
+ * As rdmsr() and wrmsr(), for registers that the processor may not have and values that it may
+ * refuse: false after its #GP, which hv/cpu/trap.c turns into a jump to the second label.
+ * hv/cpu/safe.S.
+ */
+bool rdmsr_safe(u32 msr, u64 *value);
+bool wrmsr_safe(u32 msr, u64 value);
+
 static inline u64 rdtsc(void)
 {
 	u32 low, high;
