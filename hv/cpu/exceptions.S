@@ -9,6 +9,7 @@
  * The way back must not be IRETQ: NMIs stay blocked until the guest, which
  * gets this NMI when the hypercall ends, executes its own.
  */
+#include "cpu/asm_frame.h"
 #include "cpu/asm_offsets.h"
 
 #define STUB_SIZE 16
@@ -38,21 +39,7 @@ exception_stubs:
 
 exception_common:
 	cld
-	pushq %rax
-	pushq %rcx
-	pushq %rdx
-	pushq %rbx
-	pushq %rbp
-	pushq %rsi
-	pushq %rdi
-	pushq %r8
-	pushq %r9
-	pushq %r10
-	pushq %r11
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	PUSH_REGISTERS
 	movq %rsp, %rdi
 	movq %rsp, %rbx
 	andq $-16, %rsp
@@ -62,21 +49,7 @@ exception_common:
 	movq %rbx, %rsp
 	testl %eax, %eax
 	jz resume_frame
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %r11
-	popq %r10
-	popq %r9
-	popq %r8
-	popq %rdi
-	popq %rsi
-	popq %rbp
-	popq %rbx
-	popq %rdx
-	popq %rcx
-	popq %rax
+	POP_REGISTERS
 	addq $16, %rsp
 	/* The frame lies right below the interrupted RSP (no IST): build {rcx, rax, rbx, rflags,
 	 * rip} there, which ends where that RSP is, and pop it. */
@@ -107,21 +80,7 @@ from_guest:
 /* RSP: a struct trap_frame, to be resumed by IRETQ. */
 	.globl resume_frame, resume_iretq
 resume_frame:
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %r11
-	popq %r10
-	popq %r9
-	popq %r8
-	popq %rdi
-	popq %rsi
-	popq %rbp
-	popq %rbx
-	popq %rdx
-	popq %rcx
-	popq %rax
+	POP_REGISTERS
 	cmpq $0, (%rsp) /* trap_frame.vector: the stack to return from, see vcpu_resume16() */
 	jne 1f
 	addq $16, %rsp

@@ -6,6 +6,7 @@
  * guests copy into their own text (public/hypercall.h has its contract). It
  * runs on the guest's stack, in the guest's address space, at CPL 0.
  */
+#include "cpu/asm_frame.h"
 #include "cpu/asm_offsets.h"
 
 	.section .rodata, "a"
@@ -108,21 +109,7 @@ hypercall_entry:
 	pushq (%rax) /* RIP: the return address */
 	pushq $0
 	pushq $0
-	pushq %rax
-	pushq %rcx
-	pushq %rdx
-	pushq %rbx
-	pushq %rbp
-	pushq %rsi
-	pushq %rdi
-	pushq %r8
-	pushq %r9
-	pushq %r10
-	pushq %r11
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	PUSH_REGISTERS
 	movq %rsp, %rbx
 	movq %rsp, %rdi
 	andq $-16, %rsp
