@@ -11,16 +11,6 @@
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
 
-static bool is_canonical(u64 va)
-{
-	return (u64)((s64)(va << 16) >> 16) == va;
-}
-
-static bool is_own(u64 va)
-{
-	return va >= IMAGE_BASE && va < DIRECT_END;
-}
-
 /* The guest asked for other frames at this va (set_alias): the rights stay its tables'. The page
  * shrinks until the alias covers it whole and both sides are aligned alike. */
 static void apply_aliases(const struct domain *d, u64 va, struct translation *t)
@@ -49,7 +39,7 @@ u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 a
 		   struct translation *t)
 {
 	struct guest_tables tables = vcpu_tables(v);
-	u32 fault = is_own(va) ? WALK_FAULT | access : walk(mode, &tables, va, access, t);
+	u32 fault = is_own_va(va) ? WALK_FAULT | access : walk(mode, &tables, va, access, t);
 
 	if (fault == 0 && v->cpl == 0)
 		apply_aliases(v->domain, va, t);

@@ -264,7 +264,7 @@ static void mov_dr(struct vcpu *v, const struct insn *i)
 		deliver_fault(v, VECTOR_GP, 0);
 		return;
 	}
-	if (i->reg < 4 && value >= IMAGE_BASE && value < DIRECT_END)
+	if (i->reg < 4 && is_own_va(value))
 		value = 0;
 	write_debug_register(i->reg, i->reg < 4 ? value : value & ~DR7_GD);
 	emulate_done(v, i);

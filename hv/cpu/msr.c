@@ -6,6 +6,8 @@
  */
 #include "cpu/vcpu.h"
 
+#include "mem/layout.h"
+
 #define MSR_TSC          0x10u
 #define MSR_MPERF        0xe7u
 #define MSR_APERF        0xe8u
@@ -82,7 +84,7 @@ bool msr_write(struct vcpu *v, u32 msr, u64 value)
 {
 	u64 *copy = own_copy(v, msr);
 
-	if (is_address(msr) && (u64)((s64)(value << 16) >> 16) != value)
+	if (is_address(msr) && !is_canonical(value))
 		return false;
 	/* Paging is on, so only SCE and NXE may change. */
 	if (msr == MSR_EFER && ((value ^ v->efer) & ~(EFER_SCE | EFER_NXE)) != 0)

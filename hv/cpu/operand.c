@@ -25,7 +25,7 @@ u64 *operand_register(struct trap_frame *f, u8 reg)
 	return order[reg & 15];
 }
 
-static u64 segment_base(const struct insn *i)
+u64 operand_segment_base(const struct insn *i)
 {
 	if (i->segment == SEG_FS)
 		return rdmsr(0xc0000100u);
@@ -39,7 +39,7 @@ u64 operand_address(struct vcpu *v, const struct insn *i)
 	u64 regs[16];
 
 	regs_from(v->frame, regs);
-	return insn_address(i, regs, v->frame->rip + i->length, segment_base(i));
+	return insn_address(i, regs, v->frame->rip + i->length, operand_segment_base(i));
 }
 
 /* The r/m operand's value; false when reading it faulted, which has been delivered. */

@@ -7,6 +7,7 @@
  */
 #include "cpu/ports.h"
 
+#include "cpu/emulate.h"
 #include "irq/pic_hardware.h"
 
 static const u16 pic_ports[] = {PIC_MASTER,    PIC_MASTER + 1, PIC_SLAVE,
@@ -119,15 +120,6 @@ static void put(u64 *reg, u8 size, u64 value)
 		*reg = (*reg & ~low_bytes(~(u64)0, size)) | low_bytes(value, size);
 }
 
-static u64 segment_base(const struct insn *i)
-{
-	if (i->op == INSN_OUTS && i->segment == SEG_FS)
-		return rdmsr(MSR_FS_BASE);
-	if (i->op == INSN_OUTS && i->segment == SEG_GS)
-		return rdmsr(MSR_GS_BASE);
-	return 0;
-}
-
 static u32 rights(const struct vcpu *v)
 {
 	return v->cpl == 3 ? PF_USER : 0;
@@ -160,7 +152,7 @@ static void string(struct vcpu *v, const struct insn *i)
 {
 	struct trap_frame *f = v->frame;
 	u64 *index = i->op == INSN_INS ? &f->rdi : &f->rsi;
-	u64 va = low_bytes(*index, i->addr_size) + segment_base(i);
+	u64 va = low_bytes(*index, i->addr_size) + operand_segment_base(i);
 	u64 count = low_bytes(f->rcx, i->addr_size);
 	struct exception fault;
 	bool ok;

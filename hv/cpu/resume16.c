@@ -18,7 +18,7 @@
 
 static bool usable(u64 va)
 {
-	return (u64)((s64)(va << 16) >> 16) == va && (va < IMAGE_BASE || va >= DIRECT_END);
+	return is_canonical(va) && !is_own_va(va);
 }
 
 static bool prepare_page(struct vcpu *v, u64 va)

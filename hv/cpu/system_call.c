@@ -8,6 +8,7 @@
 #include "cpu/vcpu.h"
 
 #include "cpu/percpu.h"
+#include "mem/layout.h"
 
 #define RFLAGS_LOADED ((u64)0x257fd5) /* ID AC RF NT IOPL OF DF IF TF SF ZF AF PF CF */
 
@@ -18,11 +19,6 @@
 #define DESCRIPTOR_P          ((u64)1 << 47)
 #define DESCRIPTOR_L          ((u64)1 << 53)
 #define DESCRIPTOR_D          ((u64)1 << 54)
-
-static bool is_canonical(u64 va)
-{
-	return (u64)((s64)(va << 16) >> 16) == va;
-}
 
 void emulate_syscall(struct vcpu *v, u64 target)
 {

@@ -70,8 +70,6 @@ static bool capture(struct vcpu *v, struct cpu *cpu, u64 layers)
 	__asm__ volatile("str %0" : "=m"(tr) : : "memory");
 	__asm__ volatile("mov %%ds, %0" : "=r"(v->data[0]));
 	__asm__ volatile("mov %%es, %0" : "=r"(v->data[1]));
-	__asm__ volatile("mov %%fs, %0" : "=r"(v->data[2]));
-	__asm__ volatile("mov %%gs, %0" : "=r"(v->data[3]));
 	capture_msrs(v);
 	return capture_system_segment(v, ldt, &v->ldt) && capture_system_segment(v, tr, &v->tr);
 }

@@ -11,6 +11,9 @@
 /** The general register with this hardware number (0 .. 15). */
 u64 *operand_register(struct trap_frame *f, u8 reg);
 
+/** Base of the segment that the memory operand is in: FS's and GS's are not 0. */
+u64 operand_segment_base(const struct insn *i);
+
 /** Linear address of the memory operand. */
 u64 operand_address(struct vcpu *v, const struct insn *i);
 

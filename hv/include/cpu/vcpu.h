@@ -51,7 +51,7 @@ struct vcpu {
 	bool leaving;                    /* this exit ended in devirtualization */
 	u8 iopl;                         /* virtual RFLAGS.IOPL; the real one is 0 */
 	u16 cs, ss;                      /* the guest's own selectors while cpl is 0 */
-	u16 data[4]; /* DS, ES, FS, GS as they were at ring 0: ring 3 cannot hold DPL 0 ones */
+	u16 data[2]; /* DS and ES as they were at ring 0: ring 3 cannot hold DPL 0 ones */
 	u64 cr0, cr2, cr3, cr4, efer;
 	u64 dr7;
 	struct table_register gdt, idt;

@@ -26,6 +26,18 @@
 /* Set by the linker script; only their addresses mean anything. */
 extern char image_start[], image_text_end[], image_rodata_end[], image_end[];
 
+/** Whether bits 63:47 are equal: the only addresses that 4-level paging has. */
+static inline bool is_canonical(u64 va)
+{
+	return (u64)((s64)(va << 16) >> 16) == va;
+}
+
+/** Whether `va` is in Vellum's slots. */
+static inline bool is_own_va(u64 va)
+{
+	return va >= IMAGE_BASE && va < DIRECT_END;
+}
+
 /** The direct map: va of machine memory. Valid for RAM below 4 GiB at boot, then for all RAM. */
 static inline void *direct(ma_t ma)
 {

@@ -21,9 +21,9 @@
  * its own, passes (pa of that page, buffer_size) as arguments buffer_arg and buffer_arg + 1, and
  * copies the page back when the call did not fail. Errors of the ioctl itself: EFAULT (the
  * structure or the buffer is not the caller's memory), EINVAL (buffer_size > 4096 or buffer_arg > 3
- * or reserved != 0), ENOTTY (another ioctl), EOPNOTSUPP (a switch of the mode: VL_IOCTL_SWITCH
- * makes those, except with VL_DEBUG_IOPL3), EPERM (VL_CALL_SET_ALIAS and VL_CALL_SET_VCPU_INFO,
- * which are the kernel's own). Vellum's own answer is in `result`.
+ * or reserved != 0), ENOTTY (another ioctl), ENOMEM (no bounce page), EOPNOTSUPP (a switch of the
+ * mode: VL_IOCTL_SWITCH makes those, except with VL_DEBUG_IOPL3), EPERM (VL_CALL_SET_ALIAS and
+ * VL_CALL_SET_VCPU_INFO, which are the kernel's own). Vellum's own answer is in `result`.
  */
 struct vl_ioctl_call {
 	uint64_t nr;

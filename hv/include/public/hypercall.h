@@ -17,7 +17,9 @@
  * registers do not. In passthrough it stores
  * Vellum's top-level page-table entries into the current root, which it reaches at CR3's address
  * plus `direct_map`, calls Vellum, and takes the entries out again, so that nothing of Vellum is
- * mapped while the guest runs. Needs 4-level paging and, if the CPU has NX, EFER.NXE set.
+ * mapped while the guest runs. One call at a time in the whole machine, and none from an NMI or #DB
+ * handler that interrupted another: the inner call would unmap the outer. Needs 4-level paging and,
+ * if the CPU has NX, EFER.NXE set.
  */
 #ifndef VELLUM_PUBLIC_HYPERCALL_H
 #define VELLUM_PUBLIC_HYPERCALL_H
