@@ -17,6 +17,7 @@
 #include "boot/loader.h"
 #include "cpu/descriptors.h"
 #include "cpu/panic.h"
+#include "cpu/segments.h"
 #include "domain/domain.h"
 #include "domain/options.h"
 #include "io/console.h"
@@ -26,6 +27,7 @@
 #include "mem/layout.h"
 #include "mem/machine.h"
 #include "mem/own_tables.h"
+#include "shadow/tables.h"
 #include "public/errno.h"
 #include "version.h"
 
@@ -135,6 +137,8 @@ static void move_in(struct range partition, ma_t old_image)
 	if (own_tables_build(machine_map(), mfn_to_ma(image), &f) < 0)
 		stop(&f);
 	own_tables_enter(old_image);
+	if (tables_init(&f) < 0 || segments_init(&f) < 0)
+		stop(&f);
 	if (has_text_screen())
 		vga_move(own_vga_text());
 }
@@ -149,6 +153,7 @@ void boot_main(u64 mbi, u64 tsc)
 	domain_init();
 	listen(mbi);
 	plan_memory(&partition, old_image);
+	domain_first()->main_ram = memmap_largest_ram(&domain_first()->memory);
 	if (loader_plan(&info, &options, partition, old_image, &plan, &f) < 0)
 		stop(&f);
 	loader_move(&plan);

@@ -41,12 +41,66 @@ u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 a
 	struct guest_tables tables = vcpu_tables(v);
 	u32 fault = is_own_va(va) ? WALK_FAULT | access : walk(mode, &tables, va, access, t);
 
-	if (fault == 0 && v->cpl == 0)
+	/* In the kernel's view: not for a user, but for what the processor reads on its behalf. */
+	if (fault == 0 && !(access & PF_USER) && v->domain->has_alias)
 		apply_aliases(v->domain, va, t);
 	return fault;
 }
 
-/* Where the byte at va lies, or NULL and the exception. */
+/* --- the access cache --- */
+
+#define CACHE_VALID    ((u64)1)
+#define CACHE_WRITABLE ((u64)2)
+
+static u32 cache_index(u64 va)
+{
+	return (u32)(va >> PAGE_SHIFT) % NR_ACCESS_CACHE;
+}
+
+void access_forget(struct vcpu *v, u64 va)
+{
+	v->cache.page[cache_index(va)] = 0;
+}
+
+void access_forget_all(struct vcpu *v)
+{
+	for (u32 i = 0; i < NR_ACCESS_CACHE; i++)
+		v->cache.page[i] = 0;
+	v->cache.local = false;
+}
+
+void access_forget_local(struct vcpu *v)
+{
+	if (v->cache.local)
+		access_forget_all(v);
+}
+
+/* Only plain accesses of ring 0 are kept: users' and fetches have other rights. */
+static void cache_enter(struct vcpu *v, u64 va, u32 access, const struct translation *t, u8 *there)
+{
+	u32 i = cache_index(va);
+
+	if ((access & ~PF_WRITE) != 0)
+		return;
+	v->cache.page[i] =
+		(va & PAGE_MASK) | CACHE_VALID | (access & PF_WRITE ? CACHE_WRITABLE : 0);
+	v->cache.there[i] = there;
+	v->cache.local |= !t->global;
+}
+
+static u8 *cache_find(const struct vcpu *v, u64 va, u32 access)
+{
+	u32 i = cache_index(va);
+	u64 page = v->cache.page[i];
+
+	if ((page & PAGE_MASK) != (va & PAGE_MASK) || !(page & CACHE_VALID))
+		return NULL;
+	if ((access & ~PF_WRITE) != 0 || ((access & PF_WRITE) && !(page & CACHE_WRITABLE)))
+		return NULL;
+	return v->cache.there[i];
+}
+
+/* Where the page of va lies, or NULL and the exception. */
 static u8 *locate(struct vcpu *v, u64 va, u32 access, struct exception *fault)
 {
 	struct paging_mode mode = vcpu_paging_mode(v, true);
@@ -54,6 +108,7 @@ static u8 *locate(struct vcpu *v, u64 va, u32 access, struct exception *fault)
 	struct translation t;
 	u32 error, shift = PAGE_SHIFT;
 	u64 offset;
+	u8 *there;
 
 	if (!is_canonical(va)) {
 		*fault = (struct exception){.vector = 13, .has_error = true};
@@ -68,9 +123,10 @@ static u8 *locate(struct vcpu *v, u64 va, u32 access, struct exception *fault)
 		return NULL;
 	}
 	offset = va & (level_size(t.level) - 1);
-	return (u8 *)direct(p2m.translate(
-		       p2m.context, (pa_t){t.page.v + round_down(offset, PAGE_SIZE)}, &shift)) +
-	       offset % PAGE_SIZE;
+	there = direct(p2m.translate(p2m.context, (pa_t){t.page.v + round_down(offset, PAGE_SIZE)},
+				     &shift));
+	cache_enter(v, va, access, &t, there);
+	return there;
 }
 
 static bool transfer(struct vcpu *v, u64 va, u8 *buffer, size_t size, u32 access,
@@ -78,10 +134,13 @@ static bool transfer(struct vcpu *v, u64 va, u8 *buffer, size_t size, u32 access
 {
 	while (size > 0) {
 		size_t part = (size_t)min_u64(size, PAGE_SIZE - va % PAGE_SIZE);
-		u8 *there = locate(v, va, access, fault);
+		u8 *there = cache_find(v, va, access);
 
 		if (there == NULL)
+			there = locate(v, va, access, fault);
+		if (there == NULL)
 			return false;
+		there += va % PAGE_SIZE;
 		if (access & PF_WRITE)
 			memcpy(there, buffer, part);
 		else

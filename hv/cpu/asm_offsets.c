@@ -4,7 +4,9 @@
  * assembly and turns each `->NAME value` line into a #define of
  * build/gen/cpu/asm_offsets.h, so that C and assembly cannot disagree.
  */
+#include "cpu/fast.h"
 #include "cpu/percpu.h"
+#include "cpu/real_tables.h"
 #include "cpu/vcpu.h"
 #include "domain/start_area.h"
 #include "hypercall/hypercall.h"
@@ -30,7 +32,34 @@ void asm_offsets(void)
 	DEFINE(HYPERCALL_NMI, HYPERCALL_NMI);
 	DEFINE(HYPERCALL_VIRTUALIZED, HYPERCALL_VIRTUALIZED);
 	DEFINE(FRAME_CS, offsetof(struct trap_frame, cs));
-	DEFINE(CPU_SCRATCH, offsetof(struct cpu, scratch));
+	DEFINE(FAST_CROSSING, offsetof(struct cpu, fast.crossing));
+	DEFINE(FAST_CPL, offsetof(struct cpu, fast.crossing.cpl));
+	DEFINE(CROSSING_USER, 3);
+	DEFINE(CROSSING_KERNEL, 0);
+	DEFINE(CROSSING_KERNEL_BY_SYSCALL, 1 << 8 * offsetof(struct crossing, by_syscall));
+	DEFINE(FAST_USER_TOP, offsetof(struct cpu, fast.top[0]));
+	DEFINE(FAST_KERNEL_TOP, offsetof(struct cpu, fast.top[1]));
+	DEFINE(FAST_PREFILL, offsetof(struct cpu, fast.prefill));
+	DEFINE(FAST_INFO, offsetof(struct cpu, fast.info));
+	DEFINE(FAST_SYSRET_SITE, offsetof(struct cpu, fast.sysret_site));
+	DEFINE(FAST_IRET_SITE, offsetof(struct cpu, fast.iret_site));
+	DEFINE(FAST_SWAPGS_SITE, offsetof(struct cpu, fast.swapgs_site));
+	DEFINE(FAST_CALL_SITE, offsetof(struct cpu, fast.call_site));
+	DEFINE(FAST_ENTRY, offsetof(struct cpu, fast.entry));
+	DEFINE(FAST_ENTRY_RSP, offsetof(struct cpu, fast.entry.rsp));
+	DEFINE(ACCESS_GUEST_CS, REAL_ACCESS_OFFSET(REAL_GUEST_CS));
+	DEFINE(ACCESS_GUEST_SS, REAL_ACCESS_OFFSET(REAL_GUEST_SS));
+	DEFINE(ACCESS_USER_CS, REAL_ACCESS_OFFSET(FAST_USER_CS));
+	DEFINE(ACCESS_USER_CS32, REAL_ACCESS_OFFSET(FAST_USER_CS32));
+	DEFINE(REAL_IOMAP_BASE,
+	       offsetof(struct real_tables, tss) + offsetof(struct tss, iomap_base));
+	DEFINE(IOMAP_BASE_CLOSED, IOMAP_CLOSED);
+	DEFINE(GUEST_CS, REAL_GUEST_CS);
+	DEFINE(GUEST_SS, REAL_GUEST_SS);
+	DEFINE(USER_CS, FAST_USER_CS);
+	DEFINE(USER_SS, FAST_USER_SS);
+	DEFINE(NR_FAST_CALLS, NR_FAST_CALLS);
+	DEFINE(FAST_CALLS_FIRST, FAST_CALLS_FIRST);
 	DEFINE(SYSCALL_CS, 0x33);
 	DEFINE(SYSCALL_CS32, 0x23);
 	DEFINE(SYSCALL_SS, 0x2b);

@@ -151,6 +151,11 @@ void deliver(struct vcpu *v, struct exception e, enum event_source source)
 	deliver(v, o.fault, EVENT_EXCEPTION);
 }
 
+static bool any_pending(const struct vcpu *v)
+{
+	return (v->pending[0] | v->pending[1] | v->pending[2] | v->pending[3]) != 0;
+}
+
 static int highest_pending(const struct vcpu *v)
 {
 	for (int i = 3; i >= 0; i--)
@@ -161,7 +166,7 @@ static int highest_pending(const struct vcpu *v)
 
 bool vcpu_interrupt_waits(const struct vcpu *v)
 {
-	return highest_pending(v) >= 0 || pic_hardware_waits(&v->pic);
+	return any_pending(v) || (!pic_hardware_is_idle(&v->pic) && pic_hardware_waits(&v->pic));
 }
 
 /* The local APIC's first: a processor asks the 8259s only if that has none. */
@@ -185,6 +190,8 @@ void deliver_pending(struct vcpu *v)
 		deliver(v, (struct exception){.vector = VECTOR_NMI}, EVENT_EXTERNAL);
 		return;
 	}
+	if (!any_pending(v) && pic_hardware_is_idle(&v->pic))
+		return;
 	if (!(v->frame->rflags & RFLAGS_IF)) {
 		pic_hardware_hold(&v->pic);
 		return;

@@ -68,11 +68,6 @@ static bool takes_espfix(struct vcpu *v, const struct return_site *site)
 }
 
 /*
- * SWAPGS and, where it is the last step before user mode, the return behind it in one: an IRETQ of
- * the guest must not run by itself, since a user's sigreturn frame may name Vellum's own selector
- * for guest-kernel code, with which it would succeed silently (S7).
- */
-/*
  * STI holds interrupts off for one more instruction. Kernels rely on it before HLT: an interrupt
  * that is delivered between the two would be slept over. So HLT is done together with its STI.
  */
@@ -92,21 +87,33 @@ static void set_interrupt_flag(struct vcpu *v, const struct insn *i)
 		halt(v, &(struct insn){.op = INSN_MWAIT, .length = sizeof(mwait)});
 }
 
+/*
+ * SWAPGS and, where it is the last step before user mode, the return behind it in one: an IRETQ of
+ * the guest must not run by itself, since a user's sigreturn frame may name Vellum's own selector
+ * for guest-kernel code, with which it would succeed silently (S7). What was found is noted for
+ * fast.S. Both GS bases are the guest's own.
+ */
 static void swap_gs(struct vcpu *v, const struct insn *i)
 {
-	u64 active = rdmsr(MSR_GS_BASE);
+	u64 rip = v->frame->rip;
 	struct return_site site;
 
-	wrmsr(MSR_GS_BASE, v->kernel_gs_base);
-	v->kernel_gs_base = active;
+	__asm__ volatile("swapgs" : : : "memory");
 	emulate_done(v, i);
-	if (!find_return(v, v->frame->rip, &site) || site.effects || takes_espfix(v, &site))
+	if (!find_return(v, v->frame->rip, &site)) {
+		v->sites.plain = rip;
+		return;
+	}
+	if (site.effects || takes_espfix(v, &site))
 		return;
 	v->frame->rip += (u64)site.offset;
-	if (site.end.op == INSN_IRET)
+	if (site.end.op == INSN_IRET) {
+		v->sites.iret = site.end.size == 8 ? rip : v->sites.iret;
 		emulate_iret(v, site.end.size);
-	else
+	} else {
+		v->sites.sysret = site.end.size == 8 ? rip : v->sites.sysret;
 		emulate_sysret(v, site.end.size == 8);
+	}
 }
 
 /* Whether the guest's GDT has a present data segment (or readable code) of ring 0 there. */

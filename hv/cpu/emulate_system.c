@@ -5,6 +5,7 @@
  */
 #include "cpu/emulate.h"
 
+#include "cpu/fast.h"
 #include "cpu/percpu.h"
 #include "lib/string.h"
 #include "mem/layout.h"
@@ -14,9 +15,8 @@
 #define DESCRIPTOR_P       ((u64)1 << 47)
 #define DESCRIPTOR_BUSY    ((u64)1 << 41)
 
-#define DR7_GD      ((u64)1 << 13)
-#define CR0_FPU     (CR0_MP | (u64)1 << 2 | CR0_TS | CR0_NE) /* MP EM TS NE: real = guest's */
-#define CR3_NOFLUSH ((u64)1 << 63)
+#define DR7_GD  ((u64)1 << 13)
+#define CR0_FPU (CR0_MP | (u64)1 << 2 | CR0_TS | CR0_NE) /* MP EM TS NE: real = guest's */
 
 static bool write_guest_cr0(struct vcpu *v, u64 value)
 {
@@ -36,11 +36,14 @@ static bool write_guest_cr0(struct vcpu *v, u64 value)
 
 static bool write_guest_cr4(struct vcpu *v, u64 value)
 {
-	if (!(value & CR4_PAE) || (value & CR4_LA57) || ((value ^ v->cr4) & CR4_PCIDE))
+	if (!(value & CR4_PAE) || (value & CR4_LA57))
+		return false;
+	if ((value & ~v->cr4 & CR4_PCIDE) && (v->cr3 & 0xfff) != 0)
 		return false;
 	v->cr4 = value;
 	write_cr4((read_cr4() & ~CR4_REAL) | (value & CR4_REAL));
 	vcpu_flush(v);
+	fast_update(v);
 	return true;
 }
 
@@ -54,8 +57,7 @@ static void mov_to_cr(struct vcpu *v, const struct insn *i)
 	} else if (i->reg == 2) {
 		v->cr2 = value;
 	} else if (i->reg == 3) {
-		v->cr3 = value & ~CR3_NOFLUSH;
-		vcpu_flush(v);
+		vcpu_load_cr3(v, value);
 	} else if (i->reg == 4) {
 		ok = write_guest_cr4(v, value);
 	} else if (i->reg == 8) {
@@ -118,6 +120,7 @@ static void load_table(struct vcpu *v, const struct insn *i)
 		v->gdt = value;
 		if (!segments_mirror(v))
 			vcpu_crash(v, "its GDT is larger than Vellum can mirror, or not mapped");
+		fast_update(v);
 	} else {
 		v->idt = value;
 		segments_mirror_gates(v);
@@ -272,11 +275,21 @@ static void mov_dr(struct vcpu *v, const struct insn *i)
 
 static void invalidate(struct vcpu *v, const struct insn *i)
 {
-	u64 va = operand_address(v, i);
-
-	shadow_invalidate(&v->shadow, va);
-	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+	vcpu_invalidate(v, operand_address(v, i));
 	emulate_done(v, i);
+}
+
+static void invalidate_pcid(struct vcpu *v, const struct insn *i)
+{
+	u64 type = *operand_register(v->frame, i->reg);
+	u64 descriptor[2];
+
+	if (!operand_read(v, i, sizeof(descriptor), descriptor))
+		return;
+	if (vcpu_invpcid(v, type, descriptor[0], descriptor[1]))
+		emulate_done(v, i);
+	else
+		deliver_fault(v, VECTOR_GP, 0);
 }
 
 static void set_extended_control(struct vcpu *v, const struct insn *i)
@@ -337,6 +350,7 @@ bool emulate_system(struct vcpu *v, const struct insn *i)
 	case INSN_LLDT:
 		load_system_segment(v, i, &v->ldt);
 		segments_mirror_ldt(v);
+		fast_update(v);
 		return true;
 	case INSN_LTR:
 		load_system_segment(v, i, &v->tr);
@@ -349,8 +363,7 @@ bool emulate_system(struct vcpu *v, const struct insn *i)
 		invalidate(v, i);
 		return true;
 	case INSN_INVPCID:
-		vcpu_flush(v);
-		emulate_done(v, i);
+		invalidate_pcid(v, i);
 		return true;
 	case INSN_XSETBV:
 		set_extended_control(v, i);

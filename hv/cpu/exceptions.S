@@ -90,18 +90,15 @@ resume_iretq:
 	iretq
 
 /*
- * SYSCALL from ring 3: RCX = RIP, R11 = RFLAGS, RSP and all else the guest's, flags masked. The
- * inactive GS base is this CPU's structure while a guest is virtualized. Makes the frame that an
- * exception would have made; which selectors the guest had follows from its virtual CPL (real
- * ones are in the frame's place for a user, see cpu/vcpu.c).
+ * SYSCALL from ring 3 where fast.S does not serve it: RCX = RIP, R11 = RFLAGS, flags masked, all
+ * else the guest's but RSP, which is in entry.rsp already. Makes the frame that an exception would
+ * have made; which selectors the guest had follows from its virtual CPL (real ones are in the frame's
+ * place for a user, see cpu/vcpu.c).
  */
-	.macro SYSCALL_ENTRY vector, cs
-	swapgs
-	movq %rsp, %gs:CPU_SCRATCH
+	.macro SYSCALL_EXIT vector, cs
 	leaq boot_stack_top(%rip), %rsp
 	pushq $SYSCALL_SS
-	pushq %gs:CPU_SCRATCH
-	swapgs
+	pushq (boot_cpu + FAST_ENTRY_RSP)(%rip)
 	pushq %r11
 	pushq $\cs
 	pushq %rcx
@@ -110,11 +107,12 @@ resume_iretq:
 	jmp exception_common
 	.endm
 
-	.globl syscall_entry, syscall32_entry, sysenter_entry
-syscall_entry:
-	SYSCALL_ENTRY EXIT_SYSCALL_VECTOR, SYSCALL_CS
+	.globl syscall_exit, syscall32_entry, sysenter_entry
+syscall_exit:
+	SYSCALL_EXIT EXIT_SYSCALL_VECTOR, SYSCALL_CS
 syscall32_entry:
-	SYSCALL_ENTRY EXIT_SYSCALL32_VECTOR, SYSCALL_CS32
+	movq %rsp, (boot_cpu + FAST_ENTRY_RSP)(%rip)
+	SYSCALL_EXIT EXIT_SYSCALL32_VECTOR, SYSCALL_CS32
 /*
  * SYSENTER from ring 3: the stack is ours, flags but IF the guest's, and nothing tells where it
  * was; that is so on bare hardware too.

@@ -6,6 +6,7 @@
  */
 #include "cpu/vcpu.h"
 
+#include "cpu/fast.h"
 #include "mem/layout.h"
 
 #define MSR_TSC          0x10u
@@ -34,8 +35,6 @@ static u64 *own_copy(struct vcpu *v, u32 msr)
 		return &v->sysenter_esp;
 	case MSR_SYSENTER_EIP:
 		return &v->sysenter_eip;
-	case MSR_KERNEL_GS_BASE:
-		return &v->kernel_gs_base;
 	case MSR_EFER:
 		return &v->efer;
 	default:
@@ -55,6 +54,7 @@ static bool passed_on(u32 msr)
 	case MSR_TSC_DEADLINE:
 	case MSR_FS_BASE:
 	case MSR_GS_BASE:
+	case MSR_KERNEL_GS_BASE:
 	case MSR_TSC_AUX:
 		return true;
 	default:
@@ -99,6 +99,8 @@ bool msr_write(struct vcpu *v, u32 msr, u64 value)
 	if (msr == MSR_SYSENTER_CS)
 		segments_update_sysenter(v);
 	if (msr == MSR_EFER)
-		shadow_flush(&v->shadow);
+		vcpu_flush(v);
+	if (msr == MSR_STAR || msr == MSR_LSTAR || msr == MSR_SFMASK)
+		fast_update(v);
 	return true;
 }

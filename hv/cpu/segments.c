@@ -6,38 +6,34 @@
  * and S6 (while it is 0, the guest's ring-3 code descriptors have access byte
  * 0, so that no IRET of the guest reaches user code without a trap).
  */
+#include "cpu/segments.h"
+
 #include "cpu/vcpu.h"
 
 #include "cpu/decode.h"
 #include "cpu/percpu.h"
+#include "cpu/real_tables.h"
 #include "lib/string.h"
 #include "mem/frames.h"
 #include "mem/layout.h"
 #include "public/errno.h"
 
-#define DESC_CODE64    0x00af9b000000ffffull
-#define DESC_DATA      0x00cf93000000ffffull
-#define DESC_DPL3      ((u64)3 << 45)
-#define DESC_S         ((u64)1 << 44)
-#define DESC_CODE      ((u64)1 << 43)
-#define DESC_L         ((u64)1 << 53)
-#define DESC_D         ((u64)1 << 54)
-#define DESC_P         ((u64)1 << 47)
-#define DESC_ACCESS    ((u64)0xff << 40)
-#define DESC_TSS       0x89
-#define DESC_LDT       0x82
-#define GATE_INTERRUPT 0x8e
-#define GATE_DPL3      0x60
-#define NR_VECTORS     256
-#define STUB_SIZE      16
-#define IOMAP_SIZE     8192
-
-/* The TSS ends with one byte of ones, as the processor reads a byte too many. */
-struct real_tss {
-	struct tss tss;
-	u8 iomap[IOMAP_SIZE]; /* zero: the guest kernel's port is the machine's */
-	u8 end;
-} __attribute__((packed));
+#define DESC_CODE64      0x00af9b000000ffffull
+#define DESC_DATA        0x00cf93000000ffffull
+#define DESC_DPL3        ((u64)3 << 45)
+#define DESC_S           ((u64)1 << 44)
+#define DESC_CODE        ((u64)1 << 43)
+#define DESC_L           ((u64)1 << 53)
+#define DESC_D           ((u64)1 << 54)
+#define DESC_P           ((u64)1 << 47)
+#define DESC_ACCESS      ((u64)0xff << 40)
+#define DESC_TSS         0x89
+#define DESC_BUSY        ((u64)1 << 41)
+#define DESC_LDT         0x82
+#define GATE_INTERRUPT   0x8e
+#define GATE_DPL3        0x60
+#define STUB_SIZE        16
+#define ACCESS_USER_CODE 0xfb /* present, ring 3, code, readable, accessed */
 
 /* A mirrored table: its ring-3 code descriptors can be hidden. */
 struct mirror {
@@ -50,24 +46,23 @@ struct mirror {
 #define LDT_ENTRIES 8192u
 #define LDT_FRAMES  ((LDT_ENTRIES * 8 + LDT_ENTRIES + LDT_ENTRIES / 8 + PAGE_SIZE - 1) >> PAGE_SHIFT)
 
-static struct {
-	u64 gdt[REAL_GDT_ENTRIES];
-	struct gate idt[NR_VECTORS];
-	struct real_tss tss;
-	u64 guest_gdt[REAL_GDT_ENTRIES]; /* as it was when it was mirrored */
-	u8 gdt_access[REAL_GDT_ENTRIES];
-	u64 gdt_code[REAL_GDT_ENTRIES / 64];
-	struct mirror ldt; /* memory by segments_init() */
-} real __attribute__((aligned(16)));
+struct real_tables real_tables;
+
+static u64 guest_gdt[REAL_GDT_ENTRIES]; /* as it was when it was mirrored */
+static u32 guest_gdt_entries;
+static u8 gdt_access[REAL_GDT_ENTRIES];
+static u64 gdt_code[REAL_GDT_ENTRIES / 64];
+static struct mirror ldt; /* memory by segments_init() */
 
 static struct mirror gdt_mirror = {
-	.entry = real.gdt,
-	.access = real.gdt_access,
-	.code = real.gdt_code,
+	.entry = real_tables.gdt,
+	.access = gdt_access,
+	.code = gdt_code,
 	.words = REAL_GDT_ENTRIES / 64,
 };
 
 extern const char exception_stubs[], syscall_entry[], syscall32_entry[], sysenter_entry[];
+extern const char fast_general_protection[]; /* fast.S */
 extern char boot_stack_top[];
 
 static void set_system_descriptor(u64 *entry, u64 base, u32 limit, u32 type)
@@ -84,12 +79,13 @@ static bool is_ring3(u64 d)
 
 static void fill_tss(struct cpu *cpu)
 {
-	real.tss.tss.rsp[0] = (u64)boot_stack_top;
+	struct real_tss *tss = &real_tables.tss;
+
+	tss->tss.rsp[0] = (u64)boot_stack_top;
 	for (u32 i = 0; i < NR_IST; i++)
-		real.tss.tss.ist[i] = (u64)(cpu->ist_stack[i] + IST_STACK_SIZE);
-	real.tss.end = 0xff;
-	set_system_descriptor(&real.gdt[REAL_TSS / 8], (u64)&real.tss.tss, sizeof(real.tss) - 1,
-			      DESC_TSS);
+		tss->tss.ist[i] = (u64)(cpu->ist_stack[i] + IST_STACK_SIZE);
+	tss->end = 0xff;
+	set_system_descriptor(&real_tables.gdt[REAL_TSS / 8], (u64)tss, sizeof(*tss) - 1, DESC_TSS);
 }
 
 /* Vellum's GDT is loaded only while virtualized: before that, segments_load_real() does it. */
@@ -99,16 +95,12 @@ static void load_ldt(bool any)
 		__asm__ volatile("lldt %0" : : "r"((u16)(any ? REAL_LDT : 0)) : "memory");
 }
 
-/* Copy entries [first, count) of the guest's table at va; the guest's own ring-3 segments only. */
-static bool mirror_table(struct vcpu *v, struct mirror *m, u64 va, u32 first, u32 count)
+/* Enter `count` of the guest's descriptors from entry `first` on; its own ring-3 segments only. */
+static void mirror_entries(struct mirror *m, u32 first, const u64 *descriptor, u32 count)
 {
-	struct exception fault;
+	for (u32 i = first; i < first + count; i++) {
+		u64 d = descriptor[i - first];
 
-	for (u32 i = first; i < count; i++) {
-		u64 d;
-
-		if (!guest_read(v, va + (u64)i * 8, &d, sizeof(d), 0, &fault))
-			return false;
 		if (!is_ring3(d))
 			continue;
 		m->entry[i] = d;
@@ -117,7 +109,6 @@ static bool mirror_table(struct vcpu *v, struct mirror *m, u64 va, u32 first, u3
 			m->code[i / 64] |= (u64)1 << (i % 64);
 		}
 	}
-	return true;
 }
 
 static void show_code(const struct mirror *m, bool visible)
@@ -137,21 +128,26 @@ bool segments_mirror(struct vcpu *v)
 	u32 entries = ((u32)v->gdt.limit + 1) / 8;
 	struct exception fault;
 
-	if (entries > REAL_CODE / 8)
+	if (entries > REAL_CODE / 8 ||
+	    !guest_read(v, v->gdt.base, guest_gdt, (size_t)entries * 8, 0, &fault))
 		return false;
-	memset(real.gdt, 0, sizeof(real.gdt));
-	memset(real.gdt_code, 0, sizeof(real.gdt_code));
-	if (entries > 0 &&
-	    !guest_read(v, v->gdt.base, real.guest_gdt, (size_t)entries * 8, 0, &fault))
-		return false;
-	if (!mirror_table(v, &gdt_mirror, v->gdt.base, 1, entries))
-		return false;
-	real.gdt[REAL_CODE / 8] = DESC_CODE64;
-	real.gdt[REAL_DATA / 8] = DESC_DATA;
-	fill_tss(this_cpu());
+	memset(real_tables.gdt, 0, (size_t)max_u64(entries, guest_gdt_entries) * 8);
+	memset(gdt_code, 0, sizeof(gdt_code));
+	guest_gdt_entries = entries;
+	if (entries > 1)
+		mirror_entries(&gdt_mirror, 1, &guest_gdt[1], entries - 1);
 	segments_mirror_ldt(v);
 	segments_set_cpl(v, v->cpl);
 	return true;
+}
+
+bool segments_are_plain(void)
+{
+	return ldt.words == 0 &&
+	       gdt_code[0] == (1u << FAST_USER_CS32 / 8 | 1u << FAST_USER_CS / 8) &&
+	       (gdt_code[1] | gdt_code[2] | gdt_code[3]) == 0 &&
+	       gdt_access[FAST_USER_CS32 / 8] == ACCESS_USER_CODE &&
+	       gdt_access[FAST_USER_CS / 8] == ACCESS_USER_CODE;
 }
 
 void segments_refresh(struct vcpu *v)
@@ -164,14 +160,14 @@ void segments_refresh(struct vcpu *v)
 		size_t part = (size_t)min_u64(size - at, sizeof(now));
 
 		if (guest_read(v, v->gdt.base + at, now, part, 0, &fault) &&
-		    memcmp(now, real.guest_gdt + at / 8, part) != 0) {
+		    memcmp(now, guest_gdt + at / 8, part) != 0) {
 			segments_mirror(v);
 			return;
 		}
 	}
 }
 
-int segments_init(struct failure *f)
+static int alloc_ldt(struct failure *f)
 {
 	mfn_t mfn;
 
@@ -179,20 +175,12 @@ int segments_init(struct failure *f)
 		return fail(f, VL_ENOMEM,
 			    "Vellum's partition has no memory for an LDT: give it more with "
 			    "vellum_mem=.");
-	real.ldt.entry = direct(mfn_to_ma(mfn));
-	real.ldt.access = (u8 *)(real.ldt.entry + LDT_ENTRIES);
-	real.ldt.code = (u64 *)(real.ldt.access + LDT_ENTRIES);
-	memset(real.ldt.entry, 0, LDT_FRAMES << PAGE_SHIFT);
-	real.ldt.words = 0;
+	ldt.entry = direct(mfn_to_ma(mfn));
+	ldt.access = (u8 *)(ldt.entry + LDT_ENTRIES);
+	ldt.code = (u64 *)(ldt.access + LDT_ENTRIES);
+	memset(ldt.entry, 0, LDT_FRAMES << PAGE_SHIFT);
+	ldt.words = 0;
 	return 0;
-}
-
-void segments_destroy(void)
-{
-	u64 ma = (u64)real.ldt.entry - DIRECT_BASE;
-
-	for (u64 i = 0; i < LDT_FRAMES; i++)
-		frame_free(ma_to_mfn((ma_t){ma + (i << PAGE_SHIFT)}));
 }
 
 /* A page of the LDT that cannot be read leaves the rest empty: loads from it then fault. */
@@ -200,16 +188,23 @@ void segments_mirror_ldt(struct vcpu *v)
 {
 	u32 entries =
 		(v->ldt.selector & ~3) != 0 ? (u32)min_u64((v->ldt.limit + 1) / 8, LDT_ENTRIES) : 0;
-	u32 words = (entries + 63) / 64;
+	u32 words = (entries + 63) / 64, part;
+	struct exception fault;
+	u64 copy[32];
 
-	memset(real.ldt.entry, 0, (size_t)max_u64(real.ldt.words, words) * 64 * 8);
-	memset(real.ldt.code, 0, (size_t)max_u64(real.ldt.words, words) * 8);
-	real.ldt.words = words;
-	mirror_table(v, &real.ldt, v->ldt.base, 0, entries);
-	set_system_descriptor(&real.gdt[REAL_LDT / 8], (u64)real.ldt.entry, entries * 8 - 1,
+	memset(ldt.entry, 0, (size_t)max_u64(ldt.words, words) * 64 * 8);
+	memset(ldt.code, 0, (size_t)max_u64(ldt.words, words) * 8);
+	ldt.words = words;
+	for (u32 first = 0; first < entries; first += part) {
+		part = (u32)min_u64(entries - first, ARRAY_SIZE(copy));
+		if (!guest_read(v, v->ldt.base + (u64)first * 8, copy, (size_t)part * 8, 0, &fault))
+			break;
+		mirror_entries(&ldt, first, copy, part);
+	}
+	set_system_descriptor(&real_tables.gdt[REAL_LDT / 8], (u64)ldt.entry, entries * 8 - 1,
 			      DESC_LDT);
 	if (v->cpl == 0)
-		show_code(&real.ldt, false);
+		show_code(&ldt, false);
 	load_ldt(entries > 0);
 }
 
@@ -218,9 +213,9 @@ void segments_trap_port(u16 port, bool trapped)
 	u8 bit = (u8)(1u << (port % 8));
 
 	if (trapped)
-		real.tss.iomap[port / 8] |= bit;
+		real_tables.tss.iomap[port / 8] |= bit;
 	else
-		real.tss.iomap[port / 8] &= (u8)~bit;
+		real_tables.tss.iomap[port / 8] &= (u8)~bit;
 }
 
 static void load_data_register(u8 reg, u16 selector)
@@ -239,7 +234,7 @@ static void load_data_register(u8 reg, u16 selector)
 
 bool segments_load_hidden(struct vcpu *v, u8 reg, u16 selector)
 {
-	const struct mirror *m = selector & 4 ? &real.ldt : &gdt_mirror;
+	const struct mirror *m = selector & 4 ? &ldt : &gdt_mirror;
 	u32 i = selector / 8;
 
 	(void)v;
@@ -256,7 +251,7 @@ bool segments_load_hidden(struct vcpu *v, u8 reg, u16 selector)
 
 bool segments_is_stack16(u16 ss)
 {
-	const struct mirror *m = ss & 4 ? &real.ldt : &gdt_mirror;
+	const struct mirror *m = ss & 4 ? &ldt : &gdt_mirror;
 	u64 d = (u32)ss / 8 < m->words * 64 ? m->entry[ss / 8] : 0;
 
 	return (ss & ~3) != 0 && (d & DESC_S) && !(d & DESC_CODE) && !(d & DESC_D);
@@ -264,7 +259,7 @@ bool segments_is_stack16(u16 ss)
 
 enum decode_mode segments_code_mode(u16 cs, u64 *base)
 {
-	const struct mirror *m = cs & 4 ? &real.ldt : &gdt_mirror;
+	const struct mirror *m = cs & 4 ? &ldt : &gdt_mirror;
 	u64 d = (u32)cs / 8 < m->words * 64 ? m->entry[cs / 8] : 0;
 
 	*base = 0;
@@ -277,26 +272,29 @@ enum decode_mode segments_code_mode(u16 cs, u64 *base)
 void segments_set_cpl(struct vcpu *v, u8 cpl)
 {
 	v->cpl = cpl;
-	real.gdt[REAL_GUEST_CS / 8] = cpl == 0 ? DESC_CODE64 | DESC_DPL3 : 0;
-	real.gdt[REAL_GUEST_SS / 8] = cpl == 0 ? DESC_DATA | DESC_DPL3 : 0;
+	/* Hidden by the access byte, as fast.S does it. */
+	real_tables.gdt[REAL_GUEST_CS / 8] =
+		(DESC_CODE64 | DESC_DPL3) & (cpl == 0 ? ~(u64)0 : ~DESC_ACCESS);
+	real_tables.gdt[REAL_GUEST_SS / 8] =
+		(DESC_DATA | DESC_DPL3) & (cpl == 0 ? ~(u64)0 : ~DESC_ACCESS);
 	show_code(&gdt_mirror, cpl != 0);
-	if (real.ldt.words != 0)
-		show_code(&real.ldt, cpl != 0);
-	real.tss.tss.iomap_base =
-		cpl == 0 ? offsetof(struct real_tss, iomap) : sizeof(struct real_tss);
+	if (ldt.words != 0)
+		show_code(&ldt, cpl != 0);
+	real_tables.tss.tss.iomap_base = cpl == 0 ? IOMAP_OPEN : IOMAP_CLOSED;
 }
 
 static void fill_idt(void)
 {
 	for (u32 vector = 0; vector < NR_VECTORS; vector++) {
-		u64 entry = (u64)(exception_stubs + vector * STUB_SIZE);
+		u64 entry = vector == VECTOR_GP ? (u64)fast_general_protection
+						: (u64)(exception_stubs + vector * STUB_SIZE);
 		u8 ist = 0;
 
 		if (vector == VECTOR_DF || vector == VECTOR_NMI || vector == VECTOR_MC)
 			ist = vector == VECTOR_DF ? 1 : vector == VECTOR_NMI ? 2 : 3;
 		else if (vector == VECTOR_DB)
 			ist = 3;
-		real.idt[vector] = (struct gate){
+		real_tables.idt[vector] = (struct gate){
 			.offset_low = (u16)entry,
 			.selector = REAL_CODE,
 			.ist = ist,
@@ -318,8 +316,17 @@ void segments_mirror_gates(struct vcpu *v)
 
 		if (offset + sizeof(gate) - 1 <= v->idt.limit)
 			guest_read(v, v->idt.base + offset, &gate, sizeof(gate), 0, &fault);
-		real.idt[mirrored[i]].type = (u8)(GATE_INTERRUPT | (gate.type & GATE_DPL3));
+		real_tables.idt[mirrored[i]].type = (u8)(GATE_INTERRUPT | (gate.type & GATE_DPL3));
 	}
+}
+
+int segments_init(struct failure *f)
+{
+	real_tables.gdt[REAL_CODE / 8] = DESC_CODE64;
+	real_tables.gdt[REAL_DATA / 8] = DESC_DATA;
+	fill_tss(this_cpu());
+	fill_idt();
+	return alloc_ldt(f);
 }
 
 static void load_code_segment(u64 selector)
@@ -345,7 +352,7 @@ static void load_system_call_msrs(const struct vcpu *v)
 	wrmsr(MSR_STAR, (v->star >> 48) << 48 | (u64)REAL_CODE << 32);
 	wrmsr(MSR_LSTAR, (u64)syscall_entry);
 	wrmsr(MSR_CSTAR, (u64)syscall32_entry);
-	wrmsr(MSR_SFMASK, 0x257fd5);
+	wrmsr(MSR_SFMASK, REAL_SFMASK);
 	segments_update_sysenter(v);
 	wrmsr(MSR_SYSENTER_ESP, (u64)boot_stack_top);
 	wrmsr(MSR_SYSENTER_EIP, (u64)sysenter_entry);
@@ -353,21 +360,21 @@ static void load_system_call_msrs(const struct vcpu *v)
 
 void segments_load_real(struct vcpu *v)
 {
-	struct table_register gdt = {.base = (u64)real.gdt, .limit = sizeof(real.gdt) - 1};
-	struct table_register idt = {.base = (u64)real.idt, .limit = sizeof(real.idt) - 1};
+	struct table_register gdt = {.base = (u64)real_tables.gdt,
+				     .limit = sizeof(real_tables.gdt) - 1};
+	struct table_register idt = {.base = (u64)real_tables.idt,
+				     .limit = sizeof(real_tables.idt) - 1};
 	u16 data = REAL_DATA;
 
-	fill_idt();
 	segments_mirror_gates(v);
 	lgdt(&gdt);
 	load_code_segment(REAL_CODE);
 	__asm__ volatile("movl %0, %%ss" : : "r"((u32)data) : "memory");
 	lidt(&idt);
+	real_tables.gdt[REAL_TSS / 8] &= ~DESC_BUSY; /* set by the LTR of the last time */
 	ltr(REAL_TSS);
-	load_ldt(real.ldt.words != 0);
+	load_ldt(ldt.words != 0);
 	load_system_call_msrs(v);
-	/* The active GS base stays the guest's; Vellum finds its CPU by the inactive one. */
-	wrmsr(MSR_KERNEL_GS_BASE, (u64)this_cpu());
 }
 
 /*
@@ -386,9 +393,8 @@ void segments_load_guest(struct vcpu *v)
 	wrmsr(MSR_SYSENTER_CS, v->sysenter_cs);
 	wrmsr(MSR_SYSENTER_ESP, v->sysenter_esp);
 	wrmsr(MSR_SYSENTER_EIP, v->sysenter_eip);
-	wrmsr(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
 	if (index != 0 && index + 1 < REAL_CODE / 8) {
-		set_system_descriptor(&real.gdt[index], v->tr.base, v->tr.limit, DESC_TSS);
+		set_system_descriptor(&real_tables.gdt[index], v->tr.base, v->tr.limit, DESC_TSS);
 		ltr(v->tr.selector);
 	}
 	lgdt(&v->gdt);

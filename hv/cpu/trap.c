@@ -5,6 +5,7 @@
  */
 #include "cpu/trap.h"
 
+#include "cpu/fast.h"
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
 #include "cpu/vcpu.h"
@@ -56,6 +57,10 @@ bool trap(struct trap_frame *frame)
 		frame->rip = (u64)safe_failed;
 		return go_on(frame);
 	}
+	/* A fast path read the guest's stack, which is not there: the long way finds out why. */
+	if (cpu->vcpu != NULL && (frame->vector == VECTOR_PF || frame->vector == VECTOR_GP) &&
+	    fast_fixup(&frame->rip))
+		return go_on(frame);
 	/* The guest's IRET named what no processor returns to: the fault is its own. */
 	if (cpu->vcpu != NULL && frame->rip == (u64)resume_iretq &&
 	    vcpu_return_failed(cpu->vcpu, frame))
@@ -69,10 +74,12 @@ bool trap(struct trap_frame *frame)
 		cpu->vcpu->debug_pending = true;
 		cpu->vcpu->step_pending = (frame->rflags & RFLAGS_TF) != 0;
 		frame->rflags &= ~RFLAGS_TF;
+		fast_disarm(cpu->vcpu);
 		return go_on(frame);
 	}
 	if (cpu->vcpu != NULL && frame->vector == VECTOR_NMI) {
 		cpu->vcpu->nmi_pending = true;
+		fast_disarm(cpu->vcpu);
 		return go_on(frame);
 	}
 	panic_frame(frame, "exception %lu, %s, error code 0x%lx", frame->vector,

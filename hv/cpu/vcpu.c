@@ -7,6 +7,7 @@
  */
 #include "cpu/vcpu.h"
 
+#include "cpu/fast.h"
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
@@ -48,6 +49,32 @@ static u32 physical_bits(void)
 	return bits;
 }
 
+/* A user may deny itself key 0. Its kernel's pages, which the bare processor does not ask about
+ * keys, have that key and are user pages here. */
+static const u32 key0 = 3;
+
+static u32 pkru_of(const struct vcpu *v)
+{
+	u32 real = (v->cr4 & CR4_PKE) != 0 ? read_pkru() : 0;
+
+	return v->keys_open && real == (v->pkru & ~key0) ? v->pkru : real;
+}
+
+/* The guest kernel was refused one of its own pages: allow the key until it returns to its user. */
+static void open_keys(struct vcpu *v)
+{
+	v->pkru = pkru_of(v);
+	v->keys_open = true;
+	write_pkru(v->pkru & ~key0);
+}
+
+/* Unless it has loaded another value since, for another process. */
+static void close_keys(struct vcpu *v)
+{
+	write_pkru(pkru_of(v));
+	v->keys_open = false;
+}
+
 struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit)
 {
 	bool ac = !implicit && (v->frame->rflags & RFLAGS_AC);
@@ -58,8 +85,9 @@ struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit)
 		.nx = (v->efer & EFER_NXE) != 0,
 		.smep = (v->cr4 & CR4_SMEP) != 0,
 		.smap = (v->cr4 & CR4_SMAP) != 0 && !ac,
+		.pge = (v->cr4 & CR4_PGE) != 0,
 		.keys = (v->cr4 & CR4_PKE) != 0,
-		.pkru = (v->cr4 & CR4_PKE) != 0 ? read_pkru() : 0,
+		.pkru = pkru_of(v),
 		.physical_bits = physical_bits(),
 	};
 }
@@ -69,7 +97,8 @@ static volatile u64 *guest_table(void *context, pfn_t frame)
 	const struct domain *d = context;
 	u64 pa = frame.v << PAGE_SHIFT;
 
-	if (!memmap_is_ram(&d->memory, (struct range){pa, pa + PAGE_SIZE}))
+	if (!(pa >= d->main_ram.start && pa < d->main_ram.end) &&
+	    !memmap_is_ram(&d->memory, (struct range){pa, pa + PAGE_SIZE}))
 		return NULL;
 	return direct((ma_t){pa});
 }
@@ -84,9 +113,17 @@ struct shadow_p2m vcpu_p2m(struct vcpu *v)
 	return (struct shadow_p2m){.translate = p2m_translate, .context = &v->p2m};
 }
 
+enum shadow_view vcpu_view(const struct vcpu *v)
+{
+	if (v->cpl == 3)
+		return SHADOW_USER;
+	return (v->cr4 & CR4_SMAP) && !(v->frame->rflags & RFLAGS_AC) ? SHADOW_GUARDED
+								      : SHADOW_KERNEL;
+}
+
 static void page_fault(struct vcpu *v, u64 va)
 {
-	enum shadow_view view = v->cpl == 3 ? SHADOW_USER : SHADOW_KERNEL;
+	enum shadow_view view = vcpu_view(v);
 	struct paging_mode mode = vcpu_paging_mode(v, false);
 	struct shadow_p2m p2m = vcpu_p2m(v);
 	u32 access = (u32)v->frame->error & (PF_WRITE | PF_FETCH);
@@ -100,9 +137,12 @@ static void page_fault(struct vcpu *v, u64 va)
 		v->exits[EXIT_HIDDEN_FAULT]++;
 		v->debug_pending = false; /* the instruction runs again, and hits again */
 		shadow_fill(&v->shadow, view, &mode, &p2m, va, &t);
+		if (v->cpl == 0 && (v->frame->error & PF_KEY))
+			open_keys(v);
 		return;
 	}
 	v->exits[EXIT_GUEST_FAULT]++;
+	fast_note_fault(v, va, access);
 	deliver(v,
 		(struct exception){.vector = VECTOR_PF,
 				   .has_error = true,
@@ -215,7 +255,8 @@ static void publish(const struct vcpu *v)
 
 	if (info == NULL)
 		return;
-	info->flags = v->iflag ? RFLAGS_IF : 0;
+	/* Clear while a user runs: a fast SYSCALL then need not clear it. */
+	info->flags = v->iflag && v->cpl == 0 ? RFLAGS_IF : 0;
 	info->pending = vcpu_interrupt_waits(v);
 	info->cr2 = v->cr2;
 }
@@ -225,6 +266,7 @@ void vcpu_to_real_view(struct vcpu *v, struct trap_frame *f)
 	v->iflag = (f->rflags & RFLAGS_IF) != 0;
 	v->iopl = (u8)(f->rflags >> 12 & 3);
 	publish(v);
+	fast_arm(v);
 	f->rflags &= ~RFLAGS_IOPL;
 	if (v->iopl3 && v->cpl == 0)
 		f->rflags |= RFLAGS_IOPL;
@@ -241,15 +283,9 @@ void vcpu_to_real_view(struct vcpu *v, struct trap_frame *f)
 	}
 }
 
-void vcpu_flush(struct vcpu *v)
-{
-	shadow_flush(&v->shadow);
-	write_cr3(read_cr3());
-}
-
 void vcpu_load_root(struct vcpu *v)
 {
-	u64 root = v->shadow.root[v->cpl == 3 ? SHADOW_USER : SHADOW_KERNEL].v;
+	u64 root = shadow_top(&v->shadow, vcpu_view(v)).v;
 
 	if (read_cr3() != root)
 		write_cr3(root);
@@ -271,8 +307,8 @@ bool vcpu_return_failed(struct vcpu *v, struct trap_frame *frame)
 	v->frame = frame;
 	segments_set_cpl(v, 0);
 	deliver_fault(v, (u8)frame->vector, (u32)frame->error);
-	vcpu_to_real_view(v, frame);
 	vcpu_load_root(v);
+	vcpu_to_real_view(v, frame);
 	frame->vector = 0;
 	return true;
 }
@@ -282,6 +318,7 @@ void vcpu_exit(struct trap_frame *frame)
 	u64 va = read_cr2();
 	struct vcpu *v = current_vcpu();
 
+	fast_sync(v);
 	to_guest_view(v, frame);
 	v->returning = false;
 	dispatch(v, va);
@@ -295,9 +332,13 @@ void vcpu_exit(struct trap_frame *frame)
 		deliver(v, (struct exception){.vector = VECTOR_DB}, EVENT_EXCEPTION);
 	}
 	deliver_pending(v);
-	if (v->cpl == 3)
+	if (v->cpl == 3 && !(v->domain->features & VL_FEATURE_DESCRIPTORS))
 		segments_refresh(v);
-	vcpu_to_real_view(v, frame);
+	if (v->cpl == 3 && v->keys_open)
+		close_keys(v);
+	if (v->cpl == 3 && this_cpu()->fast.prefill)
+		fast_prefill(v, frame->rip);
 	vcpu_load_root(v);
+	vcpu_to_real_view(v, frame);
 	vcpu_resume16(v, frame);
 }

@@ -29,6 +29,9 @@ s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 	    (pa + size < pa || !memmap_is_ram(&d->memory, (struct range){pa, pa + size})))
 		return -VL_EFAULT;
 	d->alias[index] = (struct alias){.va = va, .size = size, .pa = {pa}};
+	d->has_alias = false;
+	for (u32 i = 0; i < VL_MAX_ALIASES; i++)
+		d->has_alias |= d->alias[i].size != 0;
 	if (d->mode == VL_MODE_VIRTUALIZED)
 		vcpu_flush(current_vcpu());
 	return 0;
@@ -46,4 +49,33 @@ s64 call_set_vcpu_info(struct domain *d, u64 pa)
 	}
 	d->vcpu_info = domain_buffer(d, (pa_t){pa}, sizeof(struct vl_vcpu_info));
 	return d->vcpu_info != NULL ? 0 : -VL_EFAULT;
+}
+
+s64 call_set_features(struct domain *d, u64 features, u64 call_site)
+{
+	if (d->mode == VL_MODE_VIRTUALIZED)
+		return -VL_EBUSY;
+	if ((features & ~(u64)VL_FEATURE_ALL) != 0 ||
+	    (call_site != 0 && !good_alias_va(call_site, 1)))
+		return -VL_EINVAL;
+	d->features = features;
+	d->call_site = call_site;
+	return 0;
+}
+
+s64 call_mmu_load(struct domain *d, u64 pgd, u64 asid, u64 flags)
+{
+	return d->mode == VL_MODE_VIRTUALIZED ? vcpu_mmu_load(current_vcpu(), pgd, asid, flags)
+					      : -VL_EPERM;
+}
+
+s64 call_mmu_flush(struct domain *d, u64 what, u64 va)
+{
+	return d->mode == VL_MODE_VIRTUALIZED ? vcpu_mmu_flush(current_vcpu(), what, va)
+					      : -VL_EPERM;
+}
+
+s64 call_descriptors(struct domain *d)
+{
+	return d->mode == VL_MODE_VIRTUALIZED ? vcpu_descriptors(current_vcpu()) : -VL_EPERM;
 }

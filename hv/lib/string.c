@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Memory and string functions for the freestanding build. The compiler itself
- * emits calls to the first four. REP MOVSB/STOSB are used because every CPU
+ * emits calls to the first four. REP string instructions are used because every CPU
  * that Vellum runs on has microcode (or an emulator a fast path) for them.
  */
 #include "lib/string.h"
@@ -10,9 +10,11 @@
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
+	size_t words = n / 8, rest = n % 8;
 	void *d = dst;
 
-	__asm__ volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n) : : "memory");
+	__asm__ volatile("rep movsq" : "+D"(d), "+S"(src), "+c"(words) : : "memory");
+	__asm__ volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(rest) : : "memory");
 	return dst;
 }
 
@@ -31,9 +33,13 @@ void *memmove(void *dst, const void *src, size_t n)
 
 void *memset(void *dst, int c, size_t n)
 {
+	u64 word = (u8)c * 0x0101010101010101ull;
+	size_t words = n / 8, rest = n % 8;
 	void *d = dst;
 
-	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+	/* By words: not every processor has fast byte forms, and an emulator counts each step. */
+	__asm__ volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(word) : "memory");
+	__asm__ volatile("rep stosb" : "+D"(d), "+c"(rest) : "a"(word) : "memory");
 	return dst;
 }
 

@@ -281,6 +281,19 @@ bool memmap_is_ram(const struct memmap *map, struct range r)
 	return false;
 }
 
+struct range memmap_largest_ram(const struct memmap *map)
+{
+	struct range largest = {0, 0};
+
+	for (u32 i = 0; i < map->count; i++) {
+		struct range r = memory_range(&map->range[i]);
+
+		if (map->range[i].type == VL_MEMORY_RAM && range_size(r) > range_size(largest))
+			largest = r;
+	}
+	return largest;
+}
+
 u64 memmap_mapped_end(const struct memmap *map)
 {
 	for (u32 i = map->count; i-- > 0;)

@@ -37,9 +37,15 @@ static bool alloc_table(void *context, mfn_t *out)
 
 u32 cpu_page_levels(void)
 {
-	if (cpuid(0x80000000, 0).eax >= 0x80000001 && (cpuid(0x80000001, 0).edx & (1u << 26)))
-		return 3;
-	return 2;
+	static u32 levels;
+
+	if (levels == 0) {
+		bool large = cpuid(0x80000000, 0).eax >= 0x80000001 &&
+			     (cpuid(0x80000001, 0).edx & (1u << 26));
+
+		levels = large ? 3 : 2;
+	}
+	return levels;
 }
 
 bool cpu_has_nx(void)

@@ -1,178 +1,414 @@
 // SPDX-License-Identifier: MIT
 /*
- * The shadow tables of one vcpu. Owns invariants M6 (a leaf is present only
- * for what walk() granted in that view since the last flush), M7 (no leaf maps
- * a frame that the p2m did not give out) and M8 (no leaf is global: guest
- * kernel pages are user pages to the hardware and would leak into the user
- * view).
+ * The shadow of one vcpu's address spaces. Owns invariants M6 (a leaf is
+ * present only for what walk() granted in that view since the last flush), M7
+ * (no leaf maps a frame that the p2m did not give out), M8 (no leaf is global:
+ * guest-kernel pages are user pages to the hardware and would leak into the
+ * user view) and M9 (what the user view can reach has no supervisor page).
  *
  * Upper entries grant everything; the leaf alone carries the rights, so
  * dropping a leaf is all that an invalidation takes.
+ *
+ * Each address space has a root for each view. In the lower half the kernel
+ * view shares the user view's tables, marked ENTRY_SHARED, until a leaf is
+ * needed there that a user must not have: then that top-level entry becomes a
+ * tree of its own. The upper half is one tree for the kernel views of all
+ * address spaces and one for the user views; roots copy its top-level entries
+ * when a fault asks for them.
  */
 #include "shadow/shadow.h"
 
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "lib/x86.h"
-#include "mem/frames.h"
 #include "mem/layout.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
 #include "public/errno.h"
+#include "shadow/tables.h"
 
 #define UPPER         (PTE_P | PTE_W | PTE_U | PTE_A)
 #define PTE_PAT_4K    ((u64)1 << 7)
 #define PTE_PAT_LARGE ((u64)1 << 12)
 
-static u64 *table_at(u64 pte)
-{
-	return direct((ma_t){pte & PTE_ADDR});
-}
-
-static bool is_table(u64 pte, u32 level)
-{
-	return (pte & PTE_P) && level > 1 && !(pte & PTE_PS);
-}
+#define ROOT_LEVEL  4
+#define UPPER_FIRST (PTES_PER_TABLE / 2)
 
 static bool is_own_slot(u32 index)
 {
 	return index >= VL_FIRST_SLOT && index < VL_FIRST_SLOT + VL_MAX_SLOTS;
 }
 
-static bool new_root(struct shadow *s, enum shadow_view view)
+static bool is_upper(u64 va)
 {
-	mfn_t mfn;
-
-	if (!frame_alloc(&mfn))
-		return false;
-	s->tables++;
-	s->root[view] = mfn_to_ma(mfn);
-	own_slots((u64 *)direct(s->root[view]) + VL_FIRST_SLOT);
-	return true;
+	return va >> 63 != 0;
 }
 
-int shadow_init(struct shadow *s, u64 limit, struct failure *f)
+static u64 *upper_of(struct shadow *s, enum shadow_view view)
 {
-	*s = (struct shadow){.limit = limit};
-	if (new_root(s, SHADOW_KERNEL) && new_root(s, SHADOW_USER))
-		return 0;
-	shadow_destroy(s);
+	return direct(s->upper[view != SHADOW_USER]);
+}
+
+static void drop(u64 *table, u32 level, u32 first, u32 end)
+{
+	u64 budget = NO_BUDGET;
+
+	tables_drop(table, level, first, end, &budget);
+}
+
+/* --- making room --- */
+
+static void drop_lower(struct shadow_root *r)
+{
+	/* The kernel's first: it has pointers into the user's. */
+	for (u32 view = SHADOW_VIEWS; view-- > 0;)
+		if (r->top[view].v != 0)
+			drop(direct(r->top[view]), ROOT_LEVEL, 0, UPPER_FIRST);
+}
+
+static void drop_upper(struct shadow *s)
+{
+	for (u32 i = 0; i < SHADOW_ROOTS; i++)
+		for (u32 view = 0; view < SHADOW_VIEWS; view++)
+			if (s->root[i].top[view].v != 0)
+				drop(direct(s->root[i].top[view]), ROOT_LEVEL,
+				     VL_FIRST_SLOT + VL_MAX_SLOTS, PTES_PER_TABLE);
+	for (u32 i = 0; i < ARRAY_SIZE(s->upper); i++)
+		drop(direct(s->upper[i]), ROOT_LEVEL, UPPER_FIRST, PTES_PER_TABLE);
+	s->upper_local = false;
+}
+
+static void drop_root(struct shadow_root *r)
+{
+	drop_lower(r);
+	for (u32 view = 0; view < SHADOW_VIEWS; view++) {
+		if (r->top[view].v == 0)
+			continue;
+		drop(direct(r->top[view]), ROOT_LEVEL, 0, PTES_PER_TABLE);
+		table_free(direct(r->top[view]));
+		r->top[view].v = 0;
+	}
+	r->used = false;
+}
+
+/* The address space that was not used for longest, the loaded one excepted. */
+static struct shadow_root *oldest(struct shadow *s)
+{
+	struct shadow_root *old = NULL;
+
+	for (u32 i = 0; i < SHADOW_ROOTS; i++) {
+		struct shadow_root *r = &s->root[i];
+
+		if (r->used && r != s->now && (old == NULL || r->stamp < old->stamp))
+			old = r;
+	}
+	return old;
+}
+
+/* Out of tables. The loaded roots themselves stay, CR3 is one of them. */
+static void evict(struct shadow *s)
+{
+	struct shadow_root *r = oldest(s);
+
+	s->evictions++;
+	if (r != NULL) {
+		drop_root(r);
+		return;
+	}
+	drop_lower(s->now);
+	drop_upper(s);
+	write_cr3(read_cr3());
+}
+
+static ma_t take_table(struct shadow *s)
+{
+	ma_t table;
+
+	while (!table_alloc(&table)) {
+		u64 before = tables_used();
+
+		evict(s);
+		if (tables_used() == before)
+			panic("no memory for the shadow's roots");
+	}
+	return table;
+}
+
+/* --- roots --- */
+
+ma_t shadow_top(struct shadow *s, enum shadow_view view)
+{
+	ma_t *top = &s->now->top[view];
+	u64 slot[VL_MAX_SLOTS];
+	u64 *table;
+
+	if (top->v != 0)
+		return *top;
+	*top = take_table(s);
+	table = direct(*top);
+	for (u32 i = 0, n = own_slots(slot); i < n; i++)
+		if (slot[i] != 0)
+			table_set(&table[VL_FIRST_SLOT + i], slot[i] | ENTRY_SHARED);
+	return *top;
+}
+
+static struct shadow_root *find(struct shadow *s, u32 tag)
+{
+	for (u32 i = 0; i < SHADOW_ROOTS; i++)
+		if (s->root[i].used && s->root[i].tag == tag)
+			return &s->root[i];
+	return NULL;
+}
+
+static struct shadow_root *vacant(struct shadow *s)
+{
+	struct shadow_root *r;
+
+	for (u32 i = 0; i < SHADOW_ROOTS; i++)
+		if (!s->root[i].used)
+			return &s->root[i];
+	r = oldest(s);
+	drop_lower(r);
+	return r;
+}
+
+void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
+{
+	struct shadow_root *r = find(s, tag);
+
+	if (!(s->options & SHADOW_CACHED_ROOTS)) {
+		r = s->now;
+		flush = true;
+	}
+	if (r == NULL)
+		r = vacant(s);
+	else if (flush || r->pgd != pgd)
+		drop_lower(r);
+	else
+		s->loads++;
+	/* Another address space may have other translations there that are not global. */
+	if (s->upper_local && (flush || r != s->now))
+		drop_upper(s);
+	s->flushes += flush;
+	s->now = r;
+	r->used = true;
+	r->tag = tag;
+	r->pgd = pgd;
+	r->stamp = ++s->stamp;
+}
+
+int shadow_init(struct shadow *s, u64 pgd, u32 options, struct failure *f)
+{
+	*s = (struct shadow){.options = options};
+	if (!table_alloc(&s->upper[0]))
+		goto fail;
+	if (!table_alloc(&s->upper[1])) {
+		table_free(direct(s->upper[0]));
+		goto fail;
+	}
+	s->now = &s->root[0];
+	s->now->used = true;
+	s->now->pgd = pgd;
+	return 0;
+fail:
 	return fail(f, VL_ENOMEM,
 		    "Vellum's partition has no memory for shadow tables: give it "
 		    "more with vellum_mem=");
 }
 
-/* Free the tables below `table`, a table of `level`. Entries of the root that are Vellum's stay. */
-static void free_below(struct shadow *s, u64 *table, u32 level)
+static bool destroy_table(ma_t *table, u64 *budget)
 {
-	for (u32 i = 0; i < PTES_PER_TABLE; i++) {
-		u64 pte = table[i];
+	if (table->v == 0)
+		return true;
+	if (!tables_drop(direct(*table), ROOT_LEVEL, 0, PTES_PER_TABLE, budget))
+		return false;
+	table_free(direct(*table));
+	table->v = 0;
+	return true;
+}
 
-		if (pte == 0 || (level == 4 && is_own_slot(i)))
-			continue;
-		if (is_table(pte, level)) {
-			free_below(s, table_at(pte), level - 1);
-			frame_free(ma_to_mfn((ma_t){pte & PTE_ADDR}));
-			s->tables--;
-		}
-		table[i] = 0;
-	}
+bool shadow_destroy(struct shadow *s, u64 budget)
+{
+	for (u32 i = 0; i < SHADOW_ROOTS; i++)
+		for (u32 view = SHADOW_VIEWS; view-- > 0;)
+			if (!destroy_table(&s->root[i].top[view], &budget))
+				return false;
+	for (u32 i = 0; i < ARRAY_SIZE(s->upper); i++)
+		if (!destroy_table(&s->upper[i], &budget))
+			return false;
+	return true;
+}
+
+/* --- dropping --- */
+
+void shadow_flush_local(struct shadow *s)
+{
+	s->flushes++;
+	for (u32 i = 0; i < SHADOW_ROOTS; i++)
+		if (s->root[i].used)
+			drop_lower(&s->root[i]);
+	if (s->upper_local)
+		drop_upper(s);
 }
 
 void shadow_flush(struct shadow *s)
 {
-	s->flushes++;
-	for (u32 view = 0; view < SHADOW_VIEWS; view++)
-		free_below(s, direct(s->root[view]), 4);
+	shadow_flush_local(s);
+	drop_upper(s);
 }
 
-void shadow_destroy(struct shadow *s)
+void shadow_flush_tag(struct shadow *s, u32 tag)
 {
-	for (u32 view = 0; view < SHADOW_VIEWS; view++) {
-		if (s->root[view].v == 0)
-			continue;
-		free_below(s, direct(s->root[view]), 4);
-		frame_free(ma_to_mfn(s->root[view]));
-		s->root[view].v = 0;
+	struct shadow_root *r = find(s, tag);
+
+	if (r != NULL)
+		drop_lower(r);
+	if (s->upper_local)
+		drop_upper(s);
+}
+
+/* Drop the leaf for va below `table`; true when a whole table went with it. */
+static bool drop_leaf(u64 *table, u64 va)
+{
+	for (u32 level = ROOT_LEVEL;; level--) {
+		u64 *entry = &table[level_index(va, level)];
+
+		if (!entry_is_table(*entry, level)) {
+			*entry = 0;
+			return false;
+		}
+		if (*entry & ENTRY_SPLINTER) {
+			drop(table_below(*entry), level - 1, 0, PTES_PER_TABLE);
+			return true;
+		}
+		table = table_below(*entry);
 	}
-	s->tables = 0;
 }
 
-static u64 *lookup(struct shadow *s, enum shadow_view view, u64 va, u32 *level)
+bool shadow_invalidate(struct shadow *s, u64 va)
 {
-	u64 *table = direct(s->root[view]);
-	u64 *pte;
+	bool more = false;
 
-	for (*level = 4;; (*level)--) {
-		pte = &table[level_index(va, *level)];
-		if (!is_table(*pte, *level))
-			return pte;
-		table = table_at(*pte);
+	if (is_own_slot(level_index(va, ROOT_LEVEL)))
+		return false;
+	if (is_upper(va)) {
+		for (u32 i = 0; i < ARRAY_SIZE(s->upper); i++)
+			more |= drop_leaf(direct(s->upper[i]), va);
+		return more;
 	}
-}
-
-void shadow_invalidate(struct shadow *s, u64 va)
-{
-	u32 level;
-
-	if (is_own_slot(level_index(va, 4)))
-		return;
 	for (u32 view = 0; view < SHADOW_VIEWS; view++)
-		*lookup(s, view, va, &level) = 0;
+		if (s->now->top[view].v != 0)
+			more |= drop_leaf(direct(s->now->top[view]), va);
+	return more;
 }
 
-/* The leaf's flags in this view; W only once the guest's D bit is set, so that the first write
- * comes back to walk(). */
-static u64 leaf_flags(enum shadow_view view, const struct paging_mode *mode,
+/* --- filling --- */
+
+/* Whether the user view may have this leaf and the kernel sees the same in it. */
+static bool is_common(enum shadow_view view, const struct paging_mode *mode,
 		      const struct translation *t)
 {
+	return view == SHADOW_USER ||
+	       (view == SHADOW_KERNEL && t->user && (mode->wp || t->writable));
+}
+
+/* The leaf's flags; W only once the guest's D bit is set, so that the first write comes back to
+ * walk(). */
+static u64 leaf_flags(bool common, const struct paging_mode *mode, const struct translation *t)
+{
 	u64 flags = PTE_P | PTE_U | PTE_A | t->cache | (u64)t->key << PTE_KEY_SHIFT;
-	bool writable = t->writable || (view == SHADOW_KERNEL && !mode->wp);
+	bool writable = t->writable || (!common && !mode->wp);
 
 	if (writable && t->dirty)
 		flags |= PTE_W | PTE_D;
-	if (t->no_execute || (view == SHADOW_KERNEL && mode->smep && t->user))
+	if (t->no_execute || (!common && mode->smep && t->user))
 		flags |= PTE_NX;
 	return flags;
 }
 
-/* Make the table below *pte; what was a large leaf there is dropped, a TLB may forget. */
-static u64 *make_table(struct shadow *s, u64 *pte)
+static u64 *make_table(struct shadow *s, u64 *entry)
 {
-	mfn_t mfn;
+	ma_t table;
 
-	if (s->tables >= s->limit || !frame_alloc(&mfn))
+	(void)s;
+	if (!table_alloc(&table))
 		return NULL;
-	s->tables++;
-	*pte = mfn_to_ma(mfn).v | UPPER;
-	return table_at(*pte);
+	table_set(entry, table.v | UPPER);
+	return direct(table);
 }
 
-static bool try_fill(struct shadow *s, enum shadow_view view, u64 va, u32 level, u64 leaf)
+/* The top-level entry of the lower half that a leaf goes below, in this view. */
+static u64 *lower_entry(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
+			u64 va, bool common)
 {
-	u64 *table = direct(s->root[view]);
+	u32 index = level_index(va, ROOT_LEVEL);
+	u64 *mine = (u64 *)direct(shadow_top(s, view)) + index;
+	u64 *users;
 
-	for (u32 l = 4; l > level; l--) {
-		u64 *pte = &table[level_index(va, l)];
+	if (view == SHADOW_USER)
+		return mine;
+	if (*mine != 0 && !(*mine & ENTRY_SHARED))
+		return mine; /* a tree of its own already */
+	if (!common) {
+		*mine = 0;
+		return mine;
+	}
+	users = (u64 *)direct(shadow_top(s, SHADOW_USER)) + index;
+	if (*users == 0 && make_table(s, users) == NULL)
+		return NULL;
+	/* With SMEP the kernel executes nothing there; ring 3 needs NX for it. */
+	table_set(mine, (*users | ENTRY_SHARED) | (mode->smep && mode->nx ? PTE_NX : 0));
+	return users;
+}
 
-		table = is_table(*pte, l) ? table_at(*pte) : make_table(s, pte);
+/* The same in the upper half, whose entries come from the common tree. */
+static u64 *upper_entry(struct shadow *s, enum shadow_view view, u64 va)
+{
+	u32 index = level_index(va, ROOT_LEVEL);
+	u64 *source = upper_of(s, view) + index;
+	u64 *mine = (u64 *)direct(shadow_top(s, view)) + index;
+
+	if (*source == 0 && make_table(s, source) == NULL)
+		return NULL;
+	if (*mine == 0)
+		table_set(mine, *source | ENTRY_SHARED);
+	return source;
+}
+
+struct leaf {
+	u32 level;
+	u32 guest_level; /* of the guest's page: larger where the p2m or an alias splinters it */
+	u64 value;
+};
+
+static bool fill_below(struct shadow *s, u64 *entry, u64 va, const struct leaf *leaf)
+{
+	u64 *table;
+
+	for (u32 l = ROOT_LEVEL;; l--) {
+		if (l == leaf->level)
+			break;
+		table = entry_is_table(*entry, l) ? table_below(*entry) : make_table(s, entry);
 		if (table == NULL)
 			return false;
+		if (l <= leaf->guest_level)
+			*entry |= ENTRY_SPLINTER;
+		entry = &table[level_index(va, l - 1)];
 	}
-	table[level_index(va, level)] = leaf;
+	if (entry_is_table(*entry, leaf->level))
+		drop(table_below(*entry), leaf->level - 1, 0, PTES_PER_TABLE);
+	if (entry_is_table(*entry, leaf->level))
+		table_free(table_below(*entry));
+	table_set(entry, leaf->value);
 	return true;
 }
 
-/* The largest page that guest, p2m and the tables that are there already allow. */
-static u32 choose_level(struct shadow *s, enum shadow_view view, u64 va,
-			const struct translation *t, const struct shadow_p2m *p2m, ma_t *ma)
+/* The largest page that guest, p2m and processor allow. */
+static u32 choose_level(const struct shadow *s, u64 va, const struct translation *t,
+			const struct shadow_p2m *p2m, ma_t *ma)
 {
-	u32 level = t->level, there;
-	u64 *pte = lookup(s, view, va, &there);
+	u32 level = s->options & SHADOW_LARGE ? t->level : 1;
 
-	(void)pte;
-	if (there < level)
-		level = there;
 	if (level == 3 && cpu_page_levels() < 3)
 		level = 2;
 	for (;; level--) {
@@ -186,31 +422,43 @@ static u32 choose_level(struct shadow *s, enum shadow_view view, u64 va,
 	}
 }
 
+static bool try_fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
+		     u64 va, bool common, const struct leaf *leaf)
+{
+	u64 *entry =
+		is_upper(va) ? upper_entry(s, view, va) : lower_entry(s, view, mode, va, common);
+
+	return entry != NULL && fill_below(s, entry, va, leaf);
+}
+
 void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
 		 const struct shadow_p2m *p2m, u64 va, const struct translation *t)
 {
-	u64 flags = leaf_flags(view, mode, t);
+	bool common = is_common(view, mode, t) && !(is_upper(va) && view != SHADOW_USER);
+	struct leaf leaf = {.guest_level = t->level};
 	ma_t ma;
-	u32 level = choose_level(s, view, va, t, p2m, &ma);
 
-	assert(!is_own_slot(level_index(va, 4)));
-	if (level > 1) {
-		if (flags & PTE_PAT_4K)
-			flags = (flags & ~PTE_PAT_4K) | PTE_PAT_LARGE;
-		flags |= PTE_PS;
+	assert(!is_own_slot(level_index(va, ROOT_LEVEL)));
+	leaf.level = choose_level(s, va, t, p2m, &ma);
+	leaf.value = leaf_flags(common, mode, t) | ma.v;
+	if (leaf.level > 1) {
+		if (leaf.value & PTE_PAT_4K)
+			leaf.value = (leaf.value & ~PTE_PAT_4K) | PTE_PAT_LARGE;
+		leaf.value |= PTE_PS;
 	}
+	if (is_upper(va) && !t->global)
+		s->upper_local = true;
 	s->fills++;
-	if (try_fill(s, view, va, level, ma.v | flags))
-		return;
-	s->evictions++;
-	shadow_flush(s);
-	write_cr3(read_cr3());
-	if (!try_fill(s, view, va, level, ma.v | flags))
-		panic("no shadow memory after a flush");
+	while (!try_fill(s, view, mode, va, common, &leaf))
+		evict(s);
 }
 
 bool shadow_map_own(struct shadow *s, enum shadow_view view, u64 va, ma_t ma)
 {
-	assert(!is_own_slot(level_index(va, 4)));
-	return try_fill(s, view, va, 1, ma.v | PTE_P | PTE_W | PTE_A | PTE_D);
+	const struct paging_mode mode = {.wp = true};
+	const struct leaf leaf = {
+		.level = 1, .guest_level = 1, .value = ma.v | PTE_P | PTE_W | PTE_A | PTE_D};
+
+	assert(!is_own_slot(level_index(va, ROOT_LEVEL)));
+	return try_fill(s, view, &mode, va, true, &leaf);
 }

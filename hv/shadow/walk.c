@@ -13,24 +13,23 @@
 #define PTE_PAT_LARGE ((u64)1 << 12)
 #define ROOT_LEVEL    4
 
-/* The walk's memory: one entry a level, for the A and D bits afterwards. */
+/* What a descent finds. */
 struct path {
-	volatile u64 *entry[ROOT_LEVEL + 1];
-	u64 value[ROOT_LEVEL + 1];
-	u32 leaf;
+	u64 all, any; /* AND and OR of the entries */
+	u64 leaf;
+	u32 level; /* of the leaf */
 };
 
-static u64 reserved_bits(const struct paging_mode *mode, u64 pte, u32 level)
+/* Reserved whatever the level: address bits that the processor does not have, NX without NXE. */
+static u64 always_reserved(const struct paging_mode *mode)
 {
-	u64 bits = PTE_ADDR & ~(((u64)1 << mode->physical_bits) - 1);
+	return (PTE_ADDR & ~(((u64)1 << mode->physical_bits) - 1)) | (mode->nx ? 0 : PTE_NX);
+}
 
-	if (!mode->nx)
-		bits |= PTE_NX;
-	if (level == ROOT_LEVEL)
-		bits |= PTE_PS;
-	else if (level > 1 && (pte & PTE_PS))
-		bits |= (level_size(level) - 1) & PTE_ADDR & ~PTE_PAT_LARGE;
-	return bits;
+/* Reserved because the entry has PS: at the root, and below a large page's address. */
+static u64 reserved_by_size(u32 level)
+{
+	return level == ROOT_LEVEL ? PTE_PS : (level_size(level) - 1) & PTE_ADDR & ~PTE_PAT_LARGE;
 }
 
 /* Follow the tables down to the leaf; 0, or the fault's PF_PRESENT and PF_RESERVED. */
@@ -38,22 +37,28 @@ static u32 descend(const struct paging_mode *mode, const struct guest_tables *ta
 		   struct path *path)
 {
 	pfn_t frame = pa_to_pfn(mode->root);
+	u64 reserved = always_reserved(mode);
 
+	path->all = ~(u64)0;
+	path->any = 0;
 	for (u32 level = ROOT_LEVEL;; level--) {
 		volatile u64 *table = tables->table(tables->context, frame);
 		u64 pte;
 
 		if (table == NULL)
 			return WALK_FAULT;
-		path->entry[level] = &table[level_index(va, level)];
-		pte = *path->entry[level];
-		path->value[level] = pte;
+		pte = table[level_index(va, level)];
 		if (!(pte & PTE_P))
 			return WALK_FAULT;
-		if (pte & reserved_bits(mode, pte, level))
+		if (level > 1 && (pte & PTE_PS))
+			reserved |= reserved_by_size(level);
+		if (pte & reserved)
 			return WALK_FAULT | PF_PRESENT | PF_RESERVED;
+		path->all &= pte;
+		path->any |= pte;
 		if (level == 1 || (pte & PTE_PS)) {
-			path->leaf = level;
+			path->leaf = pte;
+			path->level = level;
 			return 0;
 		}
 		frame = (pfn_t){(pte & PTE_ADDR) >> PAGE_SHIFT};
@@ -63,22 +68,18 @@ static u32 descend(const struct paging_mode *mode, const struct guest_tables *ta
 static void combine(const struct paging_mode *mode, const struct path *path,
 		    struct translation *out)
 {
-	u64 leaf = path->value[path->leaf];
-	u64 all = ~(u64)0, any = 0;
+	u64 leaf = path->leaf;
 
-	for (u32 level = path->leaf; level <= ROOT_LEVEL; level++) {
-		all &= path->value[level];
-		any |= path->value[level];
-	}
-	out->level = path->leaf;
-	out->page.v = leaf & PTE_ADDR & ~(level_size(path->leaf) - 1);
-	out->writable = (all & PTE_W) != 0;
-	out->user = (all & PTE_U) != 0;
-	out->no_execute = (any & PTE_NX) != 0;
+	out->level = path->level;
+	out->page.v = leaf & PTE_ADDR & ~(level_size(path->level) - 1);
+	out->writable = (path->all & PTE_W) != 0;
+	out->user = (path->all & PTE_U) != 0;
+	out->no_execute = (path->any & PTE_NX) != 0;
 	out->dirty = (leaf & PTE_D) != 0;
-	out->key = mode->keys ? (u8)(leaf >> PTE_KEY_SHIFT & 15) : 0;
+	out->global = mode->pge && (leaf & PTE_G) != 0;
+	out->key = mode->keys && out->user ? (u8)(leaf >> PTE_KEY_SHIFT & 15) : 0;
 	out->cache = leaf & (PTE_PWT | PTE_PCD);
-	if (leaf & (path->leaf > 1 ? PTE_PAT_LARGE : PTE_PAT_4K))
+	if (leaf & (path->level > 1 ? PTE_PAT_LARGE : PTE_PAT_4K))
 		out->cache |= PTE_PAT_4K;
 }
 
@@ -108,15 +109,34 @@ static bool key_allows(const struct paging_mode *mode, const struct translation 
 	return !(bits & 2) || !(access & PF_WRITE) || (!(access & PF_USER) && !mode->wp);
 }
 
-static void mark_used(const struct path *path, u32 access)
+/*
+ * Set the A bits on the way and D in the leaf. Rare: most are set already, so the tables are walked
+ * a second time for it. The guest may have changed them since; then the entry that is there now
+ * gets the bits, as on a processor that walked a moment later.
+ */
+static void mark_used(const struct guest_tables *tables, const struct paging_mode *mode, u64 va,
+		      u32 leaf, bool write)
 {
-	for (u32 level = ROOT_LEVEL; level >= path->leaf; level--) {
-		u64 want = PTE_A;
+	pfn_t frame = pa_to_pfn(mode->root);
 
-		if (level == path->leaf && (access & PF_WRITE))
+	for (u32 level = ROOT_LEVEL;; level--) {
+		volatile u64 *table = tables->table(tables->context, frame);
+		volatile u64 *entry;
+		u64 pte, want = PTE_A;
+
+		if (table == NULL)
+			return;
+		entry = &table[level_index(va, level)];
+		pte = *entry;
+		if (!(pte & PTE_P))
+			return;
+		if (level == leaf && write)
 			want |= PTE_D;
-		if ((path->value[level] & want) != want)
-			__atomic_fetch_or(path->entry[level], want, __ATOMIC_SEQ_CST);
+		if ((pte & want) != want)
+			__atomic_fetch_or(entry, want, __ATOMIC_SEQ_CST);
+		if (level == leaf)
+			return;
+		frame = (pfn_t){(pte & PTE_ADDR) >> PAGE_SHIFT};
 	}
 }
 
@@ -140,7 +160,8 @@ u32 walk(const struct paging_mode *mode, const struct guest_tables *tables, u64 
 	fault = key_allows(mode, out, access) ? 0 : PF_KEY;
 	if (fault != 0 || !allowed(mode, out, access))
 		return error_code(mode, WALK_FAULT | PF_PRESENT | fault, access);
-	mark_used(&path, access);
+	if (!(path.all & PTE_A) || ((access & PF_WRITE) && !out->dirty))
+		mark_used(tables, mode, va, path.level, (access & PF_WRITE) != 0);
 	out->dirty = out->dirty || (access & PF_WRITE);
 	return 0;
 }

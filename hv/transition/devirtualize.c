@@ -12,6 +12,7 @@
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
 #include "public/errno.h"
+#include "shadow/tables.h"
 #include "hypercall_handlers.h"
 
 static s64 check(struct vcpu *v, u64 layers)
@@ -77,8 +78,7 @@ s64 call_devirtualize(struct domain *d, u64 layers)
 	switch_back(v, this_cpu());
 	if (v->stack16.v != 0)
 		frame_free(ma_to_mfn(v->stack16));
-	segments_destroy();
-	shadow_destroy(&v->shadow);
+	shadow_destroy(&v->shadow, NO_BUDGET);
 	p2m_destroy(&v->p2m);
 	return 0;
 }

@@ -9,6 +9,7 @@
  *  3. prepare: p2m, shadow tables, mirrored descriptors
  *  4. switch:  the point of no return; nothing fails from here on
  */
+#include "cpu/fast.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
 #include "cpu/vcpu.h"
@@ -19,6 +20,7 @@
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
 #include "public/errno.h"
+#include "shadow/tables.h"
 #include "hypercall_handlers.h"
 
 static struct vcpu the_vcpu;
@@ -33,7 +35,6 @@ static void capture_msrs(struct vcpu *v)
 	v->sysenter_cs = rdmsr(MSR_SYSENTER_CS);
 	v->sysenter_esp = rdmsr(MSR_SYSENTER_ESP);
 	v->sysenter_eip = rdmsr(MSR_SYSENTER_EIP);
-	v->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
 }
 
 static bool capture_system_segment(struct vcpu *v, u16 selector, struct system_segment *s)
@@ -82,7 +83,7 @@ static s64 check(u64 layers)
 		return -VL_EINVAL;
 	if (current_vcpu() != NULL)
 		return -VL_EBUSY;
-	if (cr4 & (CR4_LA57 | CR4_PCIDE))
+	if (cr4 & CR4_LA57)
 		return -VL_EOPNOTSUPP;
 	return 0;
 }
@@ -93,18 +94,13 @@ static s64 prepare(struct vcpu *v)
 
 	if (p2m_init(&v->p2m, &f) < 0)
 		return -f.err;
-	if (shadow_init(&v->shadow, frames_free_count(), &f) < 0) {
+	if (shadow_init(&v->shadow, v->cr3 & PTE_ADDR, SHADOW_ALL, &f) < 0) {
 		p2m_destroy(&v->p2m);
 		return -f.err;
 	}
-	if (segments_init(&f) < 0) {
-		shadow_destroy(&v->shadow);
-		p2m_destroy(&v->p2m);
-		return -f.err;
-	}
+	v->shadow.now->tag = v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0;
 	if (!segments_mirror(v)) {
-		segments_destroy();
-		shadow_destroy(&v->shadow);
+		shadow_destroy(&v->shadow, NO_BUDGET);
 		p2m_destroy(&v->p2m);
 		return -VL_EOPNOTSUPP;
 	}
@@ -121,8 +117,9 @@ static void switch_over(struct vcpu *v, struct cpu *cpu)
 	write_cr4((v->cr4 & ~(CR4_SMAP | CR4_PGE | CR4_PCIDE)) | CR4_PAE);
 	write_cr0(v->cr0 | CR0_WP);
 	wrmsr(MSR_EFER, v->efer | EFER_SCE | (cpu_has_nx() ? EFER_NXE : 0));
-	write_cr3(v->shadow.root[SHADOW_KERNEL].v);
+	write_cr3(shadow_top(&v->shadow, vcpu_view(v)).v);
 	segments_load_real(v);
+	fast_update(v);
 	vcpu_to_real_view(v, v->frame);
 	v->frame->vector = 0;
 }

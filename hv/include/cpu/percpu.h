@@ -61,6 +61,33 @@ _Static_assert(sizeof(struct gate) == 16, "SDM volume 3, figure 6-8");
 struct trap_frame;
 struct vcpu;
 
+/** Where user and guest kernel meet, as the fast paths see it. */
+struct crossing {
+	u8 cpl;        /* virtual: 3 or 0 */
+	u8 slow;       /* while it is 3: a SYSCALL has to take the way through vcpu_exit() */
+	u8 by_syscall; /* the guest kernel was entered by a fast SYSCALL, and vcpu has yet to know
+			*/
+	u8 reserved;
+};
+
+/**
+ * What fast.S works on. All of it is derived from struct vcpu by hv/cpu/fast.c, but `crossing`,
+ * which the fast paths change and fast_sync() reads back.
+ */
+struct fast {
+	struct crossing crossing;
+	bool prefill;       /* on the way to the user, fast_prefill() has something to do */
+	u64 top[2];         /* CR3 for the user and for a guest kernel that was just entered */
+	volatile u64 *info; /* flags and pending word of struct vl_vcpu_info */
+	u64 sysret_site;    /* va of a SWAPGS before SYSRETQ that was decoded once; 0: none */
+	u64 iret_site;      /* the same before IRETQ */
+	u64 swapgs_site;    /* and one that no return follows */
+	u64 call_site;      /* va behind the SYSCALL that is a hypercall; 0: none */
+	struct {
+		u64 rip, cs, rflags, rsp, ss;
+	} entry; /* IRETQ's frame into the guest kernel's SYSCALL handler, its SWAPGS done */
+};
+
 struct cpu {
 	/* Stacks of #DF, NMI and #MC. In here, so that this_cpu() works on them too. */
 	u8 ist_stack[NR_IST][IST_STACK_SIZE] __attribute__((aligned(16)));
@@ -68,7 +95,7 @@ struct cpu {
 	struct vcpu *vcpu;        /* that runs here; NULL in passthrough */
 	struct trap_frame *frame; /* of the hypercall in passthrough that is served */
 	struct table_register guest_idt;
-	u64 scratch;       /* RSP of the guest, for the first instructions of SYSCALL's entry */
+	struct fast fast;
 	bool in_hypercall; /* from passthrough, on the IDT of descriptors_enter() */
 	bool nmi_pending;  /* an NMI came while Vellum ran: the guest gets it on the way out */
 	u64 hypercalls;

@@ -9,6 +9,7 @@
 #define VELLUM_CPU_VCPU_H
 
 #include "cpu/decode.h"
+#include "cpu/real_tables.h"
 #include "cpu/trap.h"
 #include "domain/domain.h"
 #include "irq/pic_hardware.h"
@@ -36,6 +37,24 @@ enum exit_kind {
 	NR_EXITS,
 };
 
+/** SWAPGS instructions of the guest that were decoded, with what follows; 0: none yet. */
+struct return_sites {
+	u64 sysret;
+	u64 iret;
+	u64 plain; /* no return follows */
+};
+
+/**
+ * Guest memory that Vellum reads and writes at each event (IDT, TSS, kernel stack): where its pages
+ * are, for ring 0. A TLB like any other: dropped where that is.
+ */
+#define NR_ACCESS_CACHE 16
+struct access_cache {
+	u64 page[NR_ACCESS_CACHE]; /* va | CACHE_VALID, CACHE_WRITABLE; by bits 15..12 of va */
+	u8 *there[NR_ACCESS_CACHE];
+	bool local; /* it has one that is not global */
+};
+
 struct vcpu {
 	struct domain *domain;
 	u8 cpl;         /* virtual; the real one is 3 */
@@ -43,11 +62,15 @@ struct vcpu {
 	bool ac_hidden; /* a #AC hit the guest kernel: RFLAGS.AC is set, the real one clear, until
 			   it clears it */
 	bool iopl3;     /* debugging aid: the guest kernel runs at IOPL 3, its real IF is its own */
+	bool keys_open; /* the guest kernel met a denied key 0, and it was opened: its user's
+			   PKRU is `pkru` */
+	u32 pkru;
 	bool debug_pending; /* a #DB of the guest that hit Vellum's entry */
 	bool step_pending;  /* and TF was set, which Vellum's entry cleared */
 	ma_t stack16;       /* frame of vcpu_resume16(), once it was needed */
 	bool returning;     /* the resume of this exit carries out the guest's IRET to ring 3 */
 	struct trap_frame before_return; /* and that IRET's own rip, cs, rflags, rsp, ss */
+	bool fast;                       /* the fast paths may be armed */
 	bool leaving;                    /* this exit ended in devirtualization */
 	u8 iopl;                         /* virtual RFLAGS.IOPL; the real one is 0 */
 	u16 cs, ss;                      /* the guest's own selectors while cpl is 0 */
@@ -58,8 +81,7 @@ struct vcpu {
 	struct system_segment ldt, tr;
 	u64 star, lstar, cstar, sfmask;
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
-	u64 kernel_gs_base; /* the inactive one; the active one is in the register */
-	u64 pending[4];     /* external interrupts, a bit a vector, that IF holds back */
+	u64 pending[4]; /* external interrupts, a bit a vector, that IF holds back */
 	bool nmi_pending, nmi_blocked;
 	struct pic_hardware
 		pic; /* its INT is wired to this CPU, through LINT0 if there is an APIC */
@@ -67,16 +89,13 @@ struct vcpu {
 	struct p2m p2m;
 	u64 exits[NR_EXITS];
 	struct trap_frame *frame; /* of the exit that is being handled */
+	struct return_sites sites;
+	struct access_cache cache;
+	struct {
+		u64 va, rip;
+		u32 access;
+	} prefill; /* the user's page fault that its kernel is handling */
 };
-
-/* Selectors of the real GDT while virtualized: behind the guest's own, which are mirrored. */
-#define REAL_GDT_ENTRIES 256
-#define REAL_CODE        ((REAL_GDT_ENTRIES - 8) * 8)
-#define REAL_DATA        (REAL_CODE + 8)
-#define REAL_TSS         (REAL_CODE + 16) /* two entries */
-#define REAL_GUEST_CS    (REAL_CODE + 32 + 3)
-#define REAL_GUEST_SS    (REAL_CODE + 40 + 3)
-#define REAL_LDT         (REAL_CODE + 48) /* two entries */
 
 /** Vectors of exits that no gate has. */
 #define EXIT_VECTOR_SYSCALL   256
@@ -106,8 +125,14 @@ bool vcpu_return_failed(struct vcpu *v, struct trap_frame *frame);
 void vcpu_to_real_view(struct vcpu *v, struct trap_frame *f);
 void vcpu_load_root(struct vcpu *v);
 
-/** Forget all translations, as a CR3 load or a PGE toggle does. */
+/** Forget all translations, global ones too. */
 void vcpu_flush(struct vcpu *v);
+
+/** The guest loads CR3: the value, bit 63 (keep this PCID's translations) included. */
+void vcpu_load_cr3(struct vcpu *v, u64 value);
+
+/** The view that the guest runs in now. */
+enum shadow_view vcpu_view(const struct vcpu *v);
 
 /** Called by exceptions.S for everything that comes from ring 3. */
 void vcpu_exit(struct trap_frame *frame);
@@ -125,11 +150,27 @@ struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit);
 struct guest_tables vcpu_tables(struct vcpu *v);
 struct shadow_p2m vcpu_p2m(struct vcpu *v);
 
+/* --- cpu/mmu.c: what the guest does to its translations --- */
+
+/** VL_CALL_MMU_LOAD, VL_CALL_MMU_FLUSH and VL_CALL_DESCRIPTORS of a virtualized guest. */
+s64 vcpu_mmu_load(struct vcpu *v, u64 pgd, u64 asid, u64 flags);
+s64 vcpu_mmu_flush(struct vcpu *v, u64 what, u64 va);
+s64 vcpu_descriptors(struct vcpu *v);
+
+/** INVLPG, and INVPCID of a type and descriptor; false: #GP. */
+void vcpu_invalidate(struct vcpu *v, u64 va);
+bool vcpu_invpcid(struct vcpu *v, u64 type, u64 pcid, u64 va);
+
 /* --- cpu/access.c: guest memory by virtual address, with the guest's own rights --- */
 
 /** walk() for this vcpu, its aliases applied; Vellum's slots are not present to a guest. */
 u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 access,
 		   struct translation *t);
+
+/** Forget what the access cache has of a page, or all of it, or what is not global. */
+void access_forget(struct vcpu *v, u64 va);
+void access_forget_all(struct vcpu *v);
+void access_forget_local(struct vcpu *v);
 
 /** An exception to be delivered. */
 struct exception {
@@ -183,9 +224,9 @@ void segments_refresh(struct vcpu *v);
 /** The same for its LDT, as it is when LLDT loads it (Linux never changes one in use). */
 void segments_mirror_ldt(struct vcpu *v);
 
-/** Memory for the mirrored LDT, from the partition: -VL_ENOMEM or 0; and back. */
-int segments_init(struct failure *f);
-void segments_destroy(void);
+/** Whether the ring-3 code descriptors are those that the fast paths hide and show, and no other.
+ */
+bool segments_are_plain(void);
 
 /** Load the real GDT, IDT, TSS and syscall MSRs for running the guest at ring 3, or put back the
  * guest's. */

@@ -26,7 +26,11 @@ struct domain {
 	u64 hypercalls;
 	u64 tsc_start;
 	struct alias alias[VL_MAX_ALIASES];
+	bool has_alias;                 /* one is used */
+	u64 features;                   /* VL_FEATURE_* */
+	u64 call_site;                  /* va behind its hypercall by SYSCALL; 0: none */
 	struct vl_vcpu_info *vcpu_info; /* of vcpu 0, in the domain's own RAM; NULL: none */
+	struct range main_ram;          /* the largest range of it that is RAM */
 	struct memmap memory;           /* what it is shown */
 };
 

@@ -43,6 +43,15 @@ bool pic_hardware_arrived(struct pic_hardware *p, u8 vector);
 /** Whether it may use a vector of an exception, as a BIOS sets the master up. */
 bool pic_hardware_is_low(const struct pic_hardware *p);
 
+/** Nothing waits and nothing is in service: pic_hardware_take() and _hold() would do nothing. */
+static inline bool pic_hardware_is_idle(const struct pic_hardware *p)
+{
+	const struct pic_chip *c = p->model.chip;
+
+	return p->ports == NULL || (c[0].line | c[0].edge | c[0].isr | p->isr[0] | c[1].line |
+				    c[1].edge | c[1].isr | p->isr[1]) == 0;
+}
+
 /** Whether an interrupt waits for the guest's IF. */
 bool pic_hardware_waits(const struct pic_hardware *p);
 

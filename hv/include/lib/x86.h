@@ -167,6 +167,11 @@ static inline u32 read_pkru(void)
 	return low;
 }
 
+static inline void write_pkru(u32 value)
+{
+	__asm__ volatile("wrpkru" : : "a"(value), "c"(0), "d"(0) : "memory");
+}
+
 static inline void lgdt(const struct table_register *r)
 {
 	__asm__ volatile("lgdt %0" : : "m"(*r) : "memory");

@@ -16,6 +16,7 @@
 #define PTE_A   ((u64)1 << 5)
 #define PTE_D   ((u64)1 << 6)
 #define PTE_PS  ((u64)1 << 7)
+#define PTE_G   ((u64)1 << 8)
 #define PTE_NX  ((u64)1 << 63)
 
 #define PTE_ADDR 0x000ffffffffff000ull

@@ -172,7 +172,81 @@ static inline int64_t vl_call_set_vcpu_info(vl_hypercall_fn call, uint64_t pa)
 	return call(VL_CALL_SET_VCPU_INFO, pa, 0, 0, 0, 0);
 }
 
+#define VL_CALL_SET_FEATURES 9
+
+/**
+ * What Vellum may rely on to be faster; without any of it a kernel runs as well. While
+ * virtualized, a SYSCALL that the kernel executes right before call_site is a hypercall: RAX
+ * number, RDI, RSI, RDX arguments, RAX result; RCX and R11 are lost. It serves mmu_load,
+ * mmu_flush and descriptors only, in a fraction of the time.
+ * Who: any domain. Since ABI 0.2.
+ * features: VL_FEATURE_* bits that this kernel keeps; all others are withdrawn.
+ * call_site: virtual address behind a SYSCALL instruction of the kernel, or 0.
+ * Returns 0; or a negated error:
+ *   VL_EINVAL: unknown bits, or an address in the lower half or Vellum's slots.
+ *   VL_EBUSY: the domain is virtualized: call in passthrough.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_set_features(vl_hypercall_fn call, uint64_t features,
+					   uint64_t call_site)
+{
+	return call(VL_CALL_SET_FEATURES, features, call_site, 0, 0, 0);
+}
+
+#define VL_CALL_MMU_LOAD 10
+
+/**
+ * MOV to CR3 as if the processor had PCIDs, whatever CR4.PCIDE is: translations of other asids
+ * are kept. CR3 reads as pgd. A MOV to CR3 without PCIDs drops all of them.
+ * Who: any domain. Since ABI 0.2.
+ * pgd: physical address of the top-level page table.
+ * asid: 0 .. VL_MAX_ASID, as a PCID.
+ * flags: 0, or VL_MMU_FLUSH: translations that this asid has are dropped.
+ * Returns 0; or a negated error:
+ *   VL_EINVAL: pgd is no page address, asid or flags are out of range.
+ *   VL_EPERM: the caller is not virtualized.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_mmu_load(vl_hypercall_fn call, uint64_t pgd, uint64_t asid,
+				       uint64_t flags)
+{
+	return call(VL_CALL_MMU_LOAD, pgd, asid, flags, 0, 0);
+}
+
+#define VL_CALL_MMU_FLUSH 11
+
+/**
+ * INVLPG; or a CR3 load with the present asid; or a change of CR4.PGE, for all asids and global
+ * pages.
+ * Who: any domain. Since ABI 0.2.
+ * what: VL_MMU_FLUSH_PAGE, VL_MMU_FLUSH_ASID or VL_MMU_FLUSH_ALL.
+ * va: with VL_MMU_FLUSH_PAGE, an address in that page.
+ * Returns 0; or a negated error:
+ *   VL_EINVAL: what is none of these.
+ *   VL_EPERM: the caller is not virtualized.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_mmu_flush(vl_hypercall_fn call, uint64_t what, uint64_t va)
+{
+	return call(VL_CALL_MMU_FLUSH, what, va, 0, 0, 0);
+}
+
+#define VL_CALL_DESCRIPTORS 12
+
+/**
+ * The kernel changed its GDT: with VL_FEATURE_DESCRIPTORS it says so before the next return to
+ * user mode; Vellum then mirrors it again.
+ * Who: any domain. Since ABI 0.2.
+ * Returns 0; or a negated error:
+ *   VL_EPERM: the caller is not virtualized.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_descriptors(vl_hypercall_fn call)
+{
+	return call(VL_CALL_DESCRIPTORS, 0, 0, 0, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 9
+#define VL_CALL_LIMIT 13
 
 #endif

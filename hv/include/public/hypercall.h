@@ -72,6 +72,17 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 
 #define VL_MAX_ALIASES 4
 
+/* What a guest kernel promises (VL_CALL_SET_FEATURES). */
+#define VL_FEATURE_DESCRIPTORS 1u /* it tells of changes to its GDT (VL_CALL_DESCRIPTORS) */
+#define VL_FEATURE_ALL         1u
+
+/* VL_CALL_MMU_LOAD and VL_CALL_MMU_FLUSH. */
+#define VL_MAX_ASID       4095u
+#define VL_MMU_FLUSH      1u
+#define VL_MMU_FLUSH_PAGE 0u
+#define VL_MMU_FLUSH_ASID 1u
+#define VL_MMU_FLUSH_ALL  2u
+
 /**
  * A vcpu's words that guest and Vellum share while it is virtualized (VL_CALL_SET_VCPU_INFO).
  * `flags` is the virtual RFLAGS.IF, at its place, and nothing else. Clearing it masks interrupts at

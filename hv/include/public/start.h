@@ -36,7 +36,7 @@
 /* Version of the ABI. A change that an old guest would notice raises the major number and is
  * refused by an older one's note; additions raise the minor number. */
 #define VL_ABI_MAJOR 0
-#define VL_ABI_MINOR 1
+#define VL_ABI_MINOR 2
 
 /** Descriptor of the ELF note: the ABI that the kernel was written for. */
 struct vl_note {

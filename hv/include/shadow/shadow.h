@@ -3,6 +3,10 @@
  * Shadow page tables: what the hardware walks while a guest is virtualized.
  * They are a cache of walk()'s answers and nothing else (a virtual TLB): filled
  * on faults, emptied by what empties a TLB, never read back.
+ *
+ * Like a TLB with PCIDs, they keep the translations of several address spaces,
+ * each named by a tag that the guest chooses. The lower half is an address
+ * space's own; the upper half is one tree for all of them.
  */
 #ifndef VELLUM_SHADOW_SHADOW_H
 #define VELLUM_SHADOW_SHADOW_H
@@ -20,36 +24,76 @@ struct shadow_p2m {
 };
 
 enum shadow_view {
-	SHADOW_KERNEL, /* virtual CPL 0: everything */
-	SHADOW_USER,   /* virtual CPL 3: the guest's user pages only */
+	SHADOW_USER,    /* virtual CPL 3: the guest's user pages only */
+	SHADOW_KERNEL,  /* virtual CPL 0: everything */
+	SHADOW_GUARDED, /* virtual CPL 0 with SMAP in force: no user pages */
 	SHADOW_VIEWS,
 };
 
+/** Switches, for finding out what a measure is worth and whether it is to blame. */
+#define SHADOW_CACHED_ROOTS 1u /* keep the address spaces that are not loaded */
+#define SHADOW_PREFILL      2u /* enter a page on the way back from the guest's fault on it */
+#define SHADOW_LARGE        4u /* large pages stay large */
+#define SHADOW_ALL          7u
+
+#define SHADOW_ROOTS 8
+
+/** One address space. */
+struct shadow_root {
+	bool used;
+	u32 tag;
+	u64 pgd;                /* address of the guest's own root */
+	u64 stamp;              /* of its last use */
+	ma_t top[SHADOW_VIEWS]; /* 0: none yet */
+};
+
 struct shadow {
-	ma_t root[SHADOW_VIEWS];
-	u64 tables; /* frames in use, the roots included */
-	u64 limit;  /* and how many may be */
+	struct shadow_root root[SHADOW_ROOTS];
+	struct shadow_root *now; /* the address space that is loaded */
+	ma_t upper[2];           /* upper half of user and kernel views: source of all tops */
+	bool upper_local;        /* it has a translation that is not global */
+	u32 options;             /* SHADOW_* switches */
+	u64 stamp;
 	u64 fills;
 	u64 flushes;
+	u64 loads; /* of a root that was kept */
 	u64 evictions;
 };
 
-/** Counters and bound are reset, both roots made with Vellum's own slots. -VL_ENOMEM or 0. */
-int shadow_init(struct shadow *s, u64 limit, struct failure *f);
-
-/** Give all frames back. CR3 must hold neither root. */
-void shadow_destroy(struct shadow *s);
+/** Empty, with the switches; -VL_ENOMEM or 0. Loads tag 0 with `pgd`. */
+int shadow_init(struct shadow *s, u64 pgd, u32 options, struct failure *f);
 
 /**
- * Enter a translation for `va` into a view. `write_through` says that the guest's CR0.WP is clear
- * and supervisor writes ignore the W bit. Never fails: without frames, everything is flushed first.
+ * Forget all; at most `budget` tables are freed in this call. True when nothing is left. CR3 must
+ * hold no root of it.
  */
+bool shadow_destroy(struct shadow *s, u64 budget);
+
+/**
+ * Load an address space: translations that `tag` has are kept unless `flush` or `pgd` differs.
+ * Those of other tags are kept too. The caller loads CR3.
+ */
+void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush);
+
+/** The hardware's root for a view of the loaded address space. Never fails (see shadow_fill()). */
+ma_t shadow_top(struct shadow *s, enum shadow_view view);
+
+/** Enter a translation for `va` into a view. Never fails: without frames, others are dropped. */
 void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
 		 const struct shadow_p2m *p2m, u64 va, const struct translation *t);
 
-/** Drop the translation of one page (INVLPG), or all (CR3 load). The caller flushes the TLB. */
-void shadow_invalidate(struct shadow *s, u64 va);
+/**
+ * Drop the translation of one page from the loaded address space, as INVLPG does. True if more than
+ * that page was dropped, and the TLB has to be emptied.
+ */
+bool shadow_invalidate(struct shadow *s, u64 va);
+
+/** Drop what is not global (of all tags), or everything. The caller flushes the TLB. */
+void shadow_flush_local(struct shadow *s);
 void shadow_flush(struct shadow *s);
+
+/** Drop the translations of one tag, or its page at `va` (INVPCID). */
+void shadow_flush_tag(struct shadow *s, u32 tag);
 
 /**
  * Map one page for Vellum itself into a view, at an address of the guest's: writable, not for

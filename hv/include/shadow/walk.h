@@ -24,6 +24,7 @@ struct paging_mode {
 	bool nx;           /* EFER.NXE */
 	bool smep;         /* CR4.SMEP */
 	bool smap;         /* CR4.SMAP and RFLAGS.AC clear, or an implicit access */
+	bool pge;          /* CR4.PGE */
 	bool keys;         /* CR4.PKE */
 	u32 pkru;          /* two bits a key: access and write disabled */
 	u32 physical_bits; /* MAXPHYADDR */
@@ -43,6 +44,7 @@ struct translation {
 	bool writable;
 	bool user;
 	bool no_execute;
+	bool global;
 	bool dirty; /* the leaf's D bit is set: a write needs no further walk */
 	u8 key;     /* the leaf's protection key; 0 unless CR4.PKE */
 	u64 cache;  /* the leaf's PWT, PCD and, at its place in a 4 KiB entry, PAT */

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What fast.S works on: when its paths may serve, and how struct vcpu and
+ * struct fast are kept in step. The paths are armed at the end of an exit and
+ * only for the common state, in which they do exactly what the emulation does:
+ *
+ *   - the guest tells of changes to its GDT (VL_FEATURE_DESCRIPTORS), its ring-3
+ *     code segments are the two that SYSRET knows, and it has no LDT;
+ *   - it keeps its interrupt flag in struct vl_vcpu_info;
+ *   - its SYSCALL handler begins with SWAPGS, and SYSCALL clears all flags;
+ *   - RFLAGS.IOPL is 0, no NMI is being handled, the kernel is not single-stepped.
+ */
+#include "cpu/fast.h"
+
+#include "cpu/percpu.h"
+#include "lib/string.h"
+#include "public/errno.h"
+
+#define SWAPGS_SIZE 3
+
+extern const char fast_guest_access[], fast_guest_access_end[], leave_fault[]; /* fast.S */
+
+static struct fast *this_fast(void)
+{
+	return &this_cpu()->fast;
+}
+
+void fast_sync(struct vcpu *v)
+{
+	struct crossing *c = &this_fast()->crossing;
+
+	/* Fast paths return to ring 3 with these only. */
+	if (c->cpl == 3 && v->cpl == 0) {
+		v->iflag = true;
+		v->ac_hidden = false;
+	}
+	if (c->by_syscall) {
+		v->cs = (v->star >> 32) & 0xfffc;
+		v->ss = (u16)(v->cs + 8);
+		v->ac_hidden = false;
+		c->by_syscall = false;
+	}
+	v->cpl = c->cpl;
+}
+
+static void set_sites(struct fast *f, const struct return_sites *sites)
+{
+	f->sysret_site = sites->sysret;
+	f->iret_site = sites->iret;
+	f->swapgs_site = sites->plain;
+}
+
+static const struct return_sites no_sites;
+
+void fast_arm(struct vcpu *v)
+{
+	struct fast *f = this_fast();
+	bool common = v->fast && v->iopl == 0 && !v->nmi_blocked && !v->nmi_pending &&
+		      !v->ac_hidden && !v->keys_open &&
+		      (v->cpl == 3 || !(v->frame->rflags & RFLAGS_TF));
+
+	f->crossing.cpl = v->cpl;
+	f->crossing.slow = !common || !v->iflag;
+	set_sites(f, common ? &v->sites : &no_sites);
+}
+
+void fast_disarm(struct vcpu *v)
+{
+	struct fast *f = this_fast();
+
+	(void)v;
+	f->crossing.slow = true;
+	set_sites(f, &no_sites);
+}
+
+void fast_roots(struct vcpu *v)
+{
+	struct fast *f = this_fast();
+	bool guarded = (v->cr4 & CR4_SMAP) != 0;
+
+	f->top[0] = shadow_top(&v->shadow, SHADOW_USER).v;
+	f->top[1] = shadow_top(&v->shadow, guarded ? SHADOW_GUARDED : SHADOW_KERNEL).v;
+}
+
+void fast_note_fault(struct vcpu *v, u64 va, u32 access)
+{
+	if (!(v->shadow.options & SHADOW_PREFILL) || v->cpl != 3)
+		return;
+	v->prefill.va = va;
+	v->prefill.rip = v->frame->rip;
+	v->prefill.access = access & (PF_USER | PF_FETCH);
+	this_fast()->prefill = true;
+}
+
+/* As a read, which sets no D bit: a write then is granted if the guest's kernel has set it. */
+void fast_prefill(struct vcpu *v, u64 rip)
+{
+	struct shadow_p2m p2m = vcpu_p2m(v);
+	struct paging_mode mode;
+	struct translation t;
+
+	this_fast()->prefill = false;
+	if (rip != v->prefill.rip)
+		return;
+	mode = vcpu_paging_mode(v, true);
+	if (vcpu_translate(v, &mode, v->prefill.va, v->prefill.access, &t) == 0)
+		shadow_fill(&v->shadow, SHADOW_USER, &mode, &p2m, v->prefill.va, &t);
+}
+
+/* From fast.S. */
+void fast_prefill_current(u64 rip);
+void fast_prefill_current(u64 rip)
+{
+	fast_prefill(current_vcpu(), rip);
+}
+
+static bool begins_with_swapgs(struct vcpu *v, u64 va)
+{
+	static const u8 swapgs[SWAPGS_SIZE] = {0x0f, 0x01, 0xf8};
+	struct exception fault;
+	u8 bytes[SWAPGS_SIZE];
+
+	return guest_read(v, va, bytes, sizeof(bytes), PF_FETCH, &fault) &&
+	       memcmp(bytes, swapgs, sizeof(bytes)) == 0;
+}
+
+void fast_update(struct vcpu *v)
+{
+	struct fast *f = this_fast();
+	const struct domain *d = v->domain;
+
+	v->fast = (d->features & VL_FEATURE_DESCRIPTORS) && d->vcpu_info != NULL && !v->iopl3 &&
+		  segments_are_plain() && v->sfmask == REAL_SFMASK &&
+		  (v->star >> 48) == FAST_USER_CS32 && begins_with_swapgs(v, v->lstar);
+	f->info = d->vcpu_info != NULL ? (volatile u64 *)(u64)d->vcpu_info : NULL;
+	f->call_site = d->call_site;
+	f->entry.rip = v->lstar + SWAPGS_SIZE;
+	f->entry.cs = REAL_GUEST_CS;
+	f->entry.ss = REAL_GUEST_SS;
+	f->entry.rflags = RFLAGS_FIXED | RFLAGS_IF;
+	fast_roots(v);
+}
+
+bool fast_fixup(u64 *rip)
+{
+	if (*rip < (u64)fast_guest_access || *rip >= (u64)fast_guest_access_end)
+		return false;
+	*rip = (u64)leave_fault;
+	return true;
+}
+
+/* --- hypercalls that the guest kernel makes by SYSCALL: no frame, no exit --- */
+
+static s64 fast_mmu_load(u64 pgd, u64 asid, u64 flags)
+{
+	return vcpu_mmu_load(current_vcpu(), pgd, asid, flags);
+}
+
+static s64 fast_mmu_flush(u64 what, u64 va, u64 unused)
+{
+	(void)unused;
+	return vcpu_mmu_flush(current_vcpu(), what, va);
+}
+
+static s64 fast_descriptors(u64 unused1, u64 unused2, u64 unused3)
+{
+	(void)unused1;
+	(void)unused2;
+	(void)unused3;
+	return vcpu_descriptors(current_vcpu());
+}
+
+typedef s64 fast_call(u64 a1, u64 a2, u64 a3);
+extern fast_call *const fast_calls[NR_FAST_CALLS];
+fast_call *const fast_calls[NR_FAST_CALLS] = {
+	[VL_CALL_MMU_LOAD - FAST_CALLS_FIRST] = fast_mmu_load,
+	[VL_CALL_MMU_FLUSH - FAST_CALLS_FIRST] = fast_mmu_flush,
+	[VL_CALL_DESCRIPTORS - FAST_CALLS_FIRST] = fast_descriptors,
+};

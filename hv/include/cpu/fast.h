@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fast paths: SYSCALL, SWAPGS, SWAPGS with SYSRETQ or IRETQ, and the
+ * hypercalls of memory management, served in assembly or without a trap frame
+ * as long as the guest is in the common state. Whatever is not common goes
+ * through vcpu_exit(), which knows it all; a fast path off changes nothing that
+ * a guest can see.
+ */
+#ifndef VELLUM_CPU_FAST_H
+#define VELLUM_CPU_FAST_H
+
+#include "cpu/vcpu.h"
+#include "public/calls.h"
+
+/* Hypercalls that can be made by SYSCALL from the guest kernel: fast_calls[] of fast.c. */
+#define FAST_CALLS_FIRST VL_CALL_MMU_LOAD
+#define NR_FAST_CALLS    3
+
+/** At the begin of an exit: tell the vcpu what the fast paths did since the last one. */
+void fast_sync(struct vcpu *v);
+
+/** At its end, with the frame in the guest's view: arm the fast paths that may serve the state. */
+void fast_arm(struct vcpu *v);
+
+/** Something happened inside Vellum that the next crossing must not pass by (NMI, #DB). */
+void fast_disarm(struct vcpu *v);
+
+/** The loaded address space changed. */
+void fast_roots(struct vcpu *v);
+
+/** What the common state depends on changed: SYSCALL MSRs, descriptors, CR4, features. */
+void fast_update(struct vcpu *v);
+
+/** Note a page fault that the guest kernel gets for its user. */
+void fast_note_fault(struct vcpu *v, u64 va, u32 access);
+
+/** The guest returns to its user at `rip`: if the instruction there faulted, enter its page now,
+ * which saves the fault that would find it missing in the shadow. */
+void fast_prefill(struct vcpu *v, u64 rip);
+
+/** A fault at `rip`, in Vellum: true if it was a fast path's access to guest memory, and where that
+ * goes on instead. */
+bool fast_fixup(u64 *rip);
+
+#endif

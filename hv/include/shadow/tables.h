@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames for shadow tables. A free one is always zero, and each has a map of
+ * the cache lines that were written, so that neither taking nor dropping a
+ * table touches the 4 KiB that it does not use.
+ */
+#ifndef VELLUM_SHADOW_TABLES_H
+#define VELLUM_SHADOW_TABLES_H
+
+#include "lib/failure.h"
+#include "lib/types.h"
+
+/** Once, at boot: memory for the maps, 16 bytes a frame of the partition. -VL_ENOMEM or 0. */
+int tables_init(struct failure *f);
+
+/** How many may be in use at once; the rest of the partition is for others. */
+void tables_limit(u64 tables);
+
+/** One zero table; false when the limit is reached or the partition used up. */
+bool table_alloc(ma_t *out);
+
+/** Store an entry of a table that table_alloc() gave; only like this may one become non-zero. */
+void table_set(u64 *entry, u64 value);
+
+/** The table that an entry points to. */
+u64 *table_below(u64 entry);
+
+/**
+ * Drop what is below entries [first, end) of a table at `level` (4 is the root's), as far as
+ * *budget, counted in tables, allows; each freed one takes 1 from it. Entries that point to
+ * something shared (ENTRY_SHARED) lose the pointer only. True when all of the range is zero.
+ */
+bool tables_drop(u64 *table, u32 level, u32 first, u32 end, u64 *budget);
+
+/** Give back a table that is zero again. */
+void table_free(u64 *table);
+
+/** Tables in use. */
+u64 tables_used(void);
+
+/** Software bits of an entry, which the processor ignores. */
+#define ENTRY_SHARED ((u64)1 << 9) /* the table below belongs to another tree */
+#define ENTRY_SPLINTER                                                                             \
+	((u64)1 << 10) /* the guest has one large page where the shadow has a table */
+
+/** A leaf or table that is there. */
+static inline bool entry_is_table(u64 entry, u32 level)
+{
+	return (entry & 1) && level > 1 && !(entry & (u64)1 << 7);
+}
+
+#define NO_BUDGET (~(u64)0)
+
+#endif
