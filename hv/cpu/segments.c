@@ -4,7 +4,10 @@
  * (a user can see exactly the guest's own ring-3 descriptors: Vellum's
  * selector for guest-kernel code has access byte 0 while the virtual CPL is 3)
  * and S6 (while it is 0, the guest's ring-3 code descriptors have access byte
- * 0, so that no IRET of the guest reaches user code without a trap).
+ * 0, so that no IRET of the guest reaches user code without a trap). Data
+ * descriptors that the guest's kernel changes by plain stores, as Linux does
+ * with those of TLS, are hidden too while it is 0: then a load of one traps,
+ * and finds the descriptor as it stands in memory.
  */
 #include "cpu/vcpu.h"
 
@@ -24,6 +27,10 @@
 #define DESC_D         ((u64)1 << 54)
 #define DESC_P         ((u64)1 << 47)
 #define DESC_ACCESS    ((u64)0xff << 40)
+#define DESC_BASE      0xff0000ffffff0000ull
+#define ACCESS_P       0x80
+#define ACCESS_CODE    0x08
+#define ACCESS_RW      0x02
 #define DESC_TSS       0x89
 #define DESC_LDT       0x82
 #define GATE_INTERRUPT 0x8e
@@ -39,12 +46,13 @@ struct real_tss {
 	u8 end;
 } __attribute__((packed));
 
-/* A mirrored table: its ring-3 code descriptors can be hidden. */
+/* A mirrored table: its ring-3 code descriptors, and some of data, can be hidden. */
 struct mirror {
 	u64 *entry;
-	u8 *access; /* access byte of each code entry, hidden or not */
-	u64 *code;  /* a bit for each entry that is ring-3 code */
-	u32 words;  /* of `code` that can have bits */
+	u8 *access;  /* access byte of each entry with a bit in `hides`, hidden or not */
+	u64 *hides;  /* a bit for each entry that is hidden at virtual CPL 0 */
+	u32 words;   /* of `hides` that can have bits */
+	u64 *stored; /* a bit for each entry that was seen to change; or NULL: none can */
 };
 
 #define LDT_ENTRIES 8192u
@@ -56,15 +64,17 @@ static struct {
 	struct real_tss tss;
 	u64 guest_gdt[REAL_GDT_ENTRIES]; /* as it was when it was mirrored */
 	u8 gdt_access[REAL_GDT_ENTRIES];
-	u64 gdt_code[REAL_GDT_ENTRIES / 64];
+	u64 gdt_hides[REAL_GDT_ENTRIES / 64];
+	u64 gdt_stored[REAL_GDT_ENTRIES / 64];
 	struct mirror ldt; /* memory by segments_init() */
 } real __attribute__((aligned(16)));
 
 static struct mirror gdt_mirror = {
 	.entry = real.gdt,
 	.access = real.gdt_access,
-	.code = real.gdt_code,
+	.hides = real.gdt_hides,
 	.words = REAL_GDT_ENTRIES / 64,
+	.stored = real.gdt_stored,
 };
 
 extern const char exception_stubs[], syscall_entry[], syscall32_entry[], sysenter_entry[];
@@ -99,31 +109,51 @@ static void load_ldt(bool any)
 		__asm__ volatile("lldt %0" : : "r"((u16)(any ? REAL_LDT : 0)) : "memory");
 }
 
-/* Copy entries [first, count) of the guest's table at va; the guest's own ring-3 segments only. */
+/*
+ * Data is hidden only where the mirror can be behind the guest's table: the guest's kernel itself
+ * uses the others (LSL of Linux's per-CPU descriptor). A base is what TLS has, from the start.
+ */
+static bool hides(const struct mirror *m, u32 i, u64 d)
+{
+	if (d & DESC_CODE)
+		return true;
+	return m->stored != NULL && (d & DESC_P) &&
+	       ((d & DESC_BASE) != 0 || (m->stored[i / 64] >> (i % 64) & 1));
+}
+
+/* One entry of the guest's table; the guest's own ring-3 segments only. */
+static void mirror_entry(struct mirror *m, u32 i, u64 d)
+{
+	if (!is_ring3(d))
+		return;
+	m->entry[i] = d;
+	if (hides(m, i, d)) {
+		m->access[i] = (u8)(d >> 40);
+		m->hides[i / 64] |= (u64)1 << (i % 64);
+	}
+}
+
+/* Copy entries [first, count) of the guest's table at va. */
 static bool mirror_table(struct vcpu *v, struct mirror *m, u64 va, u32 first, u32 count)
 {
 	struct exception fault;
+	u64 part[32];
 
-	for (u32 i = first; i < count; i++) {
-		u64 d;
+	for (u32 i = first; i < count;) {
+		u32 n = (u32)min_u64(count - i, ARRAY_SIZE(part));
 
-		if (!guest_read(v, va + (u64)i * 8, &d, sizeof(d), 0, &fault))
+		if (!guest_read(v, va + (u64)i * 8, part, n * sizeof(part[0]), 0, &fault))
 			return false;
-		if (!is_ring3(d))
-			continue;
-		m->entry[i] = d;
-		if (d & DESC_CODE) {
-			m->access[i] = (u8)(d >> 40);
-			m->code[i / 64] |= (u64)1 << (i % 64);
-		}
+		for (u32 k = 0; k < n; k++, i++)
+			mirror_entry(m, i, part[k]);
 	}
 	return true;
 }
 
-static void show_code(const struct mirror *m, bool visible)
+static void show_hidden(const struct mirror *m, bool visible)
 {
 	for (u32 word = 0; word < m->words; word++)
-		for (u64 bits = m->code[word]; bits != 0; bits &= bits - 1) {
+		for (u64 bits = m->hides[word]; bits != 0; bits &= bits - 1) {
 			u32 i = word * 64 + (u32)__builtin_ctzll(bits);
 
 			m->entry[i] &= ~DESC_ACCESS;
@@ -140,7 +170,7 @@ bool segments_mirror(struct vcpu *v)
 	if (entries > REAL_CODE / 8)
 		return false;
 	memset(real.gdt, 0, sizeof(real.gdt));
-	memset(real.gdt_code, 0, sizeof(real.gdt_code));
+	memset(real.gdt_hides, 0, sizeof(real.gdt_hides));
 	if (entries > 0 &&
 	    !guest_read(v, v->gdt.base, real.guest_gdt, (size_t)entries * 8, 0, &fault))
 		return false;
@@ -154,10 +184,18 @@ bool segments_mirror(struct vcpu *v)
 	return true;
 }
 
-void segments_refresh(struct vcpu *v)
+static void note_stored(const u64 *now, u32 first, u32 count)
+{
+	for (u32 i = first; i < first + count; i++)
+		if (now[i - first] != real.guest_gdt[i])
+			real.gdt_stored[i / 64] |= (u64)1 << (i % 64);
+}
+
+bool segments_refresh(struct vcpu *v)
 {
 	u64 size = min_u64((u64)v->gdt.limit + 1, REAL_CODE) & ~(u64)7;
 	struct exception fault;
+	bool changed = false;
 	u64 now[16];
 
 	for (u64 at = 0; at < size; at += sizeof(now)) {
@@ -165,10 +203,13 @@ void segments_refresh(struct vcpu *v)
 
 		if (guest_read(v, v->gdt.base + at, now, part, 0, &fault) &&
 		    memcmp(now, real.guest_gdt + at / 8, part) != 0) {
-			segments_mirror(v);
-			return;
+			note_stored(now, (u32)at / 8, (u32)part / 8);
+			changed = true;
 		}
 	}
+	if (changed)
+		segments_mirror(v);
+	return changed;
 }
 
 int segments_init(struct failure *f)
@@ -181,7 +222,7 @@ int segments_init(struct failure *f)
 			    "vellum_mem=.");
 	real.ldt.entry = direct(mfn_to_ma(mfn));
 	real.ldt.access = (u8 *)(real.ldt.entry + LDT_ENTRIES);
-	real.ldt.code = (u64 *)(real.ldt.access + LDT_ENTRIES);
+	real.ldt.hides = (u64 *)(real.ldt.access + LDT_ENTRIES);
 	memset(real.ldt.entry, 0, LDT_FRAMES << PAGE_SHIFT);
 	real.ldt.words = 0;
 	return 0;
@@ -203,13 +244,13 @@ void segments_mirror_ldt(struct vcpu *v)
 	u32 words = (entries + 63) / 64;
 
 	memset(real.ldt.entry, 0, (size_t)max_u64(real.ldt.words, words) * 64 * 8);
-	memset(real.ldt.code, 0, (size_t)max_u64(real.ldt.words, words) * 8);
+	memset(real.ldt.hides, 0, (size_t)max_u64(real.ldt.words, words) * 8);
 	real.ldt.words = words;
 	mirror_table(v, &real.ldt, v->ldt.base, 0, entries);
 	set_system_descriptor(&real.gdt[REAL_LDT / 8], (u64)real.ldt.entry, entries * 8 - 1,
 			      DESC_LDT);
 	if (v->cpl == 0)
-		show_code(&real.ldt, false);
+		show_hidden(&real.ldt, false);
 	load_ldt(entries > 0);
 }
 
@@ -243,14 +284,14 @@ bool segments_load_hidden(struct vcpu *v, u8 reg, u16 selector)
 	u32 i = selector / 8;
 
 	(void)v;
-	if (i / 64 >= m->words || !(m->code[i / 64] >> (i % 64) & 1))
+	if (i / 64 >= m->words || !(m->hides[i / 64] >> (i % 64) & 1))
 		return false;
-	/* Present, and readable, which the processor would check. */
-	if (!(m->access[i] & 0x80) || !(m->access[i] & 2))
+	/* Present, and data or readable, which the processor would check. */
+	if (!(m->access[i] & ACCESS_P) || (m->access[i] & (ACCESS_CODE | ACCESS_RW)) == ACCESS_CODE)
 		return false;
-	show_code(m, true);
+	show_hidden(m, true);
 	load_data_register(reg, selector);
-	show_code(m, false);
+	show_hidden(m, false);
 	return true;
 }
 
@@ -279,9 +320,9 @@ void segments_set_cpl(struct vcpu *v, u8 cpl)
 	v->cpl = cpl;
 	real.gdt[REAL_GUEST_CS / 8] = cpl == 0 ? DESC_CODE64 | DESC_DPL3 : 0;
 	real.gdt[REAL_GUEST_SS / 8] = cpl == 0 ? DESC_DATA | DESC_DPL3 : 0;
-	show_code(&gdt_mirror, cpl != 0);
+	show_hidden(&gdt_mirror, cpl != 0);
 	if (real.ldt.words != 0)
-		show_code(&real.ldt, cpl != 0);
+		show_hidden(&real.ldt, cpl != 0);
 	real.tss.tss.iomap_base =
 		cpl == 0 ? offsetof(struct real_tss, iomap) : sizeof(struct real_tss);
 }
