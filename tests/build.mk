@@ -24,3 +24,10 @@ $(B)/initrd/run.cpio.gz: $(INITRD_SOURCES) $(B)/vl
 $(B)/initrd/test.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(LINUX_TESTS)
 	@echo "  INITRD  $@"
 	@scripts/mkinitrd --vl $(B)/vl --tests $(B)/linux-tests --tests tests/linux/scripts --out $@
+
+# The disk with the third-party tests: the kernel's selftests, stress-ng and their libraries.
+$(B)/thirdparty/disk.img: scripts/mkthirdparty $(wildcard tests/linux/thirdparty/*) $(B)/linux/full/release
+	@echo "  DISK    $@"
+	@scripts/mkthirdparty $@
+
+SCENARIO_PRODUCTS += $(B)/thirdparty/disk.img

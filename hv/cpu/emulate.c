@@ -129,11 +129,17 @@ static bool is_kernel_data(struct vcpu *v, u16 selector)
 	return (d & DESCRIPTOR_S) && (!(d & DESCRIPTOR_CODE) || (d & DESCRIPTOR_RW));
 }
 
-/* A selector of ring 0, which ring 3 cannot hold: null takes its place, the value is kept. */
+/*
+ * A selector of ring 0, which ring 3 cannot hold: null takes its place, the value is kept. Or one
+ * that the guest's GDT has and the mirror has not yet: a switch of processes stores the next one's
+ * TLS descriptors and loads FS and GS without leaving ring 0. Then the instruction runs again.
+ */
 static bool load_data_segment(struct vcpu *v, const struct insn *i)
 {
 	u16 selector;
 
+	if (segments_refresh(v))
+		return true;
 	if (!operand_read(v, i, sizeof(selector), &selector))
 		return true;
 	if (i->reg != SEG_SS && segments_load_hidden(v, i->reg, selector)) {

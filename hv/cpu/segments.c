@@ -4,7 +4,10 @@
  * (a user can see exactly the guest's own ring-3 descriptors: Vellum's
  * selector for guest-kernel code has access byte 0 while the virtual CPL is 3)
  * and S6 (while it is 0, the guest's ring-3 code descriptors have access byte
- * 0, so that no IRET of the guest reaches user code without a trap).
+ * 0, so that no IRET of the guest reaches user code without a trap). Data
+ * descriptors that the guest's kernel changes by plain stores, as Linux does
+ * with those of TLS, are hidden too while it is 0, unless it tells: then a load
+ * of one traps, and finds the descriptor as it stands in memory.
  */
 #include "cpu/segments.h"
 
@@ -27,6 +30,10 @@
 #define DESC_D           ((u64)1 << 54)
 #define DESC_P           ((u64)1 << 47)
 #define DESC_ACCESS      ((u64)0xff << 40)
+#define DESC_BASE        0xff0000ffffff0000ull
+#define ACCESS_P         0x80
+#define ACCESS_CODE      0x08
+#define ACCESS_RW        0x02
 #define DESC_TSS         0x89
 #define DESC_BUSY        ((u64)1 << 41)
 #define DESC_LDT         0x82
@@ -35,12 +42,13 @@
 #define STUB_SIZE        16
 #define ACCESS_USER_CODE 0xfb /* present, ring 3, code, readable, accessed */
 
-/* A mirrored table: its ring-3 code descriptors can be hidden. */
+/* A mirrored table: its ring-3 code descriptors, and some of data, can be hidden. */
 struct mirror {
 	u64 *entry;
-	u8 *access; /* access byte of each code entry, hidden or not */
-	u64 *code;  /* a bit for each entry that is ring-3 code */
-	u32 words;  /* of `code` that can have bits */
+	u8 *access;  /* access byte of each entry with a bit in `hides`, hidden or not */
+	u64 *hides;  /* a bit for each entry that is hidden at virtual CPL 0 */
+	u32 words;   /* of `hides` that can have bits */
+	u64 *stored; /* a bit for each entry that was seen to change; or NULL: none can */
 };
 
 #define LDT_ENTRIES 8192u
@@ -51,14 +59,16 @@ struct real_tables real_tables;
 static u64 guest_gdt[REAL_GDT_ENTRIES]; /* as it was when it was mirrored */
 static u32 guest_gdt_entries;
 static u8 gdt_access[REAL_GDT_ENTRIES];
-static u64 gdt_code[REAL_GDT_ENTRIES / 64];
+static u64 gdt_hides[REAL_GDT_ENTRIES / 64];
+static u64 gdt_stored[REAL_GDT_ENTRIES / 64];
 static struct mirror ldt; /* memory by segments_init() */
 
 static struct mirror gdt_mirror = {
 	.entry = real_tables.gdt,
 	.access = gdt_access,
-	.code = gdt_code,
+	.hides = gdt_hides,
 	.words = REAL_GDT_ENTRIES / 64,
+	.stored = gdt_stored,
 };
 
 extern const char exception_stubs[], syscall_entry[], syscall32_entry[], sysenter_entry[];
@@ -95,6 +105,18 @@ static void load_ldt(bool any)
 		__asm__ volatile("lldt %0" : : "r"((u16)(any ? REAL_LDT : 0)) : "memory");
 }
 
+/*
+ * Data is hidden only where the mirror can be behind the guest's table: the guest's kernel itself
+ * uses the others (LSL of Linux's per-CPU descriptor). A base is what TLS has, from the start.
+ */
+static bool hides(const struct mirror *m, u32 i, u64 d)
+{
+	if (d & DESC_CODE)
+		return true;
+	return m->stored != NULL && (d & DESC_P) &&
+	       ((d & DESC_BASE) != 0 || (m->stored[i / 64] >> (i % 64) & 1));
+}
+
 /* Enter `count` of the guest's descriptors from entry `first` on; its own ring-3 segments only. */
 static void mirror_entries(struct mirror *m, u32 first, const u64 *descriptor, u32 count)
 {
@@ -104,17 +126,17 @@ static void mirror_entries(struct mirror *m, u32 first, const u64 *descriptor, u
 		if (!is_ring3(d))
 			continue;
 		m->entry[i] = d;
-		if (d & DESC_CODE) {
+		if (hides(m, i, d)) {
 			m->access[i] = (u8)(d >> 40);
-			m->code[i / 64] |= (u64)1 << (i % 64);
+			m->hides[i / 64] |= (u64)1 << (i % 64);
 		}
 	}
 }
 
-static void show_code(const struct mirror *m, bool visible)
+static void show_hidden(const struct mirror *m, bool visible)
 {
 	for (u32 word = 0; word < m->words; word++)
-		for (u64 bits = m->code[word]; bits != 0; bits &= bits - 1) {
+		for (u64 bits = m->hides[word]; bits != 0; bits &= bits - 1) {
 			u32 i = word * 64 + (u32)__builtin_ctzll(bits);
 
 			m->entry[i] &= ~DESC_ACCESS;
@@ -132,7 +154,8 @@ bool segments_mirror(struct vcpu *v)
 	    !guest_read(v, v->gdt.base, guest_gdt, (size_t)entries * 8, 0, &fault))
 		return false;
 	memset(real_tables.gdt, 0, (size_t)max_u64(entries, guest_gdt_entries) * 8);
-	memset(gdt_code, 0, sizeof(gdt_code));
+	memset(gdt_hides, 0, sizeof(gdt_hides));
+	gdt_mirror.stored = v->domain->features & VL_FEATURE_DESCRIPTORS ? NULL : gdt_stored;
 	guest_gdt_entries = entries;
 	if (entries > 1)
 		mirror_entries(&gdt_mirror, 1, &guest_gdt[1], entries - 1);
@@ -144,16 +167,24 @@ bool segments_mirror(struct vcpu *v)
 bool segments_are_plain(void)
 {
 	return ldt.words == 0 &&
-	       gdt_code[0] == (1u << FAST_USER_CS32 / 8 | 1u << FAST_USER_CS / 8) &&
-	       (gdt_code[1] | gdt_code[2] | gdt_code[3]) == 0 &&
+	       gdt_hides[0] == (1u << FAST_USER_CS32 / 8 | 1u << FAST_USER_CS / 8) &&
+	       (gdt_hides[1] | gdt_hides[2] | gdt_hides[3]) == 0 &&
 	       gdt_access[FAST_USER_CS32 / 8] == ACCESS_USER_CODE &&
 	       gdt_access[FAST_USER_CS / 8] == ACCESS_USER_CODE;
 }
 
-void segments_refresh(struct vcpu *v)
+static void note_stored(const u64 *now, u32 first, u32 count)
+{
+	for (u32 i = first; i < first + count; i++)
+		if (now[i - first] != guest_gdt[i])
+			gdt_stored[i / 64] |= (u64)1 << (i % 64);
+}
+
+bool segments_refresh(struct vcpu *v)
 {
 	u64 size = min_u64((u64)v->gdt.limit + 1, REAL_CODE) & ~(u64)7;
 	struct exception fault;
+	bool changed = false;
 	u64 now[16];
 
 	for (u64 at = 0; at < size; at += sizeof(now)) {
@@ -161,10 +192,13 @@ void segments_refresh(struct vcpu *v)
 
 		if (guest_read(v, v->gdt.base + at, now, part, 0, &fault) &&
 		    memcmp(now, guest_gdt + at / 8, part) != 0) {
-			segments_mirror(v);
-			return;
+			note_stored(now, (u32)at / 8, (u32)part / 8);
+			changed = true;
 		}
 	}
+	if (changed)
+		segments_mirror(v);
+	return changed;
 }
 
 static int alloc_ldt(struct failure *f)
@@ -177,7 +211,7 @@ static int alloc_ldt(struct failure *f)
 			    "vellum_mem=.");
 	ldt.entry = direct(mfn_to_ma(mfn));
 	ldt.access = (u8 *)(ldt.entry + LDT_ENTRIES);
-	ldt.code = (u64 *)(ldt.access + LDT_ENTRIES);
+	ldt.hides = (u64 *)(ldt.access + LDT_ENTRIES);
 	memset(ldt.entry, 0, LDT_FRAMES << PAGE_SHIFT);
 	ldt.words = 0;
 	return 0;
@@ -193,7 +227,7 @@ void segments_mirror_ldt(struct vcpu *v)
 	u64 copy[32];
 
 	memset(ldt.entry, 0, (size_t)max_u64(ldt.words, words) * 64 * 8);
-	memset(ldt.code, 0, (size_t)max_u64(ldt.words, words) * 8);
+	memset(ldt.hides, 0, (size_t)max_u64(ldt.words, words) * 8);
 	ldt.words = words;
 	for (u32 first = 0; first < entries; first += part) {
 		part = (u32)min_u64(entries - first, ARRAY_SIZE(copy));
@@ -204,7 +238,7 @@ void segments_mirror_ldt(struct vcpu *v)
 	set_system_descriptor(&real_tables.gdt[REAL_LDT / 8], (u64)ldt.entry, entries * 8 - 1,
 			      DESC_LDT);
 	if (v->cpl == 0)
-		show_code(&ldt, false);
+		show_hidden(&ldt, false);
 	load_ldt(entries > 0);
 }
 
@@ -238,14 +272,14 @@ bool segments_load_hidden(struct vcpu *v, u8 reg, u16 selector)
 	u32 i = selector / 8;
 
 	(void)v;
-	if (i / 64 >= m->words || !(m->code[i / 64] >> (i % 64) & 1))
+	if (i / 64 >= m->words || !(m->hides[i / 64] >> (i % 64) & 1))
 		return false;
-	/* Present, and readable, which the processor would check. */
-	if (!(m->access[i] & 0x80) || !(m->access[i] & 2))
+	/* Present, and data or readable, which the processor would check. */
+	if (!(m->access[i] & ACCESS_P) || (m->access[i] & (ACCESS_CODE | ACCESS_RW)) == ACCESS_CODE)
 		return false;
-	show_code(m, true);
+	show_hidden(m, true);
 	load_data_register(reg, selector);
-	show_code(m, false);
+	show_hidden(m, false);
 	return true;
 }
 
@@ -277,9 +311,9 @@ void segments_set_cpl(struct vcpu *v, u8 cpl)
 		(DESC_CODE64 | DESC_DPL3) & (cpl == 0 ? ~(u64)0 : ~DESC_ACCESS);
 	real_tables.gdt[REAL_GUEST_SS / 8] =
 		(DESC_DATA | DESC_DPL3) & (cpl == 0 ? ~(u64)0 : ~DESC_ACCESS);
-	show_code(&gdt_mirror, cpl != 0);
+	show_hidden(&gdt_mirror, cpl != 0);
 	if (ldt.words != 0)
-		show_code(&ldt, cpl != 0);
+		show_hidden(&ldt, cpl != 0);
 	real_tables.tss.tss.iomap_base = cpl == 0 ? IOMAP_OPEN : IOMAP_CLOSED;
 }
 

@@ -23,6 +23,7 @@ ARTIFACTS = {
     "mini": "build/mini/mini.elf",
     "initrd-test": "build/initrd/test.cpio.gz",
     "initrd-run": "build/initrd/run.cpio.gz",
+    "thirdparty": "build/thirdparty/disk.img",
 }
 
 
@@ -78,7 +79,8 @@ TESTS = {}
 
 
 def add(func, name, shows="", needs="", limit=120, doc=None, group=None, slow=False):
-    """Declare a test. `group` is quick (no emulator, no kernel) or emu; `slow` starts it early."""
+    """Declare a test. `group` is quick (no emulator, no kernel), emu or soak (run only on
+    demand); `slow` starts it early."""
     doc = doc or func.__doc__
     if not doc:
         raise ValueError(f"test {name} has no docstring: it must say what it proves")

@@ -73,7 +73,7 @@ static struct rights model_rights(const struct paging_mode *m)
 		r.w = r.w && (e & 2);
 		r.u = r.u && (e & 4);
 		r.nx = r.nx || (e >> 63);
-		r.key = m->keys ? (u8)(e >> 59 & 15) : 0;
+		r.key = m->keys && r.u ? (u8)(e >> 59 & 15) : 0; /* keys are of user pages only */
 		if ((level == 3 || level == 2) && (e & 0x80))
 			return r;
 	}

@@ -217,9 +217,9 @@ bool segments_mirror(struct vcpu *v);
 
 /**
  * Mirror the GDT again if the guest wrote to it: Linux changes a process's TLS descriptors by plain
- * stores. Call before each return to ring 3.
+ * stores. Call before each return to ring 3, and when a load of a segment faulted. True if it had.
  */
-void segments_refresh(struct vcpu *v);
+bool segments_refresh(struct vcpu *v);
 
 /** The same for its LDT, as it is when LLDT loads it (Linux never changes one in use). */
 void segments_mirror_ldt(struct vcpu *v);

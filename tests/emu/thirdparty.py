@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Programs that others wrote to test a kernel (its own selftests, stress-ng) must not be able to tell
+the modes apart: per program the same result natively, in passthrough, virtualized and after 100 switches.
+
+Time is counted in instructions (icount), so no result depends on what else this machine does. The
+CPU has no SMAP, because QEMU 7.2 executes far returns of users with the kernel's rights to its stack: with SMAP
+two programs die natively (sysret_ss_attrs_64, test_syscall_vdso_32).
+"""
+import re
+
+from guest import CONSOLE, finish_linux, linux_image
+from machine import plain
+from qemu import Qemu
+from registry import path, test
+
+UNDER_VELLUM = ("passthrough", "virtualized", "after")
+
+
+def machine(t, boot, name, limit):
+    """Boot with the disk of tests: boot is an image, or None and the native kernel's command line."""
+    image, native = boot
+    extra = ["-rtc", "clock=vm", "-drive", f"if=ide,format=raw,snapshot=on,file={path('thirdparty')}"]
+    if native:
+        extra += ["-kernel", path("full"), "-initrd", path("initrd-test"), "-append", native]
+    m = Qemu(t, image, memory=1024, icount=True, extra=extra, limit=limit, name=name)
+    finish_linux(t, m, ["thirdparty"], limit)
+    return m
+
+
+def results(t, m, phase):
+    """{name: what was printed about it} of one phase, which must have come to its end."""
+    text = plain(m.console.text)
+    t.check(re.search(rf"^tp-end {phase}$", text, re.MULTILINE), f"the {phase} tests ran to their end")
+    found = dict(re.findall(rf"^tp {phase} (\S+) (.*)$", text, re.MULTILINE))
+    t.log(f"{phase}: {len(found)} programs,", ", ".join(
+        f"{sum(v.startswith(word) for v in found.values())} {word}" for word in ("pass", "skip", "fail", "timeout")))
+    return found
+
+
+def compare(t, native, other, phase):
+    t.equal(sorted(other), sorted(native), f"programs that ran, {phase}")
+    different = [f"{name}: {other[name]}, natively {native[name]}" for name in native if other[name] != native[name]]
+    t.check(not different, f"{phase}, {len(different)} of {len(native)} differ:\n" + "\n".join(different))
+
+
+def run_native(t, chosen, limit):
+    m = machine(t, (None, f"{CONSOLE} vltest=thirdparty phases=native set={chosen}"), "native", limit)
+    return results(t, m, "native")
+
+
+def run_vellum(t, chosen, phases, limit):
+    line = f"phases={','.join(phases)} set={chosen}"
+    m = machine(t, (linux_image(["thirdparty"], kernel="full", cmdline=line), None), "vellum", limit)
+    return {phase: results(t, m, phase) for phase in phases}
+
+
+@test("thirdparty-quick", shows="I1 I2 I3 M5 M9", needs="vellum full initrd-test thirdparty", limit=300, slow=True)
+def quick(t):
+    """The kernel's selftests for x86, signals, ptrace, futexes and timers and some of stress-ng give the same
+    result per test natively, in passthrough, virtualized and after 100 switches, on the distribution-like kernel."""
+    native = run_native(t, "quick", 120)
+    t.check(len(native) >= 75, f"{len(native)} programs ran natively")
+    for phase, found in run_vellum(t, "quick", UNDER_VELLUM, 280).items():
+        compare(t, native, found, phase)
