@@ -68,11 +68,6 @@ static bool takes_espfix(struct vcpu *v, const struct return_site *site)
 }
 
 /*
- * SWAPGS and, where it is the last step before user mode, the return behind it in one: an IRETQ of
- * the guest must not run by itself, since a user's sigreturn frame may name Vellum's own selector
- * for guest-kernel code, with which it would succeed silently (S7).
- */
-/*
  * STI holds interrupts off for one more instruction. Kernels rely on it before HLT: an interrupt
  * that is delivered between the two would be slept over. So HLT is done together with its STI.
  */
@@ -92,6 +87,12 @@ static void set_interrupt_flag(struct vcpu *v, const struct insn *i)
 		halt(v, &(struct insn){.op = INSN_MWAIT, .length = sizeof(mwait)});
 }
 
+/*
+ * SWAPGS and, where it is the last step before user mode, the return behind it in one: an IRETQ of
+ * the guest must not run by itself, since a user's sigreturn frame may name Vellum's own selector
+ * for guest-kernel code, with which it would succeed silently (S7). Where more stands between the
+ * two, RFLAGS.NT makes the IRETQ trap (vcpu_to_real_view()).
+ */
 static void swap_gs(struct vcpu *v, const struct insn *i)
 {
 	u64 active = rdmsr(MSR_GS_BASE);
@@ -99,6 +100,7 @@ static void swap_gs(struct vcpu *v, const struct insn *i)
 
 	wrmsr(MSR_GS_BASE, v->kernel_gs_base);
 	v->kernel_gs_base = active;
+	v->gs_user = !v->gs_user;
 	emulate_done(v, i);
 	if (!find_return(v, v->frame->rip, &site) || site.effects || takes_espfix(v, &site))
 		return;

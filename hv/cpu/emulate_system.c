@@ -29,10 +29,13 @@ static bool write_guest_cr0(struct vcpu *v, u64 value)
 	return true;
 }
 
-/* Bits that make a difference to user code are real; paging bits are the shadow's. */
+/*
+ * Bits that make a difference to user code are real; paging bits are the shadow's. PVI is not: at
+ * ring 3, CLI and STI of the guest kernel would change VIF by it instead of coming here.
+ */
 #define CR4_REAL                                                                                   \
-	((u64)1 << 0 | (u64)1 << 1 | (u64)1 << 2 | (u64)1 << 3 | (u64)1 << 8 | (u64)1 << 9 |       \
-	 (u64)1 << 10 | (u64)1 << 11 | (u64)1 << 16 | (u64)1 << 18)
+	((u64)1 << 0 | (u64)1 << 2 | (u64)1 << 3 | (u64)1 << 8 | (u64)1 << 9 | (u64)1 << 10 |      \
+	 (u64)1 << 11 | (u64)1 << 16 | (u64)1 << 18)
 
 static bool write_guest_cr4(struct vcpu *v, u64 value)
 {

@@ -276,6 +276,8 @@ enum decode_mode segments_code_mode(u16 cs, u64 *base)
 
 void segments_set_cpl(struct vcpu *v, u8 cpl)
 {
+	if (v->cpl == 3 && cpl == 0)
+		v->gs_user = true;
 	v->cpl = cpl;
 	real.gdt[REAL_GUEST_CS / 8] = cpl == 0 ? DESC_CODE64 | DESC_DPL3 : 0;
 	real.gdt[REAL_GUEST_SS / 8] = cpl == 0 ? DESC_DATA | DESC_DPL3 : 0;
@@ -320,6 +322,11 @@ void segments_mirror_gates(struct vcpu *v)
 			guest_read(v, v->idt.base + offset, &gate, sizeof(gate), 0, &fault);
 		real.idt[mirrored[i]].type = (u8)(GATE_INTERRUPT | (gate.type & GATE_DPL3));
 	}
+}
+
+bool segments_gate_is_open(u8 vector)
+{
+	return (real.idt[vector].type & GATE_DPL3) == GATE_DPL3;
 }
 
 static void load_code_segment(u64 selector)

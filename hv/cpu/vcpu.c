@@ -12,11 +12,13 @@
 #include "cpu/ports.h"
 #include "hypercall/guest_call.h"
 #include "lib/log.h"
+#include "lib/string.h"
 #include "mem/layout.h"
 #include "mem/pagetable.h"
 #include "p2m/p2m.h"
 
 #define FIRST_EXTERNAL 32
+#define VECTOR_INT80   0x80
 
 struct vcpu *current_vcpu(void)
 {
@@ -171,11 +173,34 @@ bool vcpu_note_interrupt(struct vcpu *v, u8 vector)
 	return !is_exception;
 }
 
+/*
+ * INT 0x80, whose gate may be open to ring 3, is no interrupt that waits for IF. Nothing but the
+ * code tells the two apart.
+ */
+static bool is_int80(struct vcpu *v)
+{
+	static const u8 int80[2] = {0xcd, VECTOR_INT80};
+	struct exception fault;
+	u8 before[sizeof(int80)];
+	u64 base = 0;
+
+	if (v->frame->vector != VECTOR_INT80 || !segments_gate_is_open(VECTOR_INT80))
+		return false;
+	if (v->cpl == 3)
+		segments_code_mode((u16)v->frame->cs, &base);
+	return guest_read(v, base + v->frame->rip - sizeof(before), before, sizeof(before),
+			  v->cpl == 3 ? PF_FETCH | PF_USER : PF_FETCH, &fault) &&
+	       memcmp(before, int80, sizeof(before)) == 0;
+}
+
 static void dispatch(struct vcpu *v, u64 va)
 {
 	u64 vector = v->frame->vector;
 
-	if (vector < EXIT_VECTOR_SYSCALL && vcpu_note_interrupt(v, (u8)vector)) {
+	if (is_int80(v)) {
+		v->exits[EXIT_REFLECTED]++;
+		deliver(v, (struct exception){.vector = VECTOR_INT80}, EVENT_SOFTWARE);
+	} else if (vector < EXIT_VECTOR_SYSCALL && vcpu_note_interrupt(v, (u8)vector)) {
 		v->exits[EXIT_INTERRUPT]++;
 	} else if (vector < FIRST_EXTERNAL) {
 		exception(v, va);
@@ -193,6 +218,10 @@ static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 	const struct vl_vcpu_info *info = v->domain->vcpu_info;
 
 	v->frame = f;
+	if (v->nt_guard) {
+		f->rflags &= ~RFLAGS_NT;
+		f->rflags |= v->nt ? RFLAGS_NT : 0;
+	}
 	if (info != NULL && v->cpl == 0)
 		v->iflag = (info->flags & RFLAGS_IF) != 0;
 	/* With `iopl3` the guest kernel's real IF is its own. */
@@ -239,6 +268,11 @@ void vcpu_to_real_view(struct vcpu *v, struct trap_frame *f)
 		if (v->ac_hidden)
 			f->rflags &= ~RFLAGS_AC;
 	}
+	/* With NT, any IRET of the guest's is #GP, and comes here. */
+	v->nt_guard = v->cpl == 0 && v->gs_user;
+	v->nt = (f->rflags & RFLAGS_NT) != 0;
+	if (v->nt_guard)
+		f->rflags |= RFLAGS_NT;
 }
 
 void vcpu_flush(struct vcpu *v)

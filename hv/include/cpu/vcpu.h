@@ -43,6 +43,9 @@ struct vcpu {
 	bool ac_hidden; /* a #AC hit the guest kernel: RFLAGS.AC is set, the real one clear, until
 			   it clears it */
 	bool iopl3;     /* debugging aid: the guest kernel runs at IOPL 3, its real IF is its own */
+	bool gs_user;   /* the active GS base is a user's, as far as SWAPGS tells (S7) */
+	bool nt_guard;  /* so the real RFLAGS.NT is set, and the guest's is in `nt` */
+	bool nt;
 	bool debug_pending; /* a #DB of the guest that hit Vellum's entry */
 	bool step_pending;  /* and TF was set, which Vellum's entry cleared */
 	ma_t stack16;       /* frame of vcpu_resume16(), once it was needed */
@@ -207,10 +210,16 @@ enum decode_mode segments_code_mode(u16 cs, u64 *base);
 /** Whether `ss` is a mirrored ring-3 data segment with 16-bit stack pointer. */
 bool segments_is_stack16(u16 ss);
 
+/** Whether INT `vector` of ring 3 reaches its gate; vectors that are no exceptions. */
+bool segments_gate_is_open(u8 vector);
+
 /** The guest's SYSENTER_CS changed. */
 void segments_update_sysenter(const struct vcpu *v);
 
-/** Virtual CPL changed: hide or show the selectors that go with it. */
+/**
+ * Virtual CPL changed: hide or show the selectors that go with it. From 3 to 0 the active GS base
+ * is the user's, whatever it was before.
+ */
 void segments_set_cpl(struct vcpu *v, u8 cpl);
 
 /** Gates 3, 4 and 0x80 get the DPL that the guest's IDT gives them. */

@@ -19,6 +19,7 @@
 #define CR0_AM ((u64)1 << 18)
 #define CR0_PG ((u64)1 << 31)
 
+#define CR4_PVI   ((u64)1 << 1)
 #define CR4_PAE   ((u64)1 << 5)
 #define CR4_PGE   ((u64)1 << 7)
 #define CR4_LA57  ((u64)1 << 12)
@@ -28,6 +29,8 @@
 #define CR4_SMEP  ((u64)1 << 20)
 #define CR4_SMAP  ((u64)1 << 21)
 #define CR4_PKE   ((u64)1 << 22)
+
+#define DR6_BS ((u64)1 << 14)
 
 #define MSR_SYSENTER_CS    0x174u
 #define MSR_SYSENTER_ESP   0x175u
@@ -151,10 +154,12 @@ DEFINE_READ(read_cr0, "mov %%cr0, %0")
 DEFINE_READ(read_cr2, "mov %%cr2, %0")
 DEFINE_READ(read_cr3, "mov %%cr3, %0")
 DEFINE_READ(read_cr4, "mov %%cr4, %0")
+DEFINE_READ(read_dr6, "mov %%db6, %0")
 DEFINE_WRITE(write_cr0, "mov %0, %%cr0")
 DEFINE_WRITE(write_cr2, "mov %0, %%cr2")
 DEFINE_WRITE(write_cr3, "mov %0, %%cr3")
 DEFINE_WRITE(write_cr4, "mov %0, %%cr4")
+DEFINE_WRITE(write_dr6, "mov %0, %%db6")
 #undef DEFINE_READ
 #undef DEFINE_WRITE
 
