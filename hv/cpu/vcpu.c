@@ -61,7 +61,7 @@ struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit)
 		.smep = (v->cr4 & CR4_SMEP) != 0,
 		.smap = (v->cr4 & CR4_SMAP) != 0 && !ac,
 		.keys = (v->cr4 & CR4_PKE) != 0,
-		.pkru = (v->cr4 & CR4_PKE) != 0 ? read_pkru() : 0,
+		.pkru = keys_pkru(v),
 		.physical_bits = physical_bits(),
 	};
 }
@@ -100,6 +100,8 @@ static void page_fault(struct vcpu *v, u64 va)
 	fault = vcpu_translate(v, &mode, va, access, &t);
 	if (fault == 0) {
 		v->exits[EXIT_HIDDEN_FAULT]++;
+		if (v->cpl == 0 && (v->frame->error & PF_KEY))
+			keys_turn_off(v);
 		v->debug_pending = false; /* the instruction runs again, and hits again */
 		shadow_fill(&v->shadow, view, &mode, &p2m, va, &t);
 		return;
@@ -148,6 +150,8 @@ static void exception(struct vcpu *v, u64 va)
 				   vector == VECTOR_NP || vector == 12)) {
 		if (vector == VECTOR_UD && guest_call(v)) {
 			v->exits[EXIT_HYPERCALL]++;
+		} else if (vector == VECTOR_UD && keys_emulate(v)) {
+			v->exits[EXIT_EMULATED]++;
 		} else if (emulate(v)) {
 			v->exits[EXIT_EMULATED]++;
 		} else {
@@ -268,6 +272,8 @@ void vcpu_to_real_view(struct vcpu *v, struct trap_frame *f)
 		if (v->ac_hidden)
 			f->rflags &= ~RFLAGS_AC;
 	}
+	if (v->cpl == 3 && v->keys_off)
+		keys_turn_on(v);
 	/* With NT, any IRET of the guest's is #GP, and comes here. */
 	v->nt_guard = v->cpl == 0 && v->gs_user;
 	v->nt = (f->rflags & RFLAGS_NT) != 0;
@@ -289,12 +295,30 @@ void vcpu_load_root(struct vcpu *v)
 		write_cr3(root);
 }
 
+/*
+ * The guest sent itself where no processor goes, by a gate or a far return whose RIP is not
+ * canonical: the frame that could not be resumed is what RSP points to, and gets the fault.
+ */
+static bool resume_failed(struct vcpu *v, struct trap_frame *frame)
+{
+	const u64 *unresumed = (const u64 *)frame->rsp;
+	u8 vector = (u8)frame->vector;
+
+	memcpy(&frame->rip, unresumed, 5 * sizeof(u64));
+	to_guest_view(v, frame);
+	deliver_fault(v, vector, 0);
+	vcpu_to_real_view(v, frame);
+	vcpu_load_root(v);
+	frame->vector = 0;
+	return true;
+}
+
 bool vcpu_return_failed(struct vcpu *v, struct trap_frame *frame)
 {
 	const struct trap_frame *before = &v->before_return;
 
 	if (!v->returning)
-		return false;
+		return resume_failed(v, frame);
 	v->returning = false;
 	/* The general registers are the guest's already: all were restored before the IRETQ. */
 	frame->rip = before->rip;

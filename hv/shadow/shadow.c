@@ -126,8 +126,16 @@ void shadow_invalidate(struct shadow *s, u64 va)
 static u64 leaf_flags(enum shadow_view view, const struct paging_mode *mode,
 		      const struct translation *t)
 {
-	u64 flags = PTE_P | PTE_U | PTE_A | t->cache | (u64)t->key << PTE_KEY_SHIFT;
+	u64 flags = PTE_P | PTE_U | PTE_A | t->cache;
 	bool writable = t->writable || (view == SHADOW_KERNEL && !mode->wp);
+
+	/* Supervisor pages have no key; and in the kernel view the processor may not be asked. */
+	if (t->user) {
+		flags |= (u64)t->key << PTE_KEY_SHIFT;
+		if (view == SHADOW_KERNEL && mode->keys && mode->wp &&
+		    (mode->pkru >> (2 * t->key) & 2))
+			writable = false;
+	}
 
 	if (writable && t->dirty)
 		flags |= PTE_W | PTE_D;

@@ -46,6 +46,7 @@ struct vcpu {
 	bool gs_user;   /* the active GS base is a user's, as far as SWAPGS tells (S7) */
 	bool nt_guard;  /* so the real RFLAGS.NT is set, and the guest's is in `nt` */
 	bool nt;
+	bool keys_off; /* real CR4.PKE is clear and the guest's set: until ring 3, see cpu/keys.c */
 	bool debug_pending; /* a #DB of the guest that hit Vellum's entry */
 	bool step_pending;  /* and TF was set, which Vellum's entry cleared */
 	ma_t stack16;       /* frame of vcpu_resume16(), once it was needed */
@@ -99,9 +100,10 @@ bool vcpu_note_interrupt(struct vcpu *v, u8 vector);
 bool vcpu_interrupt_waits(const struct vcpu *v);
 
 /**
- * The real IRETQ that carries out the guest's IRET to ring 3 faulted: only the processor knows all
- * its checks. Puts the guest back to its IRET with that fault, in `frame`, which is then resumed;
- * false if no IRET of the guest was under way.
+ * Vellum's IRETQ to the guest faulted. If it carried out the guest's IRET to ring 3, only the
+ * processor knows all its checks: the guest is put back to its IRET with that fault. If not, the
+ * guest's RIP cannot be loaded, and the fault is there. Either is in `frame`, to be resumed; false:
+ * neither (Vellum's own error).
  */
 bool vcpu_return_failed(struct vcpu *v, struct trap_frame *frame);
 
@@ -239,6 +241,20 @@ void emulate_iret(struct vcpu *v, u8 size);
 
 /** Whether IRET's checks (SDM) pass for these selectors and RIP; else *fault. */
 bool iret_allowed(struct vcpu *v, u16 cs, u16 ss, u64 rip, struct exception *fault);
+
+/* --- cpu/keys.c: protection keys; `keys_off` must be false when the guest reaches ring 3 --- */
+
+/** The guest's PKRU as far as it has an effect: 0 without CR4.PKE. */
+u32 keys_pkru(const struct vcpu *v);
+
+/** The hardware applied a key to a page of the guest kernel: no keys until keys_turn_on(). */
+void keys_turn_off(struct vcpu *v);
+
+/** Before the return to ring 3, if `keys_off`. */
+void keys_turn_on(struct vcpu *v);
+
+/** RDPKRU and WRPKRU of the guest kernel, which are #UD while `keys_off`; false: something else. */
+bool keys_emulate(struct vcpu *v);
 
 /* --- cpu/resume16.c --- */
 

@@ -24,6 +24,7 @@
 #define CR4_PGE   ((u64)1 << 7)
 #define CR4_LA57  ((u64)1 << 12)
 #define CR4_DE    ((u64)1 << 3)
+#define CR4_PCE   ((u64)1 << 8)
 #define CR4_UMIP  ((u64)1 << 11)
 #define CR4_PCIDE ((u64)1 << 17)
 #define CR4_SMEP  ((u64)1 << 20)
@@ -114,6 +115,9 @@ static inline void wrmsr(u32 msr, u64 value)
  */
 bool rdmsr_safe(u32 msr, u64 *value);
 bool wrmsr_safe(u32 msr, u64 value);
+bool write_cr0_safe(u64 value);
+bool write_cr4_safe(u64 value);
+bool xsetbv_safe(u32 index, u64 value);
 
 static inline u64 rdtsc(void)
 {
@@ -170,6 +174,11 @@ static inline u32 read_pkru(void)
 
 	__asm__ volatile("rdpkru" : "=a"(low) : "c"(0) : "edx");
 	return low;
+}
+
+static inline void write_pkru(u32 value)
+{
+	__asm__ volatile("wrpkru" : : "a"(value), "c"(0), "d"(0) : "memory");
 }
 
 static inline void lgdt(const struct table_register *r)

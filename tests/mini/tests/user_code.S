@@ -84,3 +84,18 @@ user_\name\()_end:
 	jb 1b
 	int $VECTOR_GATE
 	program_end spin
+
+/* PKRU = EAX, and then nothing, or a write to (RDI). */
+	program set_pkru
+	xor %ecx, %ecx
+	xor %edx, %edx
+	wrpkru
+	int $VECTOR_GATE
+	program_end set_pkru
+	program pkru_then_write
+	xor %ecx, %ecx
+	xor %edx, %edx
+	wrpkru
+	mov %rax, (%rdi)
+	int $VECTOR_GATE
+	program_end pkru_then_write
