@@ -314,8 +314,10 @@ static void invalidate(struct vcpu *v, const struct insn *i)
 {
 	u64 va = operand_address(v, i);
 
-	shadow_invalidate(&v->shadow, va);
-	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+	if (shadow_invalidate(&v->shadow, va))
+		write_cr3(read_cr3());
+	else
+		__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 	emulate_done(v, i);
 }
 

@@ -82,6 +82,7 @@ static void free_below(struct shadow *s, u64 *table, u32 level)
 void shadow_flush(struct shadow *s)
 {
 	s->flushes++;
+	s->splintered = false;
 	for (u32 view = 0; view < SHADOW_VIEWS; view++)
 		free_below(s, direct(s->root[view]), 4);
 }
@@ -111,14 +112,19 @@ static u64 *lookup(struct shadow *s, enum shadow_view view, u64 va, u32 *level)
 	}
 }
 
-void shadow_invalidate(struct shadow *s, u64 va)
+bool shadow_invalidate(struct shadow *s, u64 va)
 {
 	u32 level;
 
 	if (is_own_slot(level_index(va, 4)))
-		return;
+		return false;
+	if (s->splintered) {
+		shadow_flush(s);
+		return true;
+	}
 	for (u32 view = 0; view < SHADOW_VIEWS; view++)
 		*lookup(s, view, va, &level) = 0;
+	return false;
 }
 
 /* The leaf's flags in this view; W only once the guest's D bit is set, so that the first write
@@ -208,11 +214,14 @@ void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mo
 		flags |= PTE_PS;
 	}
 	s->fills++;
+	if (level < t->level)
+		s->splintered = true;
 	if (try_fill(s, view, va, level, ma.v | flags))
 		return;
 	s->evictions++;
 	shadow_flush(s);
 	write_cr3(read_cr3());
+	s->splintered = level < t->level;
 	if (!try_fill(s, view, va, level, ma.v | flags))
 		panic("no shadow memory after a flush");
 }

@@ -7,23 +7,23 @@ they print, so the two runs are always of the same emulator.
 import images
 from bochs import Bochs
 from guest import check_tap
-from qemu import Qemu
-from registry import add
+from qemu import CPU, Qemu
+from registry import add, test
 
 
-def observations(t, emulator, line, seconds):
+def observations(t, emulator, line, seconds, **kw):
     name = f"{emulator}-{'virtualized' if 'virtualized' in line else 'bare'}"
     image = images.vellum(("mini", line))
-    m = Qemu(t, image, name=name) if emulator == "qemu" else Bochs(t, image, name=name)
+    m = Qemu(t, image, name=name, **kw) if emulator == "qemu" else Bochs(t, image, name=name, **kw)
     ending = m.wait(seconds)
     check_tap(t, m)
     t.equal(ending, "exit-16" if emulator == "qemu" else "shutdown-port", "how the run ended")
     return [line for line in m.console.lines() if line.startswith("= ")]
 
 
-def compare(t, emulator, line, seconds, ignore):
-    bare = observations(t, emulator, line, seconds)
-    virtual = observations(t, emulator, f"virtualized {line}", seconds)
+def compare(t, emulator, line, seconds, ignore=(), **kw):
+    bare = observations(t, emulator, line, seconds, **kw)
+    virtual = observations(t, emulator, f"virtualized {line}", seconds, **kw)
     t.check(bare, "the guest printed what it saw")
     different = [f"{a!r} became {b!r}" for a, b in zip(bare, virtual) if a != b and not a.startswith(ignore)]
     t.check(not different, f"{len(different)} of {len(bare)} lines differ virtualized: {'; '.join(different[:5])}")
@@ -52,3 +52,22 @@ declare("exact-control", "exact_control*", "I2 I4",
         "Each bit of CR0, CR4, EFER and XCR0, and odd values of MSRs, are taken, refused and shown as on the bare CPU.",
         # QEMU's bare CPU hangs on bits of CR4 that it lacks, and takes MSRs that are no addresses.
         words={"qemu": "cr4_bits=550fdc canonical"})
+
+
+@test("exact-paging-qemu", shows="M5 M6 I2", needs="vellum mini", limit=260)
+def paging_qemu(t):
+    """Page-table entries by brute force (each bit of each level, two levels at a time, SMEP, SMAP, WP, keys; read,
+    write, execute; kernel and user): faults, error codes, CR2, A and D bits are those of the bare CPU. QEMU."""
+    compare(t, "qemu", "test=exact_paging", 120, cpu="max,la57=off,erms=off")
+
+
+@test("exact-paging-qemu-old", shows="M5 M6 I2", needs="vellum mini", limit=260)
+def paging_qemu_old(t):
+    """The same on a CPU without NX, 1 GiB pages, SMEP and keys."""
+    compare(t, "qemu", "test=exact_paging", 120, cpu=CPU + ",nx=off,pdpe1gb=off,smep=off,pku=off")
+
+
+@test("exact-paging-bochs", shows="M5 M6 I2", needs="vellum mini", limit=500, slow=True)
+def paging_bochs(t):
+    """The same in Bochs with SMEP and SMAP, of two levels each fifth combination."""
+    compare(t, "bochs", "test=exact_paging every=5", 400, model="broadwell_ult")

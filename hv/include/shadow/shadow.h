@@ -32,6 +32,7 @@ struct shadow {
 	u64 fills;
 	u64 flushes;
 	u64 evictions;
+	bool splintered; /* a guest's large page is in smaller pieces here, since the last flush */
 };
 
 /** Counters and bound are reset, both roots made with Vellum's own slots. -VL_ENOMEM or 0. */
@@ -47,8 +48,9 @@ void shadow_destroy(struct shadow *s);
 void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
 		 const struct shadow_p2m *p2m, u64 va, const struct translation *t);
 
-/** Drop the translation of one page (INVLPG), or all (CR3 load). The caller flushes the TLB. */
-void shadow_invalidate(struct shadow *s, u64 va);
+/** Drop the translation of one page (INVLPG), or all (CR3 load). The caller flushes the TLB; all of
+ * it if the former answers that it had to drop more than the one translation. */
+bool shadow_invalidate(struct shadow *s, u64 va);
 void shadow_flush(struct shadow *s);
 
 /**

@@ -11,6 +11,10 @@
 #include "mini/tests/keys.h"
 #include "mini/tests/user_program.h"
 
+#define XCR0_PKRU_BIT 9
+#define CPUID_1_XSAVE (1u << 26)
+#define CR4_OSXSAVE   0x40000u
+
 #define DENY_ALL   0x55555555u
 #define DENY_KEY_0 1u
 #define READ_KEY_0 2u /* and not write */
@@ -56,6 +60,31 @@ TEST(keys_user_denies_itself, "M5 I1 I2")
 		      values[i]);
 	}
 	done(&p);
+}
+
+/* What a kernel saves of its user: PKRU, and the register's part of an XSAVE area. */
+TEST(keys_user_is_saved_exactly, "I1 I2")
+{
+	static u8 area[4096] __attribute__((aligned(64)));
+	u64 cr4 = read_cr4();
+	struct user_program p;
+	u32 low, offset;
+
+	need_keys();
+	if (!(cpuid(1).ecx & CPUID_1_XSAVE))
+		test_skip("the CPU has no XSAVE");
+	asm volatile("cpuid" : "=b"(offset), "=a"(low) : "a"(0xd), "c"(XCR0_PKRU_BIT) : "edx");
+	write_cr4(read_cr4() | CR4_OSXSAVE | CR4_OSFXSR);
+	asm volatile("xsetbv" ::"c"(0), "a"(1 | 1u << XCR0_PKRU_BIT), "d"(0) : "memory");
+	USER_PROGRAM_LOAD(&p, set_pkru);
+	set_in_user(&p, DENY_ALL);
+	asm volatile("xsave %0" : "+m"(area) : "a"(1u << XCR0_PKRU_BIT), "d"(0) : "memory");
+	CHECK(*(u32 *)(area + offset) == DENY_ALL, "XSAVE stored %#x", *(u32 *)(area + offset));
+	CHECK(read_pkru() == DENY_ALL, "RDPKRU read %#x", read_pkru());
+	write_pkru(0);
+	asm volatile("xsetbv" ::"c"(0), "a"(1), "d"(0) : "memory");
+	done(&p);
+	write_cr4(cr4);
 }
 
 TEST(keys_user_faults, "M5 I2")

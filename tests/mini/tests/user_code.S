@@ -41,6 +41,18 @@ user_\name\()_end:
 	int $VECTOR_GATE
 	program_end write
 
+/* EAX: 0 read (RDI), 1 write it, 2 jump there; then the gate. */
+	program access
+	cmp $1, %eax
+	ja 2f
+	je 1f
+	movb (%rdi), %al
+	int $VECTOR_GATE
+1:	movb %al, (%rdi)
+	int $VECTOR_GATE
+2:	jmp *%rdi
+	program_end access
+
 	program jump
 	jmp *%rdi
 	program_end jump
