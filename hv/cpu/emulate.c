@@ -173,8 +173,25 @@ static void far_return(struct vcpu *v, const struct insn *i)
 
 static void software_interrupt(struct vcpu *v, const struct insn *i)
 {
-	emulate_done(v, i);
-	deliver(v, (struct exception){.vector = (u8)i->imm}, EVENT_SOFTWARE);
+	deliver_software(v, (u8)i->imm, i->length);
+}
+
+bool emulate_user_int(struct vcpu *v)
+{
+	struct exception fault;
+	struct insn i;
+	u8 bytes[INSN_MAX_LENGTH];
+	size_t n = sizeof(bytes);
+	u64 base;
+	enum decode_mode mode = segments_code_mode((u16)v->frame->cs, &base);
+
+	/* It may stand at the end of a page. */
+	while (n > 0 && !guest_read(v, base + v->frame->rip, bytes, n, PF_FETCH | PF_USER, &fault))
+		n--;
+	if (decode(bytes, n, mode, &i) != 0 || i.op != INSN_INT || !gate_is_for_users(v, (u8)i.imm))
+		return false;
+	deliver_software(v, (u8)i.imm, i.length);
+	return true;
 }
 
 static bool emulate_flow(struct vcpu *v, const struct insn *i)

@@ -139,6 +139,7 @@ bool segments_mirror(struct vcpu *v)
 
 	if (entries > REAL_CODE / 8)
 		return false;
+	v->gate_cs = 0;
 	memset(real.gdt, 0, sizeof(real.gdt));
 	memset(real.gdt_code, 0, sizeof(real.gdt_code));
 	if (entries > 0 &&

@@ -156,6 +156,30 @@ static bool is_code64(struct vcpu *v, u16 cs)
 	return read_descriptor(v, cs, &d) && (d.raw & DESCRIPTOR_L);
 }
 
+bool gate_selector_allowed(struct vcpu *v, u16 selector, u32 external, struct exception *fault)
+{
+	struct descriptor d;
+
+	if ((selector & ~3) == v->gate_cs && v->gate_cs != 0)
+		return true;
+	*fault = selector_fault(VECTOR_GP, selector);
+	fault->error |= external;
+	if ((selector & ~3) == 0 || !read_descriptor(v, selector, &d)) {
+		if ((selector & ~3) != 0 && d.fault.vector == VECTOR_PF)
+			*fault = d.fault;
+		return false;
+	}
+	if ((d.raw & (DESCRIPTOR_S | DESCRIPTOR_CODE | DESCRIPTOR_L)) !=
+		    (DESCRIPTOR_S | DESCRIPTOR_CODE | DESCRIPTOR_L) ||
+	    (d.raw & DESCRIPTOR_D) || (d.raw >> 45 & 3) != 0)
+		return false;
+	fault->vector = VECTOR_NP;
+	if (!(d.raw & DESCRIPTOR_P))
+		return false;
+	v->gate_cs = selector & 0xfffc;
+	return true;
+}
+
 static bool check_stack(struct vcpu *v, u16 cs, u16 ss, struct exception *fault)
 {
 	struct descriptor d;

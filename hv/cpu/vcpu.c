@@ -19,6 +19,8 @@
 
 #define FIRST_EXTERNAL 32
 #define VECTOR_INT80   0x80
+#define INT80_LENGTH   2
+#define ERROR_IDT      3u /* of #GP: EXT and IDT; INT n sets the latter alone */
 
 struct vcpu *current_vcpu(void)
 {
@@ -160,6 +162,9 @@ static void exception(struct vcpu *v, u64 va)
 	} else if (v->cpl == 3 && vector == VECTOR_GP && v->frame->error == 0 &&
 		   ports_emulate_user(v)) {
 		v->exits[EXIT_EMULATED]++;
+	} else if (v->cpl == 3 && vector == VECTOR_GP && (v->frame->error & ERROR_IDT) == 2 &&
+		   emulate_user_int(v)) {
+		v->exits[EXIT_EMULATED]++;
 	} else {
 		reflect(v);
 	}
@@ -203,7 +208,8 @@ static void dispatch(struct vcpu *v, u64 va)
 
 	if (is_int80(v)) {
 		v->exits[EXIT_REFLECTED]++;
-		deliver(v, (struct exception){.vector = VECTOR_INT80}, EVENT_SOFTWARE);
+		v->frame->rip -= INT80_LENGTH;
+		deliver_software(v, VECTOR_INT80, INT80_LENGTH);
 	} else if (vector < EXIT_VECTOR_SYSCALL && vcpu_note_interrupt(v, (u8)vector)) {
 		v->exits[EXIT_INTERRUPT]++;
 	} else if (vector < FIRST_EXTERNAL) {

@@ -71,3 +71,12 @@ def paging_qemu_old(t):
 def paging_bochs(t):
     """The same in Bochs with SMEP and SMAP, of two levels each fifth combination."""
     compare(t, "bochs", "test=exact_paging every=5", 400, model="broadwell_ult")
+
+
+declare("exact-gate", "exact_gate", "I2 I4",
+        "IDT gates of any type, with bad selectors, handlers and stacks (Vellum's slots among them) do what they do bare.",
+        words={"qemu": "canonical"},
+        # A stack that is not canonical is #SS(0); QEMU has #GP, Bochs names the old stack's selector.
+        wrong={"qemu": ("= gate stack 0xffff800000000000",),
+               "bochs": ("= gate stack 0x800000000000 ring 3", "= gate stack 0xffff7ffffffff000 ring 3",
+                         "= gate stack 0x8000000000000000 ring 3")})

@@ -54,6 +54,7 @@ struct vcpu {
 	struct trap_frame before_return; /* and that IRET's own rip, cs, rflags, rsp, ss */
 	bool leaving;                    /* this exit ended in devirtualization */
 	u8 iopl;                         /* virtual RFLAGS.IOPL; the real one is 0 */
+	u16 gate_cs;                     /* see gate_selector_allowed() */
 	u16 cs, ss;                      /* the guest's own selectors while cpl is 0 */
 	u16 data[2]; /* DS and ES as they were at ring 0: ring 3 cannot hold DPL 0 ones */
 	u64 cr0, cr2, cr3, cr4, efer;
@@ -164,6 +165,12 @@ enum event_source {
 /** Deliver through the guest's IDT; faults on the way become #DF and then a crash. */
 void deliver(struct vcpu *v, struct exception e, enum event_source source);
 
+/** INT n, of `length` bytes at RIP: a fault in it leaves RIP there. */
+void deliver_software(struct vcpu *v, u8 vector, u8 length);
+
+/** Whether the guest's IDT lets ring 3 use this vector by INT n. */
+bool gate_is_for_users(struct vcpu *v, u8 vector);
+
 /** Deliver the external interrupt that comes first if the guest would take it now. */
 void deliver_pending(struct vcpu *v);
 
@@ -229,6 +236,9 @@ void segments_mirror_gates(struct vcpu *v);
 
 /* --- cpu/emulate.c: privileged instructions --- */
 
+/** A user's INT n whose real gate is closed and the guest's open; false: it is the user's fault. */
+bool emulate_user_int(struct vcpu *v);
+
 /** Emulate the instruction that raised #GP, #UD, #NP or #SS; false: it is the guest's own fault. */
 bool emulate(struct vcpu *v);
 
@@ -238,6 +248,13 @@ void emulate_syscall(struct vcpu *v, u64 target);
 void emulate_sysenter(struct vcpu *v);
 void emulate_sysret(struct vcpu *v, bool to_64bit);
 void emulate_iret(struct vcpu *v, u8 size);
+
+/**
+ * Whether a gate may name this code segment, by the guest's own tables: 64-bit code of ring 0 (a
+ * processor would also run a handler at ring 3). Else *fault, whose error code has `external`. The
+ * last good one is remembered until segments_mirror().
+ */
+bool gate_selector_allowed(struct vcpu *v, u16 selector, u32 external, struct exception *fault);
 
 /** Whether IRET's checks (SDM) pass for these selectors and RIP; else *fault. */
 bool iret_allowed(struct vcpu *v, u16 cs, u16 ss, u64 rip, struct exception *fault);

@@ -111,3 +111,8 @@ user_\name\()_end:
 	mov %rax, (%rdi)
 	int $VECTOR_GATE
 	program_end pkru_then_write
+
+/* A gate that tests make as they like. */
+	program int81
+	int $0x81
+	program_end int81
