@@ -8,6 +8,7 @@
 #include "cpu/vcpu.h"
 
 #include "cpu/percpu.h"
+#include "mem/layout.h"
 
 #define ERROR_EXTERNAL 1u
 #define ERROR_IDT      2u
@@ -16,12 +17,6 @@
 #define GATE_INTERRUPT 0x0eu
 #define GATE_TRAP      0x0fu
 #define GATE_PRESENT   0x80u
-
-/* What the processor pushes, from low addresses to high. */
-struct pushed {
-	u64 error;
-	u64 rip, cs, rflags, rsp, ss;
-};
 
 /* A fault on the way of a delivery. */
 struct outcome {
@@ -82,35 +77,55 @@ static struct outcome new_stack(struct vcpu *v, const struct gate *gate, u64 *rs
 	return o;
 }
 
+/* From high addresses to low, as the processor pushes: so the first word that fails is the one that
+ * it would report. */
+static struct outcome push_words(struct vcpu *v, u64 rsp, const u64 *words, size_t count)
+{
+	struct outcome o = success;
+
+	while (o.ok && count-- > 0)
+		o.ok = guest_write(v, rsp + count * 8, &words[count], 8, 0, &o.fault);
+	if (!o.ok && o.fault.vector == VECTOR_GP)
+		o.fault.vector = VECTOR_SS; /* not canonical */
+	return o;
+}
+
 static struct outcome push_frame(struct vcpu *v, struct exception e, u64 rsp)
 {
 	const struct trap_frame *f = v->frame;
-	struct pushed frame = {
-		.error = e.error,
-		.rip = f->rip,
-		.cs = f->cs,
-		.rflags = f->rflags,
-		.rsp = f->rsp,
-		.ss = f->ss,
-	};
-	size_t skip = e.has_error ? 0 : sizeof(frame.error);
+	const u64 words[] = {e.error, f->rip, f->cs, f->rflags, f->rsp, f->ss};
+	size_t skip = e.has_error ? 0 : 1;
+	size_t count = ARRAY_SIZE(words) - skip;
 	struct outcome o = success;
 
-	o.ok = guest_write(v, rsp, (const u8 *)&frame + skip, sizeof(frame) - skip, 0, &o.fault);
+	if (rsp % PAGE_SIZE + count * 8 > PAGE_SIZE || !is_canonical(rsp))
+		return push_words(v, rsp, words + skip, count);
+	o.ok = guest_write(v, rsp, words + skip, count * 8, 0, &o.fault);
+	if (!o.ok)
+		o.fault.cr2 = rsp + (count - 1) * 8;
 	return o;
 }
 
 static struct outcome try_deliver(struct vcpu *v, struct exception e, enum event_source source)
 {
+	u32 external = source == EVENT_SOFTWARE ? 0 : ERROR_EXTERNAL;
 	struct trap_frame *f = v->frame;
 	struct gate gate;
-	u64 rsp = 0;
+	u64 rsp = 0, offset;
 	struct outcome o = read_gate(v, e, source, &gate);
 
+	if (o.ok)
+		o.ok = gate_selector_allowed(
+			v, gate.selector, source == EVENT_SOFTWARE ? 0 : ERROR_EXTERNAL, &o.fault);
 	if (o.ok)
 		o = new_stack(v, &gate, &rsp);
 	if (!o.ok)
 		return o;
+	offset = gate.offset_low | (u64)gate.offset_middle << 16 | (u64)gate.offset_high << 32;
+	if (!is_canonical(rsp))
+		return failure_of(VECTOR_SS, 0);
+	if (!is_canonical(offset))
+		return failure_of(VECTOR_GP, external);
 	rsp = (rsp & ~(u64)15) - (e.has_error ? 48 : 40);
 	o = push_frame(v, e, rsp);
 	if (!o.ok)
@@ -120,7 +135,7 @@ static struct outcome try_deliver(struct vcpu *v, struct exception e, enum event
 	segments_set_cpl(v, 0);
 	f->rsp = rsp;
 	f->cs = gate.selector & ~3u;
-	f->rip = gate.offset_low | (u64)gate.offset_middle << 16 | (u64)gate.offset_high << 32;
+	f->rip = offset;
 	f->rflags &= ~(RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM);
 	if ((gate.type & GATE_TYPE) == GATE_INTERRUPT)
 		f->rflags &= ~RFLAGS_IF;
@@ -154,6 +169,29 @@ void deliver(struct vcpu *v, struct exception e, enum event_source source)
 static bool any_pending(const struct vcpu *v)
 {
 	return (v->pending[0] | v->pending[1] | v->pending[2] | v->pending[3]) != 0;
+}
+
+void deliver_software(struct vcpu *v, u8 vector, u8 length)
+{
+	struct outcome o;
+
+	v->frame->rip += length;
+	o = try_deliver(v, (struct exception){.vector = vector}, EVENT_SOFTWARE);
+	if (o.ok)
+		return;
+	v->frame->rip -= length;
+	deliver(v, o.fault, EVENT_EXCEPTION);
+}
+
+bool gate_is_for_users(struct vcpu *v, u8 vector)
+{
+	u32 offset = (u32)vector * sizeof(struct gate);
+	struct exception fault;
+	struct gate gate;
+
+	return offset + sizeof(gate) - 1 <= v->idt.limit &&
+	       guest_read(v, v->idt.base + offset, &gate, sizeof(gate), 0, &fault) &&
+	       (gate.type >> 5 & 3) == 3;
 }
 
 static int highest_pending(const struct vcpu *v)

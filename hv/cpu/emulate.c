@@ -90,8 +90,9 @@ static void set_interrupt_flag(struct vcpu *v, const struct insn *i)
 /*
  * SWAPGS and, where it is the last step before user mode, the return behind it in one: an IRETQ of
  * the guest must not run by itself, since a user's sigreturn frame may name Vellum's own selector
- * for guest-kernel code, with which it would succeed silently (S7). What was found is noted for
- * fast.S. Both GS bases are the guest's own.
+ * for guest-kernel code, with which it would succeed silently (S7). Where more stands between the
+ * two, RFLAGS.NT makes the IRETQ trap (vcpu_to_real_view()). What was found is noted for fast.S.
+ * Both GS bases are the guest's own.
  */
 static void swap_gs(struct vcpu *v, const struct insn *i)
 {
@@ -99,6 +100,7 @@ static void swap_gs(struct vcpu *v, const struct insn *i)
 	struct return_site site;
 
 	__asm__ volatile("swapgs" : : : "memory");
+	v->gs_user = !v->gs_user;
 	emulate_done(v, i);
 	if (!find_return(v, v->frame->rip, &site)) {
 		v->sites.plain = rip;
@@ -184,8 +186,25 @@ static void far_return(struct vcpu *v, const struct insn *i)
 
 static void software_interrupt(struct vcpu *v, const struct insn *i)
 {
-	emulate_done(v, i);
-	deliver(v, (struct exception){.vector = (u8)i->imm}, EVENT_SOFTWARE);
+	deliver_software(v, (u8)i->imm, i->length);
+}
+
+bool emulate_user_int(struct vcpu *v)
+{
+	struct exception fault;
+	struct insn i;
+	u8 bytes[INSN_MAX_LENGTH];
+	size_t n = sizeof(bytes);
+	u64 base;
+	enum decode_mode mode = segments_code_mode((u16)v->frame->cs, &base);
+
+	/* It may stand at the end of a page. */
+	while (n > 0 && !guest_read(v, base + v->frame->rip, bytes, n, PF_FETCH | PF_USER, &fault))
+		n--;
+	if (decode(bytes, n, mode, &i) != 0 || i.op != INSN_INT || !gate_is_for_users(v, (u8)i.imm))
+		return false;
+	deliver_software(v, (u8)i.imm, i.length);
+	return true;
 }
 
 static bool emulate_flow(struct vcpu *v, const struct insn *i)

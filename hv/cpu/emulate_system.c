@@ -15,33 +15,73 @@
 #define DESCRIPTOR_P       ((u64)1 << 47)
 #define DESCRIPTOR_BUSY    ((u64)1 << 41)
 
-#define DR7_GD  ((u64)1 << 13)
-#define CR0_FPU (CR0_MP | (u64)1 << 2 | CR0_TS | CR0_NE) /* MP EM TS NE: real = guest's */
+#define DR7_GD ((u64)1 << 13)
 
+/* The real one is the guest's with WP, so the processor itself says which values it takes. */
 static bool write_guest_cr0(struct vcpu *v, u64 value)
 {
 	if (!(value & CR0_PG) || !(value & CR0_PE))
-		return false; /* leaving long mode or paging: not while virtualized */
+		return false; /* leaving paging: #GP in 64-bit code (SDM) */
+	if (!write_cr0_safe(value | CR0_WP))
+		return false;
 	if ((v->cr0 ^ value) & CR0_WP)
 		vcpu_flush(v);
-	v->cr0 = value | CR0_ET;
-	write_cr0((read_cr0() & ~CR0_FPU) | (value & CR0_FPU));
+	v->cr0 = (read_cr0() & ~CR0_WP) | (value & CR0_WP);
 	return true;
 }
 
-/* Bits that make a difference to user code are real; paging bits are the shadow's. */
+/*
+ * Bits that make a difference to user code are real; paging bits are the shadow's. PVI is not: at
+ * ring 3, CLI and STI of the guest kernel would change VIF by it instead of coming here.
+ */
 #define CR4_REAL                                                                                   \
-	((u64)1 << 0 | (u64)1 << 1 | (u64)1 << 2 | (u64)1 << 3 | (u64)1 << 8 | (u64)1 << 9 |       \
-	 (u64)1 << 10 | (u64)1 << 11 | (u64)1 << 16 | (u64)1 << 18)
+	((u64)1 << 0 | (u64)1 << 2 | (u64)1 << 3 | (u64)1 << 8 | (u64)1 << 9 | (u64)1 << 10 |      \
+	 (u64)1 << 11 | (u64)1 << 16 | (u64)1 << 18 | CR4_PKE)
+
+/* Which CPUID bit a bit of CR4 needs (SDM volume 3, section 2.5); a reserved bit needs what no
+ * processor has. */
+static u64 supported_cr4(void)
+{
+	const struct cpuid one = cpuid(1, 0), seven = cpuid(7, 0);
+	const struct {
+		u32 from; /* the CPUID register */
+		u8 cpuid_bit, cr4_bit;
+	} features[] = {
+		{one.edx, 1, 0},     {one.edx, 1, 1},     {one.edx, 4, 2},    {one.edx, 2, 3},
+		{one.edx, 3, 4},     {one.edx, 6, 5},     {one.edx, 7, 6},    {one.edx, 13, 7},
+		{one.edx, 24, 9},    {one.edx, 25, 10},   {seven.ecx, 2, 11}, {one.ecx, 5, 13},
+		{one.ecx, 6, 14},    {seven.ebx, 0, 16},  {one.ecx, 17, 17},  {one.ecx, 26, 18},
+		{seven.ebx, 7, 20},  {seven.ebx, 20, 21}, {seven.ecx, 3, 22}, {seven.ecx, 7, 23},
+		{seven.edx, 20, 23},
+	};
+	static u64 supported;
+
+	if (supported != 0)
+		return supported;
+	supported = CR4_PCE;
+	for (u32 i = 0; i < ARRAY_SIZE(features); i++)
+		if (features[i].from >> features[i].cpuid_bit & 1)
+			supported |= (u64)1 << features[i].cr4_bit;
+	return supported;
+}
 
 static bool write_guest_cr4(struct vcpu *v, u64 value)
 {
+	u64 real = (read_cr4() & ~CR4_REAL) | (value & CR4_REAL);
+
 	if (!(value & CR4_PAE) || (value & CR4_LA57))
 		return false;
 	if ((value & ~v->cr4 & CR4_PCIDE) && (v->cr3 & 0xfff) != 0)
 		return false;
+	/* What is new, for a moment, to hear whether the processor takes it: going back needs it
+	 * all. None of it makes a difference to Vellum's own pages. (Asked first by CPUID, as QEMU
+	 * hangs on what it does not have.) */
+	if ((value & ~v->cr4 & ~supported_cr4()) != 0 ||
+	    ((value & ~v->cr4) != 0 && !write_cr4_safe(real | (value & ~CR4_PCIDE))))
+		return false;
 	v->cr4 = value;
-	write_cr4((read_cr4() & ~CR4_REAL) | (value & CR4_REAL));
+	v->keys_off = false;
+	write_cr4(real);
 	vcpu_flush(v);
 	fast_update(v);
 	return true;
@@ -294,11 +334,10 @@ static void invalidate_pcid(struct vcpu *v, const struct insn *i)
 
 static void set_extended_control(struct vcpu *v, const struct insn *i)
 {
-	__asm__ volatile("xsetbv"
-			 :
-			 : "c"((u32)v->frame->rcx), "a"((u32)v->frame->rax), "d"((u32)v->frame->rdx)
-			 : "memory");
-	emulate_done(v, i);
+	if (xsetbv_safe((u32)v->frame->rcx, (u32)v->frame->rax | v->frame->rdx << 32))
+		emulate_done(v, i);
+	else
+		deliver_fault(v, VECTOR_GP, 0);
 }
 
 /* A user's CR4.TSD is real while the guest kernel runs too, and ring 0 may read the counter. */

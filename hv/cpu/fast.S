@@ -98,10 +98,12 @@ fast_general_protection:
 	je fast_iret
 	cmpq FAST(SWAPGS_SITE), %rax
 	jne leave_rax
-	/* SWAPGS alone: three bytes; the fault's RF is not the next instruction's. */
+	/* SWAPGS alone: three bytes; the fault's RF is not the next instruction's; NT is set while the
+	 * GS base is a user's (S7). */
 	swapgs
 	popq %rax
 	addq $3, 8(%rsp)
+	xorb $0x40, 25(%rsp)
 	andb $0xfe, 26(%rsp)
 	addq $8, %rsp
 	iretq

@@ -8,7 +8,7 @@
  *     code segments are the two that SYSRET knows, and it has no LDT;
  *   - it keeps its interrupt flag in struct vl_vcpu_info;
  *   - its SYSCALL handler begins with SWAPGS, and SYSCALL clears all flags;
- *   - RFLAGS.IOPL is 0, no NMI is being handled, the kernel is not single-stepped.
+ *   - RFLAGS.IOPL is 0, no NMI is being handled, the kernel is not single-stepped and has NT clear.
  */
 #include "cpu/fast.h"
 
@@ -25,7 +25,7 @@ static struct fast *this_fast(void)
 	return &this_cpu()->fast;
 }
 
-void fast_sync(struct vcpu *v)
+void fast_sync(struct vcpu *v, const struct trap_frame *real)
 {
 	struct crossing *c = &this_fast()->crossing;
 
@@ -41,6 +41,12 @@ void fast_sync(struct vcpu *v)
 		c->by_syscall = false;
 	}
 	v->cpl = c->cpl;
+	/* The guest's own NT is clear while they are armed, the real one is the guard of S7. */
+	if (v->armed) {
+		v->gs_user = v->cpl == 0 && (real->rflags & RFLAGS_NT) != 0;
+		v->nt_guard = v->gs_user;
+		v->nt = false;
+	}
 }
 
 static void set_sites(struct fast *f, const struct return_sites *sites)
@@ -56,9 +62,11 @@ void fast_arm(struct vcpu *v)
 {
 	struct fast *f = this_fast();
 	bool common = v->fast && v->iopl == 0 && !v->nmi_blocked && !v->nmi_pending &&
-		      !v->ac_hidden && !v->keys_open &&
-		      (v->cpl == 3 || !(v->frame->rflags & RFLAGS_TF));
+		      !v->ac_hidden && !v->keys_off &&
 
+		      (v->cpl == 3 || !(v->frame->rflags & (RFLAGS_TF | RFLAGS_NT)));
+
+	v->armed = common;
 	f->crossing.cpl = v->cpl;
 	f->crossing.slow = !common || !v->iflag;
 	set_sites(f, common ? &v->sites : &no_sites);

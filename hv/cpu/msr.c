@@ -8,6 +8,7 @@
 
 #include "cpu/fast.h"
 #include "mem/layout.h"
+#include "mem/own_tables.h"
 
 #define MSR_TSC          0x10u
 #define MSR_MPERF        0xe7u
@@ -80,26 +81,49 @@ bool msr_read(struct vcpu *v, u32 msr, u64 *value)
 	return true;
 }
 
+/* The real one is the guest's with SCE, and NXE if there is such a thing: the processor itself says
+ * which values it takes. */
+static bool write_efer(struct vcpu *v, u64 value)
+{
+	u64 own = EFER_SCE | (cpu_has_nx() ? EFER_NXE : 0);
+
+	if (!wrmsr_safe(MSR_EFER, value | own))
+		return false;
+	v->efer = (rdmsr(MSR_EFER) & ~own) | (value & own);
+	vcpu_flush(v);
+	return true;
+}
+
+/* Whether the processor takes the value, and what it makes of it; the real register stays. */
+static bool judged(u32 msr, u64 *value)
+{
+	u64 real = rdmsr(msr);
+	bool ok = wrmsr_safe(msr, *value);
+
+	*value = rdmsr(msr);
+	wrmsr(msr, real);
+	return ok;
+}
+
 bool msr_write(struct vcpu *v, u32 msr, u64 value)
 {
 	u64 *copy = own_copy(v, msr);
 
 	if (is_address(msr) && !is_canonical(value))
 		return false;
-	/* Paging is on, so only SCE and NXE may change. */
-	if (msr == MSR_EFER && ((value ^ v->efer) & ~(EFER_SCE | EFER_NXE)) != 0)
-		return false;
+	if (msr == MSR_EFER)
+		return write_efer(v, value);
 	if (copy == NULL && !passed_on(msr))
 		return false;
 	if (copy == NULL)
 		return wrmsr_safe(msr, value);
+	if (msr != MSR_KERNEL_GS_BASE && !judged(msr, &value))
+		return false;
 	*copy = value;
 	if (msr == MSR_STAR)
 		wrmsr(MSR_STAR, (rdmsr(MSR_STAR) & 0xffffffffffffull) | (value >> 48) << 48);
 	if (msr == MSR_SYSENTER_CS)
 		segments_update_sysenter(v);
-	if (msr == MSR_EFER)
-		vcpu_flush(v);
 	if (msr == MSR_STAR || msr == MSR_LSTAR || msr == MSR_SFMASK)
 		fast_update(v);
 	return true;

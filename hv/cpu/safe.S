@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions that may fault on a guest's account. Each stands between two
- * labels that trap.c knows: a #GP at the first goes on at the second. System V
- * contract: bool rdmsr_safe(EDI msr, RSI value *), bool wrmsr_safe(EDI msr,
- * RSI value).
+ * Instructions that may fault on a guest's account: registers that the
+ * processor may not have, values that it may refuse. Each stands between two
+ * labels that trap.c knows by the table: a #GP at one of them goes on at
+ * safe_failed. System V contracts: bool rdmsr_safe(EDI msr, RSI value *),
+ * bool wrmsr_safe(EDI msr, RSI value), bool write_cr0_safe(RDI value),
+ * bool write_cr4_safe(RDI value), bool xsetbv_safe(EDI index, RSI value).
  */
 	.section .text, "ax"
-	.globl rdmsr_safe, wrmsr_safe, safe_rdmsr, safe_wrmsr, safe_failed
+	.globl rdmsr_safe, wrmsr_safe, write_cr0_safe, write_cr4_safe, xsetbv_safe, safe_failed
 rdmsr_safe:
 	movl %edi, %ecx
 safe_rdmsr:
@@ -27,8 +29,37 @@ safe_wrmsr:
 	movl $1, %eax
 	ret
 
+write_cr0_safe:
+	movl $1, %eax
+safe_cr0:
+	movq %rdi, %cr0
+	ret
+
+write_cr4_safe:
+	movl $1, %eax
+safe_cr4:
+	movq %rdi, %cr4
+	ret
+
+xsetbv_safe:
+	movl %edi, %ecx
+	movl %esi, %eax
+	movq %rsi, %rdx
+	shrq $32, %rdx
+safe_xsetbv:
+	xsetbv
+	movl $1, %eax
+	ret
+
 safe_failed:
 	xorl %eax, %eax
 	ret
+
+	.section .rodata, "a"
+	.balign 8
+	.globl safe_addresses, safe_addresses_end
+safe_addresses:
+	.quad safe_rdmsr, safe_wrmsr, safe_cr0, safe_cr4, safe_xsetbv
+safe_addresses_end:
 
 	.section .note.GNU-stack, "", @progbits

@@ -153,6 +153,7 @@ bool segments_mirror(struct vcpu *v)
 	if (entries > REAL_CODE / 8 ||
 	    !guest_read(v, v->gdt.base, guest_gdt, (size_t)entries * 8, 0, &fault))
 		return false;
+	v->gate_cs = 0;
 	memset(real_tables.gdt, 0, (size_t)max_u64(entries, guest_gdt_entries) * 8);
 	memset(gdt_hides, 0, sizeof(gdt_hides));
 	gdt_mirror.stored = v->domain->features & VL_FEATURE_DESCRIPTORS ? NULL : gdt_stored;
@@ -305,6 +306,8 @@ enum decode_mode segments_code_mode(u16 cs, u64 *base)
 
 void segments_set_cpl(struct vcpu *v, u8 cpl)
 {
+	if (v->cpl == 3 && cpl == 0)
+		v->gs_user = true;
 	v->cpl = cpl;
 	/* Hidden by the access byte, as fast.S does it. */
 	real_tables.gdt[REAL_GUEST_CS / 8] =
@@ -352,6 +355,11 @@ void segments_mirror_gates(struct vcpu *v)
 			guest_read(v, v->idt.base + offset, &gate, sizeof(gate), 0, &fault);
 		real_tables.idt[mirrored[i]].type = (u8)(GATE_INTERRUPT | (gate.type & GATE_DPL3));
 	}
+}
+
+bool segments_gate_is_open(u8 vector)
+{
+	return (real_tables.idt[vector].type & GATE_DPL3) == GATE_DPL3;
 }
 
 int segments_init(struct failure *f)

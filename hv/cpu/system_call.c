@@ -10,7 +10,8 @@
 #include "cpu/percpu.h"
 #include "mem/layout.h"
 
-#define RFLAGS_LOADED ((u64)0x257fd5) /* ID AC RF NT IOPL OF DF IF TF SF ZF AF PF CF */
+/* What IRET and SYSRET take at ring 0: ID VIP VIF AC RF NT IOPL OF DF IF TF SF ZF AF PF CF. */
+#define RFLAGS_LOADED ((u64)0x3d7fd5)
 
 #define DESCRIPTOR_W          ((u64)1 << 41)
 #define DESCRIPTOR_CONFORMING ((u64)1 << 42)
@@ -46,12 +47,26 @@ void emulate_sysenter(struct vcpu *v)
 	segments_set_cpl(v, 0);
 }
 
+/* AMD's processors load any RIP, and the user's next fetch is #GP; the others fault in SYSRET. */
+static bool sysret_checks_rip(void)
+{
+	static enum { UNKNOWN, YES, NO } checks;
+
+	if (checks == UNKNOWN) {
+		u32 vendor = cpuid(0, 0).ebx; /* its first four letters */
+
+		checks = vendor == 0x68747541 || vendor == 0x6f677948 ? NO : YES;
+	}
+	return checks == YES;
+}
+
 void emulate_sysret(struct vcpu *v, bool to_64bit)
 {
 	struct trap_frame *f = v->frame;
 	u16 base = (u16)(v->star >> 48);
+	bool bad_rip = to_64bit && !is_canonical(f->rcx);
 
-	if (to_64bit && !is_canonical(f->rcx)) {
+	if (bad_rip && sysret_checks_rip()) {
 		deliver_fault(v, VECTOR_GP, 0);
 		return;
 	}
@@ -60,6 +75,14 @@ void emulate_sysret(struct vcpu *v, bool to_64bit)
 	f->cs = (u16)((base + (to_64bit ? 16 : 0)) | 3);
 	f->ss = (u16)((base + 8) | 3);
 	segments_set_cpl(v, 3);
+	/* No IRETQ can go there; and unlike IRET, SYSRET with TF traps before the next instruction.
+	 */
+	if (bad_rip) {
+		deliver_fault(v, VECTOR_GP, 0);
+	} else if (f->rflags & RFLAGS_TF) {
+		write_dr6(read_dr6() | DR6_BS);
+		deliver(v, (struct exception){.vector = VECTOR_DB}, EVENT_EXCEPTION);
+	}
 }
 
 static bool pop_frame(struct vcpu *v, u8 size, u64 out[5])
@@ -131,6 +154,30 @@ static bool is_code64(struct vcpu *v, u16 cs)
 	struct descriptor d;
 
 	return read_descriptor(v, cs, &d) && (d.raw & DESCRIPTOR_L);
+}
+
+bool gate_selector_allowed(struct vcpu *v, u16 selector, u32 external, struct exception *fault)
+{
+	struct descriptor d;
+
+	if ((selector & ~3) == v->gate_cs && v->gate_cs != 0)
+		return true;
+	*fault = selector_fault(VECTOR_GP, selector);
+	fault->error |= external;
+	if ((selector & ~3) == 0 || !read_descriptor(v, selector, &d)) {
+		if ((selector & ~3) != 0 && d.fault.vector == VECTOR_PF)
+			*fault = d.fault;
+		return false;
+	}
+	if ((d.raw & (DESCRIPTOR_S | DESCRIPTOR_CODE | DESCRIPTOR_L)) !=
+		    (DESCRIPTOR_S | DESCRIPTOR_CODE | DESCRIPTOR_L) ||
+	    (d.raw & DESCRIPTOR_D) || (d.raw >> 45 & 3) != 0)
+		return false;
+	fault->vector = VECTOR_NP;
+	if (!(d.raw & DESCRIPTOR_P))
+		return false;
+	v->gate_cs = selector & 0xfffc;
+	return true;
 }
 
 static bool check_stack(struct vcpu *v, u16 cs, u16 ss, struct exception *fault)

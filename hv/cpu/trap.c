@@ -10,8 +10,9 @@
 #include "cpu/percpu.h"
 #include "cpu/vcpu.h"
 
-extern const char resume_iretq[];                            /* exceptions.S */
-extern const char safe_rdmsr[], safe_wrmsr[], safe_failed[]; /* safe.S */
+extern const char resume_iretq[];                        /* exceptions.S */
+extern const u64 safe_addresses[], safe_addresses_end[]; /* safe.S */
+extern const char safe_failed[];
 
 static const char *const names[NR_EXCEPTIONS] = {
 	[0] = "divide error (#DE)",
@@ -41,6 +42,14 @@ static bool go_on(struct trap_frame *frame)
 	return false;
 }
 
+static bool is_safe(u64 rip)
+{
+	for (const u64 *a = safe_addresses; a < safe_addresses_end; a++)
+		if (*a == rip)
+			return true;
+	return false;
+}
+
 bool trap(struct trap_frame *frame)
 {
 	struct cpu *cpu = this_cpu();
@@ -51,9 +60,8 @@ bool trap(struct trap_frame *frame)
 		event_note(EVENT_NMI, frame->rip, 0);
 		return true;
 	}
-	/* An MSR that the processor does not have: the guest asked for it, and gets the fault. */
-	if (frame->vector == VECTOR_GP &&
-	    (frame->rip == (u64)safe_rdmsr || frame->rip == (u64)safe_wrmsr)) {
+	/* What the processor does not have or take: the guest asked for it, and gets the fault. */
+	if (frame->vector == VECTOR_GP && is_safe(frame->rip)) {
 		frame->rip = (u64)safe_failed;
 		return go_on(frame);
 	}

@@ -13,11 +13,15 @@
 #include "cpu/ports.h"
 #include "hypercall/guest_call.h"
 #include "lib/log.h"
+#include "lib/string.h"
 #include "mem/layout.h"
 #include "mem/pagetable.h"
 #include "p2m/p2m.h"
 
 #define FIRST_EXTERNAL 32
+#define VECTOR_INT80   0x80
+#define INT80_LENGTH   2
+#define ERROR_IDT      3u /* of #GP: EXT and IDT; INT n sets the latter alone */
 
 struct vcpu *current_vcpu(void)
 {
@@ -49,32 +53,6 @@ static u32 physical_bits(void)
 	return bits;
 }
 
-/* A user may deny itself key 0. Its kernel's pages, which the bare processor does not ask about
- * keys, have that key and are user pages here. */
-static const u32 key0 = 3;
-
-static u32 pkru_of(const struct vcpu *v)
-{
-	u32 real = (v->cr4 & CR4_PKE) != 0 ? read_pkru() : 0;
-
-	return v->keys_open && real == (v->pkru & ~key0) ? v->pkru : real;
-}
-
-/* The guest kernel was refused one of its own pages: allow the key until it returns to its user. */
-static void open_keys(struct vcpu *v)
-{
-	v->pkru = pkru_of(v);
-	v->keys_open = true;
-	write_pkru(v->pkru & ~key0);
-}
-
-/* Unless it has loaded another value since, for another process. */
-static void close_keys(struct vcpu *v)
-{
-	write_pkru(pkru_of(v));
-	v->keys_open = false;
-}
-
 struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit)
 {
 	bool ac = !implicit && (v->frame->rflags & RFLAGS_AC);
@@ -87,7 +65,7 @@ struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit)
 		.smap = (v->cr4 & CR4_SMAP) != 0 && !ac,
 		.pge = (v->cr4 & CR4_PGE) != 0,
 		.keys = (v->cr4 & CR4_PKE) != 0,
-		.pkru = pkru_of(v),
+		.pkru = keys_pkru(v),
 		.physical_bits = physical_bits(),
 	};
 }
@@ -135,10 +113,10 @@ static void page_fault(struct vcpu *v, u64 va)
 	fault = vcpu_translate(v, &mode, va, access, &t);
 	if (fault == 0) {
 		v->exits[EXIT_HIDDEN_FAULT]++;
+		if (v->cpl == 0 && (v->frame->error & PF_KEY))
+			keys_turn_off(v);
 		v->debug_pending = false; /* the instruction runs again, and hits again */
 		shadow_fill(&v->shadow, view, &mode, &p2m, va, &t);
-		if (v->cpl == 0 && (v->frame->error & PF_KEY))
-			open_keys(v);
 		return;
 	}
 	v->exits[EXIT_GUEST_FAULT]++;
@@ -186,6 +164,8 @@ static void exception(struct vcpu *v, u64 va)
 				   vector == VECTOR_NP || vector == 12)) {
 		if (vector == VECTOR_UD && guest_call(v)) {
 			v->exits[EXIT_HYPERCALL]++;
+		} else if (vector == VECTOR_UD && keys_emulate(v)) {
+			v->exits[EXIT_EMULATED]++;
 		} else if (emulate(v)) {
 			v->exits[EXIT_EMULATED]++;
 		} else {
@@ -193,6 +173,9 @@ static void exception(struct vcpu *v, u64 va)
 		}
 	} else if (v->cpl == 3 && vector == VECTOR_GP && v->frame->error == 0 &&
 		   ports_emulate_user(v)) {
+		v->exits[EXIT_EMULATED]++;
+	} else if (v->cpl == 3 && vector == VECTOR_GP && (v->frame->error & ERROR_IDT) == 2 &&
+		   emulate_user_int(v)) {
 		v->exits[EXIT_EMULATED]++;
 	} else {
 		reflect(v);
@@ -211,11 +194,35 @@ bool vcpu_note_interrupt(struct vcpu *v, u8 vector)
 	return !is_exception;
 }
 
+/*
+ * INT 0x80, whose gate may be open to ring 3, is no interrupt that waits for IF. Nothing but the
+ * code tells the two apart.
+ */
+static bool is_int80(struct vcpu *v)
+{
+	static const u8 int80[2] = {0xcd, VECTOR_INT80};
+	struct exception fault;
+	u8 before[sizeof(int80)];
+	u64 base = 0;
+
+	if (v->frame->vector != VECTOR_INT80 || !segments_gate_is_open(VECTOR_INT80))
+		return false;
+	if (v->cpl == 3)
+		segments_code_mode((u16)v->frame->cs, &base);
+	return guest_read(v, base + v->frame->rip - sizeof(before), before, sizeof(before),
+			  v->cpl == 3 ? PF_FETCH | PF_USER : PF_FETCH, &fault) &&
+	       memcmp(before, int80, sizeof(before)) == 0;
+}
+
 static void dispatch(struct vcpu *v, u64 va)
 {
 	u64 vector = v->frame->vector;
 
-	if (vector < EXIT_VECTOR_SYSCALL && vcpu_note_interrupt(v, (u8)vector)) {
+	if (is_int80(v)) {
+		v->exits[EXIT_REFLECTED]++;
+		v->frame->rip -= INT80_LENGTH;
+		deliver_software(v, VECTOR_INT80, INT80_LENGTH);
+	} else if (vector < EXIT_VECTOR_SYSCALL && vcpu_note_interrupt(v, (u8)vector)) {
 		v->exits[EXIT_INTERRUPT]++;
 	} else if (vector < FIRST_EXTERNAL) {
 		exception(v, va);
@@ -233,6 +240,10 @@ static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 	const struct vl_vcpu_info *info = v->domain->vcpu_info;
 
 	v->frame = f;
+	if (v->nt_guard) {
+		f->rflags &= ~RFLAGS_NT;
+		f->rflags |= v->nt ? RFLAGS_NT : 0;
+	}
 	if (info != NULL && v->cpl == 0)
 		v->iflag = (info->flags & RFLAGS_IF) != 0;
 	/* With `iopl3` the guest kernel's real IF is its own. */
@@ -281,6 +292,13 @@ void vcpu_to_real_view(struct vcpu *v, struct trap_frame *f)
 		if (v->ac_hidden)
 			f->rflags &= ~RFLAGS_AC;
 	}
+	if (v->cpl == 3 && v->keys_off)
+		keys_turn_on(v);
+	/* With NT, any IRET of the guest's is #GP, and comes here. */
+	v->nt_guard = v->cpl == 0 && v->gs_user;
+	v->nt = (f->rflags & RFLAGS_NT) != 0;
+	if (v->nt_guard)
+		f->rflags |= RFLAGS_NT;
 }
 
 void vcpu_load_root(struct vcpu *v)
@@ -291,12 +309,30 @@ void vcpu_load_root(struct vcpu *v)
 		write_cr3(root);
 }
 
+/*
+ * The guest sent itself where no processor goes, by a gate or a far return whose RIP is not
+ * canonical: the frame that could not be resumed is what RSP points to, and gets the fault.
+ */
+static bool resume_failed(struct vcpu *v, struct trap_frame *frame)
+{
+	const u64 *unresumed = (const u64 *)frame->rsp;
+	u8 vector = (u8)frame->vector;
+
+	memcpy(&frame->rip, unresumed, 5 * sizeof(u64));
+	to_guest_view(v, frame);
+	deliver_fault(v, vector, 0);
+	vcpu_to_real_view(v, frame);
+	vcpu_load_root(v);
+	frame->vector = 0;
+	return true;
+}
+
 bool vcpu_return_failed(struct vcpu *v, struct trap_frame *frame)
 {
 	const struct trap_frame *before = &v->before_return;
 
 	if (!v->returning)
-		return false;
+		return resume_failed(v, frame);
 	v->returning = false;
 	/* The general registers are the guest's already: all were restored before the IRETQ. */
 	frame->rip = before->rip;
@@ -318,7 +354,7 @@ void vcpu_exit(struct trap_frame *frame)
 	u64 va = read_cr2();
 	struct vcpu *v = current_vcpu();
 
-	fast_sync(v);
+	fast_sync(v, frame);
 	to_guest_view(v, frame);
 	v->returning = false;
 	dispatch(v, va);
@@ -334,8 +370,6 @@ void vcpu_exit(struct trap_frame *frame)
 	deliver_pending(v);
 	if (v->cpl == 3 && !(v->domain->features & VL_FEATURE_DESCRIPTORS))
 		segments_refresh(v);
-	if (v->cpl == 3 && v->keys_open)
-		close_keys(v);
 	if (v->cpl == 3 && this_cpu()->fast.prefill)
 		fast_prefill(v, frame->rip);
 	vcpu_load_root(v);

@@ -304,12 +304,17 @@ bool shadow_invalidate(struct shadow *s, u64 va)
 
 /* --- filling --- */
 
+static bool key_forbids_write(const struct paging_mode *mode, const struct translation *t)
+{
+	return mode->keys && t->user && (mode->pkru >> (2 * t->key) & 2);
+}
+
 /* Whether the user view may have this leaf and the kernel sees the same in it. */
 static bool is_common(enum shadow_view view, const struct paging_mode *mode,
 		      const struct translation *t)
 {
-	return view == SHADOW_USER ||
-	       (view == SHADOW_KERNEL && t->user && (mode->wp || t->writable));
+	return view == SHADOW_USER || (view == SHADOW_KERNEL && t->user &&
+				       (mode->wp || t->writable) && !key_forbids_write(mode, t));
 }
 
 /* The leaf's flags; W only once the guest's D bit is set, so that the first write comes back to
@@ -319,6 +324,9 @@ static u64 leaf_flags(bool common, const struct paging_mode *mode, const struct 
 	u64 flags = PTE_P | PTE_U | PTE_A | t->cache | (u64)t->key << PTE_KEY_SHIFT;
 	bool writable = t->writable || (!common && !mode->wp);
 
+	/* While keys are off (cpu/keys.c) the processor is not asked in the kernel view. */
+	if (!common && mode->wp && key_forbids_write(mode, t))
+		writable = false;
 	if (writable && t->dirty)
 		flags |= PTE_W | PTE_D;
 	if (t->no_execute || (!common && mode->smep && t->user))

@@ -114,7 +114,7 @@ static void switch_over(struct vcpu *v, struct cpu *cpu)
 	ports_enter(v);
 	v->domain->mode = VL_MODE_VIRTUALIZED;
 	v->frame->rax = 0;
-	write_cr4((v->cr4 & ~(CR4_SMAP | CR4_PGE | CR4_PCIDE)) | CR4_PAE);
+	write_cr4((v->cr4 & ~(CR4_SMAP | CR4_PGE | CR4_PCIDE | CR4_PVI)) | CR4_PAE);
 	write_cr0(v->cr0 | CR0_WP);
 	wrmsr(MSR_EFER, v->efer | EFER_SCE | (cpu_has_nx() ? EFER_NXE : 0));
 	write_cr3(shadow_top(&v->shadow, vcpu_view(v)).v);

@@ -80,6 +80,22 @@ void segments_init(void)
 	write_msr(MSR_KERNEL_GS_BASE, 0);
 }
 
+void segments_set_ist(u32 ist, u64 rsp)
+{
+	tss.ist[ist - 1] = rsp;
+}
+
+u64 segments_ist(u32 ist)
+{
+	return tss.ist[ist - 1];
+}
+
+u64 *segments_gdt(u16 *limit)
+{
+	*limit = sizeof(gdt) - 1;
+	return gdt;
+}
+
 void segments_set_kernel_stack(u64 rsp)
 {
 	tss.rsp[0] = rsp;

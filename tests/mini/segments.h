@@ -33,6 +33,13 @@ extern struct cpu_local cpu_local;
 /** Load our own GDT, TSS, segment registers and GS base. */
 void segments_init(void);
 
+/** An entry of the interrupt stack table, 1 .. 7. */
+void segments_set_ist(u32 ist, u64 rsp);
+u64 segments_ist(u32 ist);
+
+/** Our GDT as it is in memory, for tests that load another one; `limit` as for LGDT. */
+u64 *segments_gdt(u16 *limit);
+
 /** The stack on which the CPU delivers what comes from ring 3 (TSS RSP0). */
 void segments_set_kernel_stack(u64 rsp);
 

@@ -12,6 +12,7 @@ struct test {
 	const char *name;
 	const char *rows; /* rows of FEATURES.md that it shows, space-separated */
 	void (*run)(void);
+	bool on_request; /* runs only if the command line names it: `*` alone does not */
 };
 
 /**
@@ -25,11 +26,20 @@ struct test {
  * It passes when it comes to its end. It starts with interrupts off in the kernel's space. Tests
  * run in the order of their names, which begin with what they are about.
  */
-#define TEST(name_, rows_)                                                                         \
+#define TEST(name_, rows_) TEST_ENTRY(name_, rows_, false)
+
+/**
+ * A test that takes long, or whose output is compared with another run's: it prints what it
+ * observes on lines that begin with "= ", which must be the same on the bare CPU and virtualized.
+ * Only for those who ask for it by name.
+ */
+#define TEST_ON_REQUEST(name_, rows_) TEST_ENTRY(name_, rows_, true)
+
+#define TEST_ENTRY(name_, rows_, on_request_)                                                      \
 	static void test_##name_(void);                                                            \
 	static const struct test entry_##name_                                                     \
-		__attribute__((section(".tests." #name_), used, aligned(8))) = {#name_, rows_,     \
-										test_##name_};     \
+		__attribute__((section(".tests." #name_), used, aligned(8))) = {                   \
+			#name_, rows_, test_##name_, on_request_};                                 \
 	static void test_##name_(void)
 
 /** Fail the running test with a reason and leave it, from however deep, unless `cond` holds. */

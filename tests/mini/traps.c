@@ -17,17 +17,6 @@
 #define GATE_USER      0xee /* the same with DPL 3 */
 #define STUB_SIZE      16
 
-struct gate {
-	u16 offset_low;
-	u16 selector;
-	u8 ist;
-	u8 type;
-	u16 offset_middle;
-	u32 offset_high;
-	u32 reserved;
-};
-_Static_assert(sizeof(struct gate) == 16, "the CPU's layout");
-
 /* One for each trap_catch() that has not returned, innermost first. */
 struct catcher {
 	struct catcher *outer;
@@ -35,7 +24,7 @@ struct catcher {
 	struct trap_info *info;
 };
 
-static struct gate idt[NR_VECTORS];
+static struct trap_gate idt[NR_VECTORS];
 static trap_handler handlers[NR_VECTORS];
 static struct catcher *innermost;
 
@@ -47,7 +36,7 @@ static void set_gate(size_t vector, u8 type, u8 ist)
 {
 	u64 stub = (u64)trap_stubs + vector * STUB_SIZE;
 
-	idt[vector] = (struct gate){
+	idt[vector] = (struct trap_gate){
 		.offset_low = (u16)stub,
 		.selector = KERNEL_CS,
 		.ist = ist,
@@ -55,6 +44,11 @@ static void set_gate(size_t vector, u8 type, u8 ist)
 		.offset_middle = (u16)(stub >> 16),
 		.offset_high = (u32)(stub >> 32),
 	};
+}
+
+struct trap_gate *trap_gate(u8 vector)
+{
+	return &idt[vector];
 }
 
 void traps_init(void)

@@ -44,6 +44,18 @@ struct trap_frame {
 _Static_assert(sizeof(struct trap_frame) == 22 * 8, "traps.S pushes it");
 _Static_assert(offsetof(struct trap_frame, cs) == TRAP_FRAME_CS, "traps.S tests it");
 
+/** A gate of the IDT. */
+struct trap_gate {
+	u16 offset_low;
+	u16 selector;
+	u8 ist;
+	u8 type;
+	u16 offset_middle;
+	u32 offset_high;
+	u32 reserved;
+};
+_Static_assert(sizeof(struct trap_gate) == 16, "the CPU's layout");
+
 /** An exception that trap_catch() caught. */
 struct trap_info {
 	u64 vector;
@@ -51,6 +63,9 @@ struct trap_info {
 	u64 cr2; /* of page faults, else 0 */
 	u64 rip;
 };
+
+/** The gate of a vector in our IDT, for tests that change it; they put it back. */
+struct trap_gate *trap_gate(u8 vector);
 
 /** Build and load the IDT. */
 void traps_init(void);

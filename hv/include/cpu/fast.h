@@ -17,7 +17,7 @@
 #define NR_FAST_CALLS    3
 
 /** At the begin of an exit: tell the vcpu what the fast paths did since the last one. */
-void fast_sync(struct vcpu *v);
+void fast_sync(struct vcpu *v, const struct trap_frame *real);
 
 /** At its end, with the frame in the guest's view: arm the fast paths that may serve the state. */
 void fast_arm(struct vcpu *v);

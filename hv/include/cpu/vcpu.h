@@ -62,17 +62,20 @@ struct vcpu {
 	bool ac_hidden; /* a #AC hit the guest kernel: RFLAGS.AC is set, the real one clear, until
 			   it clears it */
 	bool iopl3;     /* debugging aid: the guest kernel runs at IOPL 3, its real IF is its own */
-	bool keys_open; /* the guest kernel met a denied key 0, and it was opened: its user's
-			   PKRU is `pkru` */
-	u32 pkru;
+	bool gs_user;   /* the active GS base is a user's, as far as SWAPGS tells (S7) */
+	bool nt_guard;  /* so the real RFLAGS.NT is set, and the guest's is in `nt` */
+	bool nt;
+	bool keys_off; /* real CR4.PKE is clear and the guest's set: until ring 3, see cpu/keys.c */
 	bool debug_pending; /* a #DB of the guest that hit Vellum's entry */
 	bool step_pending;  /* and TF was set, which Vellum's entry cleared */
 	ma_t stack16;       /* frame of vcpu_resume16(), once it was needed */
 	bool returning;     /* the resume of this exit carries out the guest's IRET to ring 3 */
 	struct trap_frame before_return; /* and that IRET's own rip, cs, rflags, rsp, ss */
 	bool fast;                       /* the fast paths may be armed */
+	bool armed;                      /* and are */
 	bool leaving;                    /* this exit ended in devirtualization */
 	u8 iopl;                         /* virtual RFLAGS.IOPL; the real one is 0 */
+	u16 gate_cs;                     /* see gate_selector_allowed() */
 	u16 cs, ss;                      /* the guest's own selectors while cpl is 0 */
 	u16 data[2]; /* DS and ES as they were at ring 0: ring 3 cannot hold DPL 0 ones */
 	u64 cr0, cr2, cr3, cr4, efer;
@@ -115,9 +118,10 @@ bool vcpu_note_interrupt(struct vcpu *v, u8 vector);
 bool vcpu_interrupt_waits(const struct vcpu *v);
 
 /**
- * The real IRETQ that carries out the guest's IRET to ring 3 faulted: only the processor knows all
- * its checks. Puts the guest back to its IRET with that fault, in `frame`, which is then resumed;
- * false if no IRET of the guest was under way.
+ * Vellum's IRETQ to the guest faulted. If it carried out the guest's IRET to ring 3, only the
+ * processor knows all its checks: the guest is put back to its IRET with that fault. If not, the
+ * guest's RIP cannot be loaded, and the fault is there. Either is in `frame`, to be resumed; false:
+ * neither (Vellum's own error).
  */
 bool vcpu_return_failed(struct vcpu *v, struct trap_frame *frame);
 
@@ -200,6 +204,12 @@ enum event_source {
 /** Deliver through the guest's IDT; faults on the way become #DF and then a crash. */
 void deliver(struct vcpu *v, struct exception e, enum event_source source);
 
+/** INT n, of `length` bytes at RIP: a fault in it leaves RIP there. */
+void deliver_software(struct vcpu *v, u8 vector, u8 length);
+
+/** Whether the guest's IDT lets ring 3 use this vector by INT n. */
+bool gate_is_for_users(struct vcpu *v, u8 vector);
+
 /** Deliver the external interrupt that comes first if the guest would take it now. */
 void deliver_pending(struct vcpu *v);
 
@@ -248,16 +258,25 @@ enum decode_mode segments_code_mode(u16 cs, u64 *base);
 /** Whether `ss` is a mirrored ring-3 data segment with 16-bit stack pointer. */
 bool segments_is_stack16(u16 ss);
 
+/** Whether INT `vector` of ring 3 reaches its gate; vectors that are no exceptions. */
+bool segments_gate_is_open(u8 vector);
+
 /** The guest's SYSENTER_CS changed. */
 void segments_update_sysenter(const struct vcpu *v);
 
-/** Virtual CPL changed: hide or show the selectors that go with it. */
+/**
+ * Virtual CPL changed: hide or show the selectors that go with it. From 3 to 0 the active GS base
+ * is the user's, whatever it was before.
+ */
 void segments_set_cpl(struct vcpu *v, u8 cpl);
 
 /** Gates 3, 4 and 0x80 get the DPL that the guest's IDT gives them. */
 void segments_mirror_gates(struct vcpu *v);
 
 /* --- cpu/emulate.c: privileged instructions --- */
+
+/** A user's INT n whose real gate is closed and the guest's open; false: it is the user's fault. */
+bool emulate_user_int(struct vcpu *v);
 
 /** Emulate the instruction that raised #GP, #UD, #NP or #SS; false: it is the guest's own fault. */
 bool emulate(struct vcpu *v);
@@ -269,8 +288,29 @@ void emulate_sysenter(struct vcpu *v);
 void emulate_sysret(struct vcpu *v, bool to_64bit);
 void emulate_iret(struct vcpu *v, u8 size);
 
+/**
+ * Whether a gate may name this code segment, by the guest's own tables: 64-bit code of ring 0 (a
+ * processor would also run a handler at ring 3). Else *fault, whose error code has `external`. The
+ * last good one is remembered until segments_mirror().
+ */
+bool gate_selector_allowed(struct vcpu *v, u16 selector, u32 external, struct exception *fault);
+
 /** Whether IRET's checks (SDM) pass for these selectors and RIP; else *fault. */
 bool iret_allowed(struct vcpu *v, u16 cs, u16 ss, u64 rip, struct exception *fault);
+
+/* --- cpu/keys.c: protection keys; `keys_off` must be false when the guest reaches ring 3 --- */
+
+/** The guest's PKRU as far as it has an effect: 0 without CR4.PKE. */
+u32 keys_pkru(const struct vcpu *v);
+
+/** The hardware applied a key to a page of the guest kernel: no keys until keys_turn_on(). */
+void keys_turn_off(struct vcpu *v);
+
+/** Before the return to ring 3, if `keys_off`. */
+void keys_turn_on(struct vcpu *v);
+
+/** RDPKRU and WRPKRU of the guest kernel, which are #UD while `keys_off`; false: something else. */
+bool keys_emulate(struct vcpu *v);
 
 /* --- cpu/resume16.c --- */
 

@@ -19,15 +19,19 @@
 #define CR0_AM ((u64)1 << 18)
 #define CR0_PG ((u64)1 << 31)
 
+#define CR4_PVI   ((u64)1 << 1)
 #define CR4_PAE   ((u64)1 << 5)
 #define CR4_PGE   ((u64)1 << 7)
 #define CR4_LA57  ((u64)1 << 12)
 #define CR4_DE    ((u64)1 << 3)
+#define CR4_PCE   ((u64)1 << 8)
 #define CR4_UMIP  ((u64)1 << 11)
 #define CR4_PCIDE ((u64)1 << 17)
 #define CR4_SMEP  ((u64)1 << 20)
 #define CR4_SMAP  ((u64)1 << 21)
 #define CR4_PKE   ((u64)1 << 22)
+
+#define DR6_BS ((u64)1 << 14)
 
 #define MSR_SYSENTER_CS    0x174u
 #define MSR_SYSENTER_ESP   0x175u
@@ -111,6 +115,9 @@ static inline void wrmsr(u32 msr, u64 value)
  */
 bool rdmsr_safe(u32 msr, u64 *value);
 bool wrmsr_safe(u32 msr, u64 value);
+bool write_cr0_safe(u64 value);
+bool write_cr4_safe(u64 value);
+bool xsetbv_safe(u32 index, u64 value);
 
 static inline u64 rdtsc(void)
 {
@@ -151,10 +158,12 @@ DEFINE_READ(read_cr0, "mov %%cr0, %0")
 DEFINE_READ(read_cr2, "mov %%cr2, %0")
 DEFINE_READ(read_cr3, "mov %%cr3, %0")
 DEFINE_READ(read_cr4, "mov %%cr4, %0")
+DEFINE_READ(read_dr6, "mov %%db6, %0")
 DEFINE_WRITE(write_cr0, "mov %0, %%cr0")
 DEFINE_WRITE(write_cr2, "mov %0, %%cr2")
 DEFINE_WRITE(write_cr3, "mov %0, %%cr3")
 DEFINE_WRITE(write_cr4, "mov %0, %%cr4")
+DEFINE_WRITE(write_dr6, "mov %0, %%db6")
 #undef DEFINE_READ
 #undef DEFINE_WRITE
 

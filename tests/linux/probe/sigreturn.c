@@ -59,6 +59,14 @@ static void ldt_code_segments(void)
 	}
 }
 
+/* A stack in the LDT takes the kernel through espfix, whose IRETQ stands far from its SWAPGS: no
+ * selector that is a hypervisor's may get through there. */
+static void ldt_stack_segments(void)
+{
+	for (unsigned cs = 0x43; cs < 0x1000; cs += 8)
+		frame_selectors("espfix", cs, LDT_SEL(LDT_DATA16), CODE_AT, false);
+}
+
 void subject_sigcs(void)
 {
 	size_t count;
@@ -75,8 +83,10 @@ void subject_sigcs(void)
 		frame_selectors("gdt", cs, USER_DS, 0x800000000000, false);
 	rc = ldt_standard();
 	out("ldt %s", rc_text(rc, text));
-	if (!rc)
+	if (!rc) {
 		ldt_code_segments();
+		ldt_stack_segments();
+	}
 }
 
 void subject_sigss(void)

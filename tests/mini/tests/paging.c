@@ -14,9 +14,11 @@
 #include "mini/tap.h"
 #include "mini/tests/expect.h"
 
-#define TEST_VA   0x0000000040000000ul /* 1 GiB: in the lower half, aligned for large pages */
-#define RET_INSN  0xc3
-#define SOME_WORD 0x123456789abcdef0ul
+#define TEST_VA    0x0000000040000000ul /* 1 GiB: in the lower half, aligned for large pages */
+#define GIB_VA     0x0000010000000000ul /* a slot of its own */
+#define CPUID_1GIB (1u << 26)
+#define RET_INSN   0xc3
+#define SOME_WORD  0x123456789abcdef0ul
 
 static u64 load(u64 va)
 {
@@ -158,6 +160,35 @@ TEST(paging_spaces, "M5")
 	space_destroy(&two);
 	frame_free(first);
 	frame_free(second);
+}
+
+/* One INVLPG drops a whole page, however many entries it became in the TLB: here it spans Vellum's
+ * partition or devices, so it cannot stay whole. */
+TEST(paging_invlpg_drops_whole_page, "M5 M6")
+{
+	struct space space = new_space();
+	pa_t table = frame_alloc_zeroed(), first = frame_with(1), other = frame_alloc_large();
+	volatile u64 *entry = pa_to_ptr(table);
+	volatile u64 *one = (void *)(GIB_VA + first.v), *two = (void *)(GIB_VA + other.v);
+
+	if (!(cpuid(0x80000001).edx & CPUID_1GIB))
+		test_skip("the CPU has no 1 GiB pages");
+	CHECK(table.v != 0 && other.v != 0 && other.v < GIB, "no frames");
+	*(u64 *)pa_to_ptr(other) = 2;
+	((u64 *)pa_to_ptr(space.root))[GIB_VA >> 39] = table.v | PTE_P | PTE_W;
+	*entry = PTE_P | PTE_W | PTE_PS;
+	space_load(&space);
+	for (int round = 0; round < 3; round++) {
+		CHECK(*one == 1 && *two == 2, "read %lu and %lu", *one, *two);
+		*entry = 0;
+		invlpg((u64)one);
+		expect_read_fault((va_t){(u64)two}, 0);
+		expect_read_fault((va_t){(u64)one}, 0);
+		*entry = PTE_P | PTE_W | PTE_PS;
+	}
+	leave(&space);
+	frame_free_large(other);
+	frame_free(first);
 }
 
 TEST(paging_kernel_is_protected, "M5")

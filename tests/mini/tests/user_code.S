@@ -41,6 +41,18 @@ user_\name\()_end:
 	int $VECTOR_GATE
 	program_end write
 
+/* EAX: 0 read (RDI), 1 write it, 2 jump there; then the gate. */
+	program access
+	cmp $1, %eax
+	ja 2f
+	je 1f
+	movb (%rdi), %al
+	int $VECTOR_GATE
+1:	movb %al, (%rdi)
+	int $VECTOR_GATE
+2:	jmp *%rdi
+	program_end access
+
 	program jump
 	jmp *%rdi
 	program_end jump
@@ -84,3 +96,23 @@ user_\name\()_end:
 	jb 1b
 	int $VECTOR_GATE
 	program_end spin
+
+/* PKRU = EAX, and then nothing, or a write to (RDI). */
+	program set_pkru
+	xor %ecx, %ecx
+	xor %edx, %edx
+	wrpkru
+	int $VECTOR_GATE
+	program_end set_pkru
+	program pkru_then_write
+	xor %ecx, %ecx
+	xor %edx, %edx
+	wrpkru
+	mov %rax, (%rdi)
+	int $VECTOR_GATE
+	program_end pkru_then_write
+
+/* A gate that tests make as they like. */
+	program int81
+	int $0x81
+	program_end int81

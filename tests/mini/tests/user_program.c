@@ -9,22 +9,22 @@
 #include "mini/memory.h"
 #include "mini/tap.h"
 
-static pa_t add_page(struct space *space, u64 va, u64 flags)
+pa_t user_program_page(struct user_program *program, u64 va, u64 flags)
 {
 	pa_t frame = frame_alloc_zeroed();
 
 	CHECK(frame.v != 0, "no frames");
-	CHECK(space_map(space, (va_t){va}, frame, PAGE_SIZE, PTE_U | flags) == 0, "cannot map %#lx",
-	      va);
+	CHECK(space_map(&program->space, (va_t){va}, frame, PAGE_SIZE, PTE_U | flags) == 0,
+	      "cannot map %#lx", va);
 	return frame;
 }
 
 void user_program_load(struct user_program *program, const char *start, const char *end)
 {
 	CHECK(space_create(&program->space) == 0, "no frames for a space");
-	program->code = add_page(&program->space, USER_CODE, 0);
-	program->data = add_page(&program->space, USER_DATA, PTE_W | paging_nx());
-	program->stack = add_page(&program->space, USER_STACK - PAGE_SIZE, PTE_W | paging_nx());
+	program->code = user_program_page(program, USER_CODE, 0);
+	program->data = user_program_page(program, USER_DATA, PTE_W | paging_nx());
+	program->stack = user_program_page(program, USER_STACK - PAGE_SIZE, PTE_W | paging_nx());
 	memcpy(pa_to_ptr(program->code), start, (size_t)(end - start));
 	program->regs = user_frame((va_t){USER_CODE}, (va_t){USER_STACK});
 	space_load(&program->space);

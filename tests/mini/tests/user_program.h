@@ -22,6 +22,9 @@ struct user_program {
  */
 void user_program_load(struct user_program *program, const char *start, const char *end);
 
+/** Map one more zeroed page at `va`; the caller frees its frame after unloading. */
+pa_t user_program_page(struct user_program *program, u64 va, u64 flags);
+
 /** Back to the kernel's space, and free all of it. */
 void user_program_unload(struct user_program *program);
 
