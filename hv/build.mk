@@ -17,6 +17,10 @@ HV_CFLAGS := -std=gnu11 -Os -g $(WARNINGS) $(HV_INCLUDES) -include lib/hidden.h 
 	-ffreestanding -fpie -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
 	-mno-omit-leaf-frame-pointer -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections -Wframe-larger-than=1024
+# DEBUG=1: with what only tests may ask of a hypervisor (lib/debug.h).
+ifeq ($(DEBUG),1)
+HV_CFLAGS += -DVELLUM_DEBUG=1 '-DVELLUM_BUILD_KIND="debug"'
+endif
 HV_GENERATED := $(B)/gen/hypercall_table.inc $(B)/gen/hypercall_handlers.h \
 	$(B)/gen/cpu/asm_offsets.h
 

@@ -66,12 +66,7 @@ struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit)
 
 static volatile u64 *guest_table(void *context, pfn_t frame)
 {
-	const struct domain *d = context;
-	u64 pa = frame.v << PAGE_SHIFT;
-
-	if (!memmap_is_ram(&d->memory, (struct range){pa, pa + PAGE_SIZE}))
-		return NULL;
-	return direct((ma_t){pa});
+	return domain_buffer(context, (pa_t){frame.v << PAGE_SHIFT}, PAGE_SIZE);
 }
 
 struct guest_tables vcpu_tables(struct vcpu *v)
@@ -81,7 +76,9 @@ struct guest_tables vcpu_tables(struct vcpu *v)
 
 struct shadow_p2m vcpu_p2m(struct vcpu *v)
 {
-	return (struct shadow_p2m){.translate = p2m_translate, .context = &v->p2m};
+	if (v->domain->layers & VL_LAYER_MEMORY)
+		return (struct shadow_p2m){.translate = p2m_translate, .context = &v->domain->p2m};
+	return (struct shadow_p2m){.translate = p2m_translate_unmapped};
 }
 
 static void page_fault(struct vcpu *v, u64 va)

@@ -3,6 +3,7 @@
  * The calls that only tell: version, hypervisor, domains, log.
  */
 #include "cpu/percpu.h"
+#include "cpu/vcpu.h"
 #include "domain/domain.h"
 #include "lib/log.h"
 #include "lib/print.h"
@@ -73,6 +74,28 @@ s64 call_domain_info(struct domain *d, u64 domid, pa_t info, u64 info_size)
 	};
 	memcpy(out.name, found->name, sizeof(out.name));
 	return answer(d, info, info_size, &out, sizeof(out));
+}
+
+s64 call_domain_counters(struct domain *d, u64 domid, pa_t counters, u64 counters_size)
+{
+	const struct domain *found = domain_find(domid, d);
+	struct vl_domain_counters out;
+
+	if (found == NULL)
+		return -VL_ENOENT;
+	out = found->counters;
+	out.layers = found->layers;
+	if (found->mode == VL_MODE_VIRTUALIZED) {
+		const struct vcpu *v = current_vcpu();
+
+		vcpu_count(v, &out);
+		out.shadow_tables = v->shadow.tables;
+	}
+	if (found->layers & VL_LAYER_MEMORY) {
+		out.p2m_tables = found->p2m.tables;
+		out.p2m_moved = found->p2m.moved;
+	}
+	return answer(d, counters, counters_size, &out, sizeof(out));
 }
 
 s64 call_domain_next(struct domain *d, u64 domid)
