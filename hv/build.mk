@@ -73,4 +73,12 @@ $(B)/vellum.elf: $(B)/hv/vellum.debug
 	@echo "  LD $@"
 	@objcopy --strip-debug $< $@
 
+# The debug build beside it, which tests of moved pages and failing transitions boot.
+ifneq ($(DEBUG),1)
+.PHONY: debug-build
+$(B)/debug/vellum.elf: debug-build
+	@$(MAKE) DEBUG=1 B=$(B)/debug $@
+TEST_PRODUCTS += $(B)/debug/vellum.elf
+endif
+
 -include $(HV_OBJECTS:.o=.d)
