@@ -64,6 +64,7 @@ s64 image_sum_step(struct image_sum *s)
 
 	s->crc = update(s, s->crc, s->at, size);
 	s->at += size;
+	s->whole = false;
 	if (s->at < s->size)
 		return (s64)(s->size - s->at);
 	s->whole = s->crc == s->expected;

@@ -15,6 +15,9 @@
 
 #define POISON 0xcc
 
+/* Frames that stay for the shadow, which cannot do without some. */
+#define RESERVE 256
+
 static void copy_frame(mfn_t to, mfn_t from)
 {
 	memcpy(direct(mfn_to_ma(to)), direct(mfn_to_ma(from)), PAGE_SIZE);
@@ -38,7 +41,7 @@ int p2m_move_away(struct p2m *p, pfn_t pfn)
 	int err;
 
 	assert(p2m_lookup(p, pfn).v == pfn.v);
-	if (!frame_alloc(&spare))
+	if (frames_free_count() <= RESERVE || !frame_alloc(&spare))
 		return -VL_ENOMEM;
 	err = p2m_set(p, pfn, spare, PAGE_SHIFT);
 	if (err < 0) {

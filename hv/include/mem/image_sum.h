@@ -31,7 +31,7 @@ void image_sum_init(struct image_sum *s, const void *start, u64 size, bool instr
  */
 s64 image_sum_step(struct image_sum *s);
 
-/** What was verified counts no longer. */
+/** What was verified counts no longer, as when another round begins. */
 void image_sum_forget(struct image_sum *s);
 
 #endif
