@@ -3,6 +3,7 @@
 Vellum that was overwritten."""
 import re
 
+import images
 from guest import VELLUM_START, finish_linux, linux_image, output_of, run_linux, symbols, vellum_range
 from qemu import Qemu
 from registry import Failure, path, test
@@ -72,3 +73,23 @@ def linux_scribbled(t):
                 m.expect(f"observer: mend {where}", 60)
     finish_linux(t, m, ["switch-scribbled"], 100)
     t.equal(output_of(m, "switch-scribbled")[-1], "ok", "the guest's verdict")
+
+
+def cost(t, memory):
+    """Instructions that Vellum takes for the fourth virtualize and devirtualize of a machine's life."""
+    m = Qemu(t, images.vellum(("mini", "test=layers_cost"), opts="mem=all"), memory=memory, icount=True,
+             name=f"{memory}M")
+    m.wait(50)
+    found = re.search(r"cost of virtualize: (\d+), devirtualize: (\d+)", m.console.text)
+    t.check(found, "the guest tells the cost")
+    return int(found[1]), int(found[2])
+
+
+@test("transition-cost", shows="M1 M9", needs="vellum mini", limit=120)
+def transition_cost(t):
+    """Neither virtualize nor devirtualize takes more instructions inside Vellum with 4 GiB of memory than
+    with 128 MiB. (Their budgets are in docs/design.md, section 12.)"""
+    small, large = cost(t, 128), cost(t, 4096)
+    t.log(f"instructions to virtualize and devirtualize: 128 MiB {small}, 4 GiB {large}")
+    for before, after in zip(small, large):
+        t.check(abs(after - before) <= before // 50, f"{after} instructions with 4 GiB, {before} with 128 MiB")

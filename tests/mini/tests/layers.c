@@ -5,6 +5,7 @@
  * verification of Vellum's image before the first of them.
  */
 #include "lib/string.h"
+#include "mini/console.h"
 #include "mini/cpu.h"
 #include "mini/hypercall.h"
 #include "mini/memory.h"
@@ -287,4 +288,22 @@ TEST(image_has_to_be_verified, "I4 M1")
 	CHECK(vl_call_verify_image(hypercall_page) > 0, "verify_image while virtualized");
 	take_off(C);
 	CHECK(vl_call_virtualize(hypercall_page, C) == -VL_EUCLEAN, "verified once for ever");
+}
+
+/* What a transition costs inside Vellum, for a scenario that can read it as instructions. */
+TEST(layers_cost, "M1 M9")
+{
+	u64 in = 0, out = 0;
+
+	if (is_virtualized())
+		take_off(VL_LAYER_ALL);
+	for (int i = 0; i < 4; i++) {
+		add(VL_LAYER_ALL);
+		layers_now();
+		in = counters.virtualize_cycles;
+		take_off(VL_LAYER_ALL);
+		layers_now();
+		out = counters.devirtualize_cycles;
+	}
+	print("# cost of virtualize: %lu, devirtualize: %lu\n", in, out);
 }
