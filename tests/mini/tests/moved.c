@@ -4,6 +4,7 @@
  * debug builds of Vellum have calls for. A release build refuses them.
  */
 #include "lib/string.h"
+#include "mini/console.h"
 #include "mini/cpu.h"
 #include "mini/hypercall.h"
 #include "mini/image.h"
@@ -203,6 +204,36 @@ TEST(moved_and_unmapped, "M4 M8 M9")
 	read_info();
 	CHECK(counters.p2m_moved == 0, "%lu pages are away in a new p2m", counters.p2m_moved);
 	go_out();
+}
+
+/* As many as there are frames: the shadow still has what it needs. */
+TEST(moved_until_full, "M4 M9")
+{
+	const struct vl_memory_range *map = pa_to_ptr((pa_t){start_info->memory_map});
+	u64 moved = 0, want;
+	s64 answer = 0;
+
+	if (skip_on_release())
+		return;
+	fill();
+	want = checksum();
+	go_in();
+	for (u32 i = 0; i < start_info->memory_map_count && answer >= 0; i++)
+		for (u64 pa = map[i].start;
+		     map[i].type == VL_MEMORY_RAM && answer >= 0 && pa < map[i].start + map[i].size;
+		     pa += PAGE_SIZE, moved += answer >= 0)
+			answer = move(pa >> PAGE_SHIFT, true);
+	CHECK(answer == -VL_ENOMEM, "after %lu pages: %ld", moved, answer);
+	CHECK(checksum() == want, "memory changed");
+	/* Touch all RAM: more shadow tables than there are frames. */
+	for (u32 i = 0; i < start_info->memory_map_count; i++)
+		for (u64 at = 0; map[i].type == VL_MEMORY_RAM && at < map[i].size; at += PAGE_SIZE)
+			*(volatile u8 *)pa_to_ptr((pa_t){map[i].start + at});
+	read_info();
+	CHECK(counters.p2m_moved == moved, "%lu are away, not %lu", counters.p2m_moved, moved);
+	go_out();
+	CHECK(checksum() == want, "memory changed on the way out");
+	print("# %lu pages were away, %lu bytes were free\n", moved, info.partition_free);
 }
 
 TEST(moved_refused, "M4 I4")
