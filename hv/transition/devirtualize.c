@@ -134,8 +134,8 @@ static void leave(struct vcpu *v, u64 layers)
 	if (layers & VL_LAYER_CPU) {
 		leave_cpu(v, this_cpu());
 		free_cpu(v);
-	} else if (layers & VL_LAYER_MEMORY) {
-		vcpu_flush(v);
+	} else {
+		vcpu_flush(v); /* the p2m, and pages of devices that trap no longer */
 	}
 }
 

@@ -163,8 +163,7 @@ static void enter_cpu(struct vcpu *v, struct cpu *cpu)
 	own_image_forget();
 }
 
-/* The layers that stand on the CPU's; no order between them, none can fail. What the shadow holds
- * stays right: the p2m starts as the identity. */
+/* The layers that stand on the CPU's; no order between them, none can fail. */
 static void enter_others(struct vcpu *v, u64 layers)
 {
 	if (layers & VL_LAYER_MEMORY)
@@ -197,6 +196,8 @@ s64 call_virtualize(struct domain *d, u64 layers)
 	enter_others(v, layers & VL_LAYER_ALL);
 	if (layers & VL_LAYER_CPU)
 		enter_cpu(v, this_cpu());
+	else
+		vcpu_flush(v); /* the p2m, and pages of devices that trap now */
 	d->counters.virtualize_cycles = rdtsc() - start;
 	return 0;
 }
