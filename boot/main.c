@@ -27,8 +27,10 @@
 #include "mem/layout.h"
 #include "mem/machine.h"
 #include "mem/own_tables.h"
+#include "p2m/memory.h"
 #include "shadow/tables.h"
 #include "public/errno.h"
+#include "transition/own_image.h"
 #include "version.h"
 
 #define VGA_TEXT 0xb8000u
@@ -141,6 +143,8 @@ static void move_in(struct range partition, ma_t old_image)
 		stop(&f);
 	if (has_text_screen())
 		vga_move(own_vga_text());
+	p2m_memory_init();
+	own_image_init();
 }
 
 void boot_main(u64 mbi, u64 tsc)

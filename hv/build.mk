@@ -17,6 +17,10 @@ HV_CFLAGS := -std=gnu11 -Os -g $(WARNINGS) $(HV_INCLUDES) -include lib/hidden.h 
 	-ffreestanding -fpie -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
 	-mno-omit-leaf-frame-pointer -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections -Wframe-larger-than=1024
+# DEBUG=1: with what only tests may ask of a hypervisor (lib/debug.h).
+ifeq ($(DEBUG),1)
+HV_CFLAGS += -DVELLUM_DEBUG=1 '-DVELLUM_BUILD_KIND="debug"'
+endif
 HV_GENERATED := $(B)/gen/hypercall_table.inc $(B)/gen/hypercall_handlers.h \
 	$(B)/gen/cpu/asm_offsets.h
 
@@ -68,5 +72,13 @@ $(B)/hv/vellum.debug: $(HV_OBJECTS) $(B)/hv/symbols2.o $(B)/hv/vellum.lds
 $(B)/vellum.elf: $(B)/hv/vellum.debug
 	@echo "  LD $@"
 	@objcopy --strip-debug $< $@
+
+# The debug build beside it, which tests of moved pages and failing transitions boot.
+ifneq ($(DEBUG),1)
+.PHONY: debug-build
+$(B)/debug/vellum.elf: debug-build
+	@$(MAKE) DEBUG=1 B=$(B)/debug $@
+TEST_PRODUCTS += $(B)/debug/vellum.elf
+endif
 
 -include $(HV_OBJECTS:.o=.d)

@@ -12,6 +12,7 @@
 /* Bytes of the structures in ABI 0.1: no Vellum of this major version fills less. */
 #define HV_INFO_LEAST     160
 #define DOMAIN_INFO_LEAST 80
+#define COUNTERS_LEAST    144
 
 /* A call in the making: the name is for messages. */
 struct request {
@@ -26,7 +27,7 @@ static const struct {
 } errors[] = {
 	{VL_EPERM, "EPERM", "this guest may not do it"},
 	{VL_ENOENT, "ENOENT", "there is no such object"},
-	{VL_EIO, "EIO", "the hardware refused"},
+	{VL_EIO, "EIO", "the hardware refused, or a failpoint of a debug build"},
 	{VL_E2BIG, "E2BIG", "an argument is too long"},
 	{VL_ENOEXEC, "ENOEXEC", "not an image that can be started"},
 	{VL_EAGAIN, "EAGAIN", "not now, try again"},
@@ -39,6 +40,8 @@ static const struct {
 	{VL_ERANGE, "ERANGE", "the machine has no such thing"},
 	{VL_EBADMSG, "EBADMSG", "a checksum does not match"},
 	{VL_EOPNOTSUPP, "EOPNOTSUPP", "not possible in this mode or on this machine"},
+	{VL_EUCLEAN, "EUCLEAN",
+	 "the kernel did not have Vellum verified; boot the kernel that was built with this vl"},
 };
 
 /* The sentence for an error that the caller of `answer` does not know better. */
@@ -226,6 +229,76 @@ int vl_read_log(struct vl_client *c, uint64_t pos, struct vl_log_chunk *chunk, s
 	return 0;
 }
 
+int vl_get_counters(struct vl_client *c, uint32_t domid, struct vl_domain_counters *counters,
+		    struct vl_error *e)
+{
+	struct request r = {.name = "domain_counters", .io.nr = VL_CALL_DOMAIN_COUNTERS};
+
+	r.io.arg[0] = domid;
+	return fill(c, &r, 1, counters, sizeof(*counters), COUNTERS_LEAST, e);
+}
+
+/* Ranges in ascending order from `pfn` on, each of at least a frame, and a `next` behind them. */
+static int check_ranges(const struct request *r, uint64_t pfn, const struct vl_p2m_chunk *chunk,
+			struct vl_error *e)
+{
+	uint64_t end = pfn;
+
+	for (size_t i = 0; i < chunk->count; i++) {
+		const struct vl_p2m_range *range = &chunk->range[i];
+
+		if (range->pfn < end || range->count == 0 || range->count > UINT64_MAX - range->pfn)
+			return nonsense(r, e, "ranges that do not ascend");
+		end = range->pfn + range->count;
+	}
+	if (chunk->next < end || chunk->next <= pfn)
+		return nonsense(r, e, "it does not go on");
+	return 0;
+}
+
+int vl_read_p2m(struct vl_client *c, uint32_t domid, uint64_t pfn, struct vl_p2m_chunk *chunk,
+		struct vl_error *e)
+{
+	struct request r = {.name = "p2m_read", .io.nr = VL_CALL_P2M_READ};
+	struct {
+		struct vl_p2m_read head;
+		struct vl_p2m_range range[VL_P2M_CHUNK];
+	} buffer = {0};
+	uint64_t count;
+	int rc;
+
+	r.io.arg[0] = domid;
+	r.io.arg[1] = pfn;
+	set_buffer(&r, 2, &buffer, sizeof(buffer));
+	rc = answer(c, &r, &count, e);
+	if (rc == -VL_EOPNOTSUPP)
+		return vl_fail(e, EOPNOTSUPP,
+			       "its memory is not virtualized, so there is no p2m; `vl virtualize` "
+			       "makes one");
+	if (rc)
+		return rc;
+	if (buffer.head.count != count || count > VL_P2M_CHUNK)
+		return nonsense(&r, e, "wrong count");
+	chunk->count = count;
+	chunk->next = buffer.head.next;
+	memcpy(chunk->range, buffer.range, count * sizeof(buffer.range[0]));
+	return check_ranges(&r, pfn, chunk, e);
+}
+
+int vl_set_failpoint(struct vl_client *c, uint64_t step, struct vl_error *e)
+{
+	struct request r = {.name = "set_failpoint", .io.nr = VL_CALL_SET_FAILPOINT};
+	uint64_t nothing;
+	int rc;
+
+	r.io.arg[0] = step;
+	rc = answer(c, &r, &nothing, e);
+	if (rc == -VL_EOPNOTSUPP)
+		return vl_fail(e, EOPNOTSUPP,
+			       "this Vellum has no failpoints; boot a debug build (`make debug`)");
+	return rc;
+}
+
 int vl_switch_mode(struct vl_client *c, uint32_t mode, uint32_t layers, struct vl_error *e)
 {
 	struct request r = {.name = mode == VL_MODE_VIRTUALIZED ? "virtualize" : "devirtualize"};
@@ -235,6 +308,11 @@ int vl_switch_mode(struct vl_client *c, uint32_t mode, uint32_t layers, struct v
 	if (rc)
 		return rc;
 	r.io.result = s.result;
+	if (s.result == -VL_EBADMSG)
+		return vl_fail(
+			e, VL_EBADMSG,
+			"Vellum's code in memory is not what was booted, something overwrote "
+			"it; reboot the machine (EBADMSG)");
 	return check_result(c, &r, e);
 }
 

@@ -46,10 +46,33 @@ struct vl_log_chunk {
 /** Read the log at `pos`. EPERM: only the first guest may. */
 int vl_read_log(struct vl_client *c, uint64_t pos, struct vl_log_chunk *chunk, struct vl_error *e);
 
+/** Layers and counters of a domain. ENOENT: there is none; ENOSYS: Vellum is too old to tell. */
+int vl_get_counters(struct vl_client *c, uint32_t domid, struct vl_domain_counters *counters,
+		    struct vl_error *e);
+
+/** Ranges of a p2m that one call can get. */
+#define VL_P2M_CHUNK ((4096 - sizeof(struct vl_p2m_read)) / sizeof(struct vl_p2m_range))
+
+/** One piece of a p2m: ascending ranges; `next` is the pfn to go on at, ~0 behind the last. */
+struct vl_p2m_chunk {
+	uint64_t next;
+	size_t count;
+	struct vl_p2m_range range[VL_P2M_CHUNK];
+};
+
+/** Read a domain's p2m from `pfn` on. EOPNOTSUPP: it has none; ENOENT: there is no such domain. */
+int vl_read_p2m(struct vl_client *c, uint32_t domid, uint64_t pfn, struct vl_p2m_chunk *chunk,
+		struct vl_error *e);
+
+/** Let a step of the next transition fail; 0: none. EOPNOTSUPP: Vellum is a release build. */
+int vl_set_failpoint(struct vl_client *c, uint64_t step, struct vl_error *e);
+
 /**
- * Switch the guest that this runs in to `mode` (VL_MODE_*), by `layers` (VL_LAYER_*, VL_DEBUG_*).
+ * Switch the guest that this runs in to `mode` (VL_MODE_*), by `layers` (VL_LAYER_*, VL_DEBUG_*);
+ * or add layers to a virtualized guest, or take them off, `layers` being without VL_LAYER_CPU then.
  * EALREADY: that is the mode; EOPNOTSUPP: this kernel or this machine cannot; EAGAIN: an interrupt
- * would not stop waiting; ENOMEM: Vellum's partition is too small.
+ * would not stop waiting; ENOMEM: Vellum's partition is too small; EBADMSG: Vellum's code was
+ * changed.
  */
 int vl_switch_mode(struct vl_client *c, uint32_t mode, uint32_t layers, struct vl_error *e);
 

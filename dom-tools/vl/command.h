@@ -30,6 +30,7 @@ struct option_spec {
 	char letter;      /* of the short form; 0: none */
 	const char *name; /* of the long form, without dashes */
 	const char *help;
+	const char *argument; /* what it is called in usage lines; NULL: the option takes none */
 };
 
 /** What an operand is, which tells completion what to offer. */
@@ -61,7 +62,8 @@ struct command {
 /** One run of a command: what the user wrote, in the command's terms. */
 struct invocation {
 	const struct command *command;
-	bool option[MAX_OPTIONS]; /* in the order of the command's table */
+	bool option[MAX_OPTIONS];       /* in the order of the command's table */
+	const char *value[MAX_OPTIONS]; /* of those that take an argument */
 	int nr_operands;
 	char **operands;
 	struct vl_client client; /* connected if the command needs Vellum */
@@ -80,11 +82,15 @@ const struct command *find_command(const char *name);
 /** Whether the user gave the option of that long name, which the command must have. */
 bool option_given(const struct invocation *inv, const char *name);
 
+/** Its argument, NULL if it was not given. */
+const char *option_value(const struct invocation *inv, const char *name);
+
 int cmd_info(struct invocation *inv, struct vl_error *e);
 int cmd_list(struct invocation *inv, struct vl_error *e);
 int cmd_dmesg(struct invocation *inv, struct vl_error *e);
 int cmd_virtualize(struct invocation *inv, struct vl_error *e);
 int cmd_devirtualize(struct invocation *inv, struct vl_error *e);
+int cmd_p2m(struct invocation *inv, struct vl_error *e);
 int cmd_version(struct invocation *inv, struct vl_error *e);
 int cmd_help(struct invocation *inv, struct vl_error *e);
 int cmd_complete(struct invocation *inv, struct vl_error *e);

@@ -7,9 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JSON                                                                                       \
+#define FLAG(letter_, name_, help_)                                                                \
 	{                                                                                          \
-		'j', "json", "print JSON instead of text"                                          \
+		.letter = (letter_), .name = (name_), .help = (help_)                              \
+	}
+
+#define JSON FLAG('j', "json", "print JSON instead of text")
+
+/* For tests of debug builds of Vellum. */
+#define FAIL_AT                                                                                    \
+	{                                                                                          \
+		.name = "fail-at", .argument = "N",                                                \
+		.help = "let step N of it fail, on a debug build of Vellum"                        \
 	}
 
 static const struct option_spec no_options[] = {{0}};
@@ -18,12 +27,24 @@ static const struct option_spec json_options[] = {JSON, {0}};
 
 static const struct option_spec dmesg_options[] = {
 	JSON,
-	{'f', "follow", "go on printing what is added, until interrupted"},
+	FLAG('f', "follow", "go on printing what is added, until interrupted"),
 	{0},
 };
 
 static const struct option_spec virtualize_options[] = {
-	{0, "debug-iopl3", "let the kernel have the real interrupt flag and all ports"},
+	FLAG('c', "cpu", "the layer of the CPU"),
+	FLAG('m', "memory", "the layer of memory: a p2m"),
+	FLAG('i', "interrupts", "the layer of interrupt controllers"),
+	FLAG(0, "debug-iopl3", "let the kernel have the real interrupt flag and all ports"),
+	FAIL_AT,
+	{0},
+};
+
+static const struct option_spec devirtualize_options[] = {
+	FLAG('c', "cpu", "the layer of the CPU"),
+	FLAG('m', "memory", "the layer of memory"),
+	FLAG('i', "interrupts", "the layer of interrupt controllers"),
+	FAIL_AT,
 	{0},
 };
 
@@ -56,8 +77,10 @@ const struct command commands[] = {
 	{
 		.name = "virtualize",
 		.summary = "slip Vellum under the running kernel",
-		.details = "--debug-iopl3 is for debugging Vellum: the guest can stop the machine "
-			   "then.\n",
+		.details = "Without a layer: all of them. --memory and --interrupts stand on "
+			   "--cpu: they come\nwith it, or later. "
+			   "--debug-iopl3 is for debugging Vellum: the guest can stop the "
+			   "machine then.\n",
 		.options = virtualize_options,
 		.needs_vellum = true,
 		.run = cmd_virtualize,
@@ -65,9 +88,20 @@ const struct command commands[] = {
 	{
 		.name = "devirtualize",
 		.summary = "take Vellum out from under the running kernel",
-		.options = no_options,
+		.details = "Without a layer: all of them. The CPU's goes last, or with the "
+			   "others.\n",
+		.options = devirtualize_options,
 		.needs_vellum = true,
 		.run = cmd_devirtualize,
+	},
+	{
+		.name = "p2m",
+		.summary = "show which machine frames a domain's memory is in",
+		.details = "Numbers of 4 KiB frames. Only the first guest may read it.\n",
+		.options = json_options,
+		.operand = {{OPERAND_DOMAIN, .optional = true}},
+		.needs_vellum = true,
+		.run = cmd_p2m,
 	},
 	{
 		.name = "version",
@@ -103,12 +137,22 @@ const struct command *find_command(const char *name)
 	return NULL;
 }
 
-bool option_given(const struct invocation *inv, const char *name)
+static size_t option_index(const struct invocation *inv, const char *name)
 {
 	const struct option_spec *spec = inv->command->options;
 
 	for (size_t i = 0; spec[i].name; i++)
 		if (strcmp(spec[i].name, name) == 0)
-			return inv->option[i];
+			return i;
 	abort(); /* a command asks for an option that its own table does not have */
+}
+
+bool option_given(const struct invocation *inv, const char *name)
+{
+	return inv->option[option_index(inv, name)];
+}
+
+const char *option_value(const struct invocation *inv, const char *name)
+{
+	return inv->value[option_index(inv, name)];
 }

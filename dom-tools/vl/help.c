@@ -25,6 +25,8 @@ void print_usage(FILE *out, const struct command *c)
 	for (const struct option_spec *o = c->options; o->name; o++) {
 		if (o->letter)
 			fprintf(out, " [-%c | --%s]", o->letter, o->name);
+		else if (o->argument)
+			fprintf(out, " [--%s %s]", o->name, o->argument);
 		else
 			fprintf(out, " [--%s]", o->name);
 	}

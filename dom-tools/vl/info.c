@@ -1,26 +1,74 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `vl info`: the hypervisor, and the mode of the guest that vl runs in. The
- * text form is `key: value`, one space and no padding: scripts grep for
- * `mode: passthrough`.
+ * `vl info`: the hypervisor, and the mode of the guest that vl runs in, with
+ * its layers and counters. The text form is `key: value`, one space and no
+ * padding: scripts grep for `mode: passthrough`.
  */
 #include "dom-tools/vl/command.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 #include "dom-tools/vl/output.h"
 
 #define KIB 1024
 
-static void print_text(const struct vl_hv_info *hv, const struct vl_domain_info *self)
+struct facts {
+	struct vl_hv_info hv;
+	struct vl_domain_info self;
+	struct vl_domain_counters counters;
+	bool has_counters; /* Vellum is not too old for them */
+};
+
+static const struct {
+	const char *key;
+	uint32_t layer;
+} layers[] = {
+	{"layer_cpu", VL_LAYER_CPU},
+	{"layer_memory", VL_LAYER_MEMORY},
+	{"layer_interrupts", VL_LAYER_INTERRUPTS},
+};
+
+#define COUNTER(field)                                                                             \
+	{                                                                                          \
+#field, offsetof(struct vl_domain_counters, field)                                 \
+	}
+
+static const struct {
+	const char *key;
+	size_t offset;
+} counters[] = {
+	COUNTER(virtualized),         COUNTER(devirtualized),      COUNTER(virtualize_cycles),
+	COUNTER(devirtualize_cycles), COUNTER(exits_hypercall),    COUNTER(exits_syscall),
+	COUNTER(exits_interrupt),     COUNTER(exits_hidden_fault), COUNTER(exits_guest_fault),
+	COUNTER(exits_emulated),      COUNTER(exits_reflected),    COUNTER(shadow_fills),
+	COUNTER(shadow_flushes),      COUNTER(shadow_evictions),   COUNTER(shadow_tables),
+	COUNTER(p2m_tables),          COUNTER(p2m_moved),
+};
+
+#define NR(array) (sizeof(array) / sizeof((array)[0]))
+
+static uint64_t counter(const struct vl_domain_counters *c, size_t i)
 {
+	return *(const uint64_t *)((const char *)c + counters[i].offset);
+}
+
+static const char *layer_state(const struct vl_domain_counters *c, size_t i)
+{
+	return vl_mode_name(c->layers & layers[i].layer ? VL_MODE_VIRTUALIZED
+							: VL_MODE_PASSTHROUGH);
+}
+
+static void print_text(const struct facts *f)
+{
+	const struct vl_hv_info *hv = &f->hv;
 	char name[PRINTABLE_SIZE];
 
 	printf("version: %s\n", printable(name, hv->version));
 	printf("build: %s\n", printable(name, hv->build));
 	printf("abi: %" PRIu32 ".%" PRIu32 "\n", hv->abi_major, hv->abi_minor);
-	printf("mode: %s\n", vl_mode_name(self->mode));
-	printf("domain: %" PRIu32 " (%s)\n", self->domid, printable(name, self->name));
+	printf("mode: %s\n", vl_mode_name(f->self.mode));
+	printf("domain: %" PRIu32 " (%s)\n", f->self.domid, printable(name, f->self.name));
 	printf("domains: %" PRIu32 "\n", hv->nr_domains);
 	printf("cpus: %" PRIu32 "\n", hv->nr_cpus);
 	printf("machine_ram: %" PRIu64 " KiB\n", hv->machine_ram / KIB);
@@ -29,19 +77,24 @@ static void print_text(const struct vl_hv_info *hv, const struct vl_domain_info 
 	printf("partition_free: %" PRIu64 " KiB\n", hv->partition_free / KIB);
 	printf("image_size: %" PRIu64 " KiB\n", (hv->image_size + KIB - 1) / KIB);
 	printf("hypercalls: %" PRIu64 "\n", hv->hypercalls);
+	for (size_t i = 0; f->has_counters && i < NR(layers); i++)
+		printf("%s: %s\n", layers[i].key, layer_state(&f->counters, i));
+	for (size_t i = 0; f->has_counters && i < NR(counters); i++)
+		printf("%s: %" PRIu64 "\n", counters[i].key, counter(&f->counters, i));
 }
 
-static void print_json(const struct vl_hv_info *hv, const struct vl_domain_info *self)
+static void print_json(const struct facts *f)
 {
+	const struct vl_hv_info *hv = &f->hv;
 	struct json_object *top = json_new_object();
 
 	json_add_text(top, "version", hv->version);
 	json_add_text(top, "build", hv->build);
 	json_add_u64(top, "abi_major", hv->abi_major);
 	json_add_u64(top, "abi_minor", hv->abi_minor);
-	json_add_text(top, "mode", vl_mode_name(self->mode));
-	json_add_u64(top, "domid", self->domid);
-	json_add_text(top, "name", self->name);
+	json_add_text(top, "mode", vl_mode_name(f->self.mode));
+	json_add_u64(top, "domid", f->self.domid);
+	json_add_text(top, "name", f->self.name);
 	json_add_u64(top, "domains", hv->nr_domains);
 	json_add_u64(top, "cpus", hv->nr_cpus);
 	json_add_u64(top, "machine_ram", hv->machine_ram);
@@ -50,22 +103,36 @@ static void print_json(const struct vl_hv_info *hv, const struct vl_domain_info 
 	json_add_u64(top, "partition_free", hv->partition_free);
 	json_add_u64(top, "image_size", hv->image_size);
 	json_add_u64(top, "hypercalls", hv->hypercalls);
+	for (size_t i = 0; f->has_counters && i < NR(layers); i++)
+		json_add_text(top, layers[i].key, layer_state(&f->counters, i));
+	for (size_t i = 0; f->has_counters && i < NR(counters); i++)
+		json_add_u64(top, counters[i].key, counter(&f->counters, i));
 	json_print(stdout, top);
+}
+
+static int get_facts(struct vl_client *c, struct facts *f, struct vl_error *e)
+{
+	int rc = vl_get_hv_info(c, &f->hv, e);
+
+	if (rc == 0)
+		rc = vl_get_domain(c, VL_DOMID_SELF, &f->self, e);
+	if (rc)
+		return rc;
+	rc = vl_get_counters(c, VL_DOMID_SELF, &f->counters, e);
+	f->has_counters = rc == 0;
+	return rc == -ENOSYS ? 0 : rc;
 }
 
 int cmd_info(struct invocation *inv, struct vl_error *e)
 {
-	struct vl_hv_info hv;
-	struct vl_domain_info self;
-	int rc = vl_get_hv_info(&inv->client, &hv, e);
+	struct facts f;
+	int rc = get_facts(&inv->client, &f, e);
 
-	if (rc == 0)
-		rc = vl_get_domain(&inv->client, VL_DOMID_SELF, &self, e);
 	if (rc)
 		return rc;
 	if (option_given(inv, "json"))
-		print_json(&hv, &self);
+		print_json(&f);
 	else
-		print_text(&hv, &self);
+		print_text(&f);
 	return 0;
 }

@@ -24,7 +24,9 @@ int operands_least(const struct command *c)
 	return n;
 }
 
-static int long_option(struct invocation *inv, const char *word, bool *help, struct vl_error *e)
+/* `next` is the word behind the option, NULL at the end; *used is set if it is the argument. */
+static int long_option(struct invocation *inv, const char *word, const char *next, bool *used,
+		       bool *help, struct vl_error *e)
 {
 	const struct option_spec *spec = inv->command->options;
 
@@ -34,7 +36,12 @@ static int long_option(struct invocation *inv, const char *word, bool *help, str
 	}
 	for (size_t i = 0; spec[i].name; i++)
 		if (strcmp(spec[i].name, word + 2) == 0) {
+			if (spec[i].argument && !next)
+				return vl_fail(e, VL_USAGE, "%s: option `%s` needs an argument, %s",
+					       inv->command->name, word, spec[i].argument);
 			inv->option[i] = true;
+			*used = spec[i].argument != NULL;
+			inv->value[i] = *used ? next : NULL;
 			return 0;
 		}
 	return vl_fail(e, VL_USAGE, "%s: unknown option `%s`", inv->command->name, word);
@@ -56,12 +63,13 @@ static int short_option(struct invocation *inv, char letter, bool *help, struct 
 	return vl_fail(e, VL_USAGE, "%s: unknown option `-%c`", inv->command->name, letter);
 }
 
-static int option_word(struct invocation *inv, const char *word, bool *help, struct vl_error *e)
+static int option_word(struct invocation *inv, const char *word, const char *next, bool *used,
+		       bool *help, struct vl_error *e)
 {
 	int rc = 0;
 
 	if (word[1] == '-')
-		return long_option(inv, word, help, e);
+		return long_option(inv, word, next, used, help, e);
 	for (const char *letter = word + 1; *letter && rc == 0; letter++)
 		rc = short_option(inv, *letter, help, e);
 	return rc;
@@ -81,21 +89,24 @@ static int check_operands(const struct invocation *inv, struct vl_error *e)
 
 int parse_options(struct invocation *inv, int argc, char **argv, bool *help, struct vl_error *e)
 {
-	bool only_operands = false;
+	bool only_operands = false, used;
 
 	inv->operands = argv;
 	for (int i = 0; i < argc; i++) {
 		char *word = argv[i];
 		int rc = 0;
 
+		used = false;
 		if (only_operands || word[0] != '-' || !word[1])
 			argv[inv->nr_operands++] = word;
 		else if (strcmp(word, "--") == 0)
 			only_operands = true;
 		else
-			rc = option_word(inv, word, help, e);
+			rc = option_word(inv, word, i + 1 < argc ? argv[i + 1] : NULL, &used, help,
+					 e);
 		if (rc)
 			return rc;
+		i += used;
 	}
 	return *help ? 0 : check_operands(inv, e);
 }

@@ -2,20 +2,146 @@
 /*
  * `vl virtualize` and `vl devirtualize`: the kernel does it, this only asks.
  * They print nothing when they are done, and fail when nothing was to do, so
- * that a script notices a guest that is not in the mode that it expects.
+ * that a script notices a guest that is not in the mode that it expects. Which
+ * layers fit together Vellum decides; the sentences for those that do not are
+ * made here, from the layers that there are.
  */
 #include "dom-tools/vl/command.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	uint32_t layer;
+	const char *option;
+	const char *name;
+} layers[] = {
+	{VL_LAYER_CPU, "cpu", "the CPU"},
+	{VL_LAYER_MEMORY, "memory", "memory"},
+	{VL_LAYER_INTERRUPTS, "interrupts", "interrupts"},
+};
+
+#define NR_LAYERS (sizeof(layers) / sizeof(layers[0]))
+
+/* Without any of the options: all. */
+static uint32_t layers_asked(const struct invocation *inv)
+{
+	uint32_t asked = 0;
+
+	for (size_t i = 0; i < NR_LAYERS; i++)
+		if (option_given(inv, layers[i].option))
+			asked |= layers[i].layer;
+	return asked ? asked : VL_LAYER_ALL;
+}
+
+/* Index of the first layer in a set that is not empty. */
+static size_t first_layer(uint32_t set)
+{
+	size_t i = 0;
+
+	while (i + 1 < NR_LAYERS && !(set & layers[i].layer))
+		i++;
+	return i;
+}
+
+/* What the kernel's and Vellum's own refusals would not say as well. */
+static int check_virtualize(uint32_t have, uint32_t asked, struct vl_error *e)
+{
+	if (asked & VL_LAYER_CPU)
+		return 0;
+	if (!(have & VL_LAYER_CPU))
+		return vl_fail(e, EINVAL,
+			       "the layer of %s stands on that of the CPU; give --cpu, too, or "
+			       "`vl virtualize --cpu` first",
+			       layers[first_layer(asked)].name);
+	if (asked & have)
+		return vl_fail(e, EBUSY, "the layer of %s is virtualized already",
+			       layers[first_layer(asked & have)].name);
+	return 0;
+}
+
+static int check_devirtualize(uint32_t have, uint32_t asked, struct vl_error *e)
+{
+	uint32_t missing = asked & ~have, left = have & ~asked;
+
+	if (have == 0 || asked == VL_LAYER_ALL)
+		return 0;
+	if (missing)
+		return vl_fail(e, EINVAL, "the layer of %s is not virtualized",
+			       layers[first_layer(missing)].name);
+	if ((asked & VL_LAYER_CPU) && left)
+		return vl_fail(e, EBUSY,
+			       "the layer of %s stands on that of the CPU; give --%s, too, or no "
+			       "layer for all",
+			       layers[first_layer(left)].name, layers[first_layer(left)].option);
+	return 0;
+}
+
+static int check_layers(struct invocation *inv, uint32_t mode, uint32_t asked, struct vl_error *e)
+{
+	struct vl_domain_counters now;
+	int rc;
+
+	if (asked == VL_LAYER_ALL)
+		return 0;
+	rc = vl_get_counters(&inv->client, VL_DOMID_SELF, &now, e);
+	if (rc)
+		return rc;
+	if (mode == VL_MODE_VIRTUALIZED)
+		return check_virtualize(now.layers, asked, e);
+	return check_devirtualize(now.layers, asked, e);
+}
+
+static int parse_step(const char *text, uint64_t *step, struct vl_error *e)
+{
+	char *end;
+
+	errno = 0;
+	*step = strtoull(text, &end, 10);
+	if (!*text || *end || text[strspn(text, "0123456789")] || errno || *step == 0)
+		return vl_fail(e, VL_USAGE, "--fail-at wants a number from 1 on, not `%s`", text);
+	return 0;
+}
+
+static int switch_failing(struct invocation *inv, uint32_t mode, uint32_t bits, const char *at,
+			  struct vl_error *e)
+{
+	struct vl_error ignored;
+	uint64_t step;
+	int rc = parse_step(at, &step, e);
+
+	if (rc == 0)
+		rc = vl_set_failpoint(&inv->client, step, e);
+	if (rc)
+		return rc;
+	rc = vl_switch_mode(&inv->client, mode, bits, e);
+	/* If Vellum was not asked, the failpoint is still there. */
+	vl_set_failpoint(&inv->client, 0, &ignored);
+	return rc;
+}
+
+static int switch_mode(struct invocation *inv, uint32_t mode, uint32_t debug, struct vl_error *e)
+{
+	const char *at = option_value(inv, "fail-at");
+	uint32_t asked = layers_asked(inv);
+	int rc = check_layers(inv, mode, asked, e);
+
+	if (rc)
+		return rc;
+	if (at)
+		return switch_failing(inv, mode, asked | debug, at, e);
+	return vl_switch_mode(&inv->client, mode, asked | debug, e);
+}
+
 int cmd_virtualize(struct invocation *inv, struct vl_error *e)
 {
-	uint32_t layers = VL_LAYER_ALL;
+	uint32_t debug = option_given(inv, "debug-iopl3") ? VL_DEBUG_IOPL3 : 0;
 
-	if (option_given(inv, "debug-iopl3"))
-		layers |= VL_DEBUG_IOPL3;
-	return vl_switch_mode(&inv->client, VL_MODE_VIRTUALIZED, layers, e);
+	return switch_mode(inv, VL_MODE_VIRTUALIZED, debug, e);
 }
 
 int cmd_devirtualize(struct invocation *inv, struct vl_error *e)
 {
-	return vl_switch_mode(&inv->client, VL_MODE_PASSTHROUGH, VL_LAYER_ALL, e);
+	return switch_mode(inv, VL_MODE_PASSTHROUGH, 0, e);
 }

@@ -86,6 +86,7 @@ void fast_roots(struct vcpu *v)
 	struct fast *f = this_fast();
 	bool guarded = (v->cr4 & CR4_SMAP) != 0;
 
+	f->info = v->domain->vcpu_info != NULL ? (volatile u64 *)(u64)v->domain->vcpu_info : NULL;
 	f->top[0] = shadow_top(&v->shadow, SHADOW_USER).v;
 	f->top[1] = shadow_top(&v->shadow, guarded ? SHADOW_GUARDED : SHADOW_KERNEL).v;
 }
@@ -140,7 +141,6 @@ void fast_update(struct vcpu *v)
 	v->fast = (d->features & VL_FEATURE_DESCRIPTORS) && d->vcpu_info != NULL && !v->iopl3 &&
 		  segments_are_plain() && v->sfmask == REAL_SFMASK &&
 		  (v->star >> 48) == FAST_USER_CS32 && begins_with_swapgs(v, v->lstar);
-	f->info = d->vcpu_info != NULL ? (volatile u64 *)(u64)d->vcpu_info : NULL;
 	f->call_site = d->call_site;
 	f->entry.rip = v->lstar + SWAPGS_SIZE;
 	f->entry.cs = REAL_GUEST_CS;

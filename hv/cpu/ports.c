@@ -44,6 +44,13 @@ void ports_enter(struct vcpu *v)
 		segments_trap_port(pic_ports[i], !v->iopl3);
 }
 
+void ports_leave(struct vcpu *v)
+{
+	pic_hardware_leave(&v->pic);
+	for (u32 i = 0; i < ARRAY_SIZE(pic_ports); i++)
+		segments_trap_port(pic_ports[i], false);
+}
+
 static bool touches_device(const struct vcpu *v, u16 port, u8 size)
 {
 	for (u8 i = 0; i < size; i++)

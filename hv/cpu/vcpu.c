@@ -75,10 +75,10 @@ static volatile u64 *guest_table(void *context, pfn_t frame)
 	const struct domain *d = context;
 	u64 pa = frame.v << PAGE_SHIFT;
 
-	if (!(pa >= d->main_ram.start && pa < d->main_ram.end) &&
-	    !memmap_is_ram(&d->memory, (struct range){pa, pa + PAGE_SIZE}))
-		return NULL;
-	return direct((ma_t){pa});
+	/* Most tables are where identity says, in the main range. */
+	if (d->p2m.moved == 0 && pa >= d->main_ram.start && pa < d->main_ram.end)
+		return direct((ma_t){pa});
+	return domain_buffer(d, (pa_t){pa}, PAGE_SIZE);
 }
 
 struct guest_tables vcpu_tables(struct vcpu *v)
@@ -88,7 +88,9 @@ struct guest_tables vcpu_tables(struct vcpu *v)
 
 struct shadow_p2m vcpu_p2m(struct vcpu *v)
 {
-	return (struct shadow_p2m){.translate = p2m_translate, .context = &v->p2m};
+	if (v->domain->layers & VL_LAYER_MEMORY)
+		return (struct shadow_p2m){.translate = p2m_translate, .context = &v->domain->p2m};
+	return (struct shadow_p2m){.translate = p2m_translate_unmapped};
 }
 
 enum shadow_view vcpu_view(const struct vcpu *v)

@@ -55,5 +55,16 @@ void *domain_buffer(const struct domain *d, pa_t pa, u64 size)
 
 	if (size == 0 || size > PAGE_SIZE || pa.v % PAGE_SIZE + size > PAGE_SIZE)
 		return NULL;
-	return memmap_is_ram(&d->memory, r) ? direct((ma_t){pa.v}) : NULL;
+	if (!memmap_is_ram(&d->memory, r))
+		return NULL;
+	if (d->layers & VL_LAYER_MEMORY)
+		return (u8 *)direct(mfn_to_ma(p2m_lookup(&d->p2m, pa_to_pfn(pa)))) +
+		       pa.v % PAGE_SIZE;
+	return direct((ma_t){pa.v});
+}
+
+void domain_p2m_changed(struct domain *d)
+{
+	if (d->vcpu_info != NULL)
+		d->vcpu_info = domain_buffer(d, d->vcpu_info_pa, sizeof(*d->vcpu_info));
 }

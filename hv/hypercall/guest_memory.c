@@ -47,7 +47,8 @@ s64 call_set_vcpu_info(struct domain *d, u64 pa)
 		d->vcpu_info = NULL;
 		return 0;
 	}
-	d->vcpu_info = domain_buffer(d, (pa_t){pa}, sizeof(struct vl_vcpu_info));
+	d->vcpu_info_pa = (pa_t){pa};
+	d->vcpu_info = domain_buffer(d, d->vcpu_info_pa, sizeof(struct vl_vcpu_info));
 	return d->vcpu_info != NULL ? 0 : -VL_EFAULT;
 }
 

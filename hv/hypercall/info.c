@@ -3,6 +3,7 @@
  * The calls that only tell: version, hypervisor, domains, log.
  */
 #include "cpu/percpu.h"
+#include "cpu/vcpu.h"
 #include "domain/domain.h"
 #include "lib/log.h"
 #include "lib/print.h"
@@ -11,6 +12,7 @@
 #include "mem/machine.h"
 #include "mem/own_tables.h"
 #include "public/errno.h"
+#include "shadow/tables.h"
 #include "version.h"
 #include "hypercall_handlers.h"
 
@@ -41,7 +43,7 @@ s64 call_hv_info(struct domain *d, pa_t info, u64 info_size)
 		.abi_minor = VL_ABI_MINOR,
 		.partition_start = frames_partition().start,
 		.partition_size = range_size(frames_partition()),
-		.partition_free = frames_free_count() << PAGE_SHIFT,
+		.partition_free = (frames_free_count() + tables_spare()) << PAGE_SHIFT,
 		.image_size = own_text_size(),
 		.machine_ram = memmap_ram_total(machine_map()),
 		.hypercalls = this_cpu()->hypercalls,
@@ -73,6 +75,28 @@ s64 call_domain_info(struct domain *d, u64 domid, pa_t info, u64 info_size)
 	};
 	memcpy(out.name, found->name, sizeof(out.name));
 	return answer(d, info, info_size, &out, sizeof(out));
+}
+
+s64 call_domain_counters(struct domain *d, u64 domid, pa_t counters, u64 counters_size)
+{
+	const struct domain *found = domain_find(domid, d);
+	struct vl_domain_counters out;
+
+	if (found == NULL)
+		return -VL_ENOENT;
+	out = found->counters;
+	out.layers = found->layers;
+	if (found->mode == VL_MODE_VIRTUALIZED) {
+		const struct vcpu *v = current_vcpu();
+
+		vcpu_count(v, &out);
+		out.shadow_tables = tables_used();
+	}
+	if (found->layers & VL_LAYER_MEMORY) {
+		out.p2m_tables = found->p2m.tables;
+		out.p2m_moved = found->p2m.moved;
+	}
+	return answer(d, counters, counters_size, &out, sizeof(out));
 }
 
 s64 call_domain_next(struct domain *d, u64 domid)

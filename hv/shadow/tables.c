@@ -17,6 +17,7 @@
 
 #define ENTRIES_A_LINE 8u
 #define NONE           (~(u32)0)
+#define KEPT           64 /* spare ones: what a guest needs in its first moments */
 
 struct descriptor {
 	u64 lines; /* a bit a cache line that may hold something */
@@ -30,6 +31,7 @@ static struct {
 	u64 first;             /* mfn of the partition's first frame */
 	u32 free;
 	u64 used;
+	u64 spare; /* in the free list */
 	u64 limit;
 } pool = {.free = NONE};
 
@@ -74,6 +76,7 @@ bool table_alloc(ma_t *out)
 	if (pool.free != NONE) {
 		mfn.v = pool.first + pool.free;
 		pool.free = pool.of[pool.free].next;
+		pool.spare--;
 	} else if (!frame_alloc(&mfn)) {
 		return false;
 	}
@@ -96,6 +99,7 @@ void table_free(u64 *table)
 	assert(pool.of[index].lines == 0);
 	pool.of[index].next = pool.free;
 	pool.free = index;
+	pool.spare++;
 	pool.used--;
 }
 
@@ -145,4 +149,20 @@ bool tables_drop(u64 *table, u32 level, u32 first, u32 end, u64 *budget)
 u64 tables_used(void)
 {
 	return pool.used;
+}
+
+u64 tables_spare(void)
+{
+	return pool.spare;
+}
+
+void tables_give_back(u64 count)
+{
+	for (; count > 0 && pool.spare > KEPT; count--) {
+		mfn_t mfn = {pool.first + pool.free};
+
+		pool.free = pool.of[pool.free].next;
+		pool.spare--;
+		frame_free(mfn);
+	}
 }

@@ -2,7 +2,11 @@
 /*
  * Devirtualize: the reverse of virtualize.c. The guest's own root, tables,
  * registers and ring come back in a fixed order; the shadow was a cache and is
- * thrown away after the switch.
+ * thrown away later, a few tables with each hypercall.
+ *
+ *  1. check: the guest has to take what waits for it
+ *  2. steps: pages that are away are copied home; nobody reads them there yet
+ *  3. leave: the point of no return; nothing fails from here on
  */
 #include "cpu/percpu.h"
 #include "cpu/vcpu.h"
@@ -11,17 +15,59 @@
 #include "mem/layout.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
+#include "p2m/mover.h"
 #include "public/errno.h"
-#include "shadow/tables.h"
+#include "transition/interrupts.h"
+#include "transition/own_image.h"
+#include "transition/steps.h"
 #include "hypercall_handlers.h"
 
-static s64 check(struct vcpu *v, u64 layers)
+/* VL_LAYER_ALL is whatever there is. */
+static u64 layers_meant(const struct domain *d, u64 layers)
 {
-	if (layers != VL_LAYER_ALL || v == NULL)
+	return layers == VL_LAYER_ALL ? d->layers : layers;
+}
+
+static s64 check_layers(const struct domain *d, u64 layers)
+{
+	if (layers == 0 || (layers & ~(u64)d->layers) != 0)
 		return -VL_EINVAL;
-	if (vcpu_interrupt_waits(v) || v->nmi_pending || !pic_hardware_can_leave(&v->pic))
+	if ((layers & VL_LAYER_CPU) && layers != d->layers)
+		return -VL_EBUSY;
+	return 0;
+}
+
+static s64 check(const struct domain *d, const struct vcpu *v, u64 layers)
+{
+	s64 err = check_layers(d, layers);
+
+	if (err < 0)
+		return err;
+	if ((layers & VL_LAYER_CPU) && (vcpu_interrupt_waits(v) || v->nmi_pending))
+		return -VL_EAGAIN;
+	if ((layers & VL_LAYER_CPU) &&
+	    domain_buffer(d, (pa_t){v->cr3 & PTE_ADDR}, PAGE_SIZE) == NULL)
+		return -VL_EFAULT;
+	if ((layers & VL_LAYER_INTERRUPTS) && !interrupts_layer_can_leave(v))
 		return -VL_EAGAIN;
 	return 0;
+}
+
+static s64 make_copies(struct vcpu *v)
+{
+	p2m_copy_home(&v->domain->p2m);
+	return 0;
+}
+
+static const struct transition_step memory_steps[] = {
+	{make_copies, NULL},
+};
+
+static void leave_memory(struct domain *d)
+{
+	p2m_leave(&d->p2m);
+	d->layers &= ~VL_LAYER_MEMORY;
+	domain_p2m_changed(d);
 }
 
 /* Ring 3 cannot hold ring-0 selectors: what became null gets its old value, the rest is kept. */
@@ -38,17 +84,15 @@ static void restore_data_segments(const struct vcpu *v)
 }
 
 /*
- * Order: Vellum's entries go into the guest's root, by its machine address, so that the next
+ * Order: Vellum's entries go into the guest's root, which is at home by now, so that the next
  * instruction after the CR3 load is mapped; CR3 with PCID 0 before CR4, which then may turn PCIDs
  * on, then CR3 with its PCID; the change of CR4.PGE drops what was cached meanwhile, in every PCID;
  * TR from Vellum's GDT before the guest's GDT is loaded (segments_load_guest()).
  */
-static void switch_back(struct vcpu *v, struct cpu *cpu)
+static void leave_cpu(struct vcpu *v, struct cpu *cpu)
 {
 	struct trap_frame *f = v->frame;
-	struct shadow_p2m p2m = vcpu_p2m(v);
-	u32 shift = PAGE_SHIFT;
-	u64 *root = direct(p2m.translate(p2m.context, (pa_t){v->cr3 & PTE_ADDR}, &shift));
+	u64 *root = direct((ma_t){v->cr3 & PTE_ADDR});
 
 	own_slots(root + VL_FIRST_SLOT);
 	write_cr3(v->cr3 & PTE_ADDR);
@@ -61,24 +105,52 @@ static void switch_back(struct vcpu *v, struct cpu *cpu)
 	segments_load_guest(v);
 	restore_data_segments(v);
 	f->cs = f->cs & ~3u;
-	pic_hardware_leave(&v->pic);
 	cpu->vcpu = NULL;
 	v->leaving = true;
+	v->domain->layers = 0;
 	v->domain->mode = VL_MODE_PASSTHROUGH;
+	v->domain->counters.devirtualized++;
+}
+
+/* What the switch back no longer needs. The shadow waits for transition_tidy(): a full load's takes
+ * longer to free than the rest of the transition. */
+static void free_cpu(struct vcpu *v)
+{
+	vcpu_count(v, &v->domain->counters);
+	if (v->stack16.v != 0)
+		frame_free(ma_to_mfn(v->stack16));
+	own_image_forget();
+}
+
+static void leave(struct vcpu *v, u64 layers)
+{
+	if (layers & VL_LAYER_MEMORY)
+		leave_memory(v->domain);
+	if (layers & VL_LAYER_INTERRUPTS) {
+		interrupts_layer_leave(v);
+		v->domain->layers &= ~VL_LAYER_INTERRUPTS;
+	}
+	if (layers & VL_LAYER_CPU) {
+		leave_cpu(v, this_cpu());
+		free_cpu(v);
+	} else {
+		vcpu_flush(v); /* the p2m, and pages of devices that trap no longer */
+	}
 }
 
 s64 call_devirtualize(struct domain *d, u64 layers)
 {
 	struct vcpu *v = current_vcpu();
-	s64 err = check(v, layers);
+	u64 start = rdtsc();
+	u64 meant = layers_meant(d, layers);
+	u32 steps = meant & VL_LAYER_MEMORY ? ARRAY_SIZE(memory_steps) : 0;
+	s64 err = check(d, v, meant);
 
-	(void)d;
+	if (err == 0)
+		err = transition_prepare(v, memory_steps, steps);
 	if (err < 0)
 		return err;
-	switch_back(v, this_cpu());
-	if (v->stack16.v != 0)
-		frame_free(ma_to_mfn(v->stack16));
-	shadow_destroy(&v->shadow, NO_BUDGET);
-	p2m_destroy(&v->p2m);
+	leave(v, meant);
+	d->counters.devirtualize_cycles = rdtsc() - start;
 	return 0;
 }

@@ -5,22 +5,27 @@
  * see has changed.
  *
  *  1. check:   what this version cannot do is refused
- *  2. capture: the processor's state, read only
- *  3. prepare: p2m, shadow tables, mirrored descriptors
- *  4. switch:  the point of no return; nothing fails from here on
+ *  2. steps:   the processor's state, shadow tables, mirrored descriptors
+ *  3. enter:   the point of no return; nothing fails from here on
+ *
+ * The layers of memory and interrupts come with the CPU's, or are added to it
+ * later by the same call; then the guest is at ring 3 already.
  */
 #include "cpu/fast.h"
 #include "cpu/percpu.h"
-#include "cpu/ports.h"
 #include "cpu/vcpu.h"
 #include "domain/domain.h"
-#include "lib/log.h"
 #include "lib/string.h"
 #include "mem/frames.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
+#include "p2m/memory.h"
 #include "public/errno.h"
 #include "shadow/tables.h"
+#include "transition/interrupts.h"
+#include "transition/own_image.h"
+#include "transition/steps.h"
+#include "transition/tidy.h"
 #include "hypercall_handlers.h"
 
 static struct vcpu the_vcpu;
@@ -53,14 +58,13 @@ static bool capture_system_segment(struct vcpu *v, u16 selector, struct system_s
 	return true;
 }
 
-static bool capture(struct vcpu *v, struct cpu *cpu, u64 layers)
+static bool capture(struct vcpu *v, struct cpu *cpu)
 {
 	u16 ldt, tr;
 
 	v->frame = cpu->frame;
 	v->domain = domain_first();
 	v->cpl = 0;
-	v->iopl3 = (layers & VL_DEBUG_IOPL3) != 0;
 	v->cr0 = read_cr0();
 	v->cr2 = read_cr2();
 	v->cr3 = read_cr3();
@@ -75,44 +79,70 @@ static bool capture(struct vcpu *v, struct cpu *cpu, u64 layers)
 	return capture_system_segment(v, ldt, &v->ldt) && capture_system_segment(v, tr, &v->tr);
 }
 
-static s64 check(u64 layers)
+/* Vellum's own tables have four levels. */
+static s64 check_processor(void)
 {
-	u64 cr4 = read_cr4();
-
-	if ((layers & ~(u64)VL_DEBUG_IOPL3) != VL_LAYER_ALL)
-		return -VL_EINVAL;
-	if (current_vcpu() != NULL)
-		return -VL_EBUSY;
-	if (cr4 & CR4_LA57)
+	if (read_cr4() & CR4_LA57)
 		return -VL_EOPNOTSUPP;
-	return 0;
+	return own_image_is_verified() ? 0 : -VL_EUCLEAN;
 }
 
-static s64 prepare(struct vcpu *v)
+static s64 check(const struct domain *d, u64 layers)
+{
+	u64 wanted = layers & VL_LAYER_ALL;
+
+	if ((layers & ~(u64)(VL_LAYER_ALL | VL_DEBUG_IOPL3)) != 0 || wanted == 0)
+		return -VL_EINVAL;
+	if ((wanted & d->layers) != 0)
+		return -VL_EBUSY;
+	if (wanted & VL_LAYER_CPU)
+		return check_processor();
+	if (!(d->layers & VL_LAYER_CPU) || wanted != layers)
+		return -VL_EINVAL;
+	if (!(wanted & VL_LAYER_INTERRUPTS))
+		return 0;
+	if (current_vcpu()->iopl3)
+		return -VL_EOPNOTSUPP;
+	return interrupts_layer_can_enter(current_vcpu()) ? 0 : -VL_EAGAIN;
+}
+
+static s64 make_capture(struct vcpu *v)
+{
+	return capture(v, this_cpu()) ? 0 : -VL_EOPNOTSUPP;
+}
+
+static s64 make_shadow(struct vcpu *v)
 {
 	struct failure f;
 
-	if (p2m_init(&v->p2m, &f) < 0)
+	if (shadow_init(&v->shadow, v->cr3 & PTE_ADDR, SHADOW_ALL, &f) < 0)
 		return -f.err;
-	if (shadow_init(&v->shadow, v->cr3 & PTE_ADDR, SHADOW_ALL, &f) < 0) {
-		p2m_destroy(&v->p2m);
-		return -f.err;
-	}
 	v->shadow.now->tag = v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0;
-	if (!segments_mirror(v)) {
-		shadow_destroy(&v->shadow, NO_BUDGET);
-		p2m_destroy(&v->p2m);
-		return -VL_EOPNOTSUPP;
-	}
 	return 0;
 }
 
+static void undo_shadow(struct vcpu *v)
+{
+	shadow_destroy(&v->shadow, NO_BUDGET);
+}
+
+static s64 make_mirror(struct vcpu *v)
+{
+	return segments_mirror(v) ? 0 : -VL_EOPNOTSUPP;
+}
+
+static const struct transition_step cpu_steps[] = {
+	{make_capture, NULL},
+	{make_shadow, undo_shadow},
+	{make_mirror, NULL},
+};
+
 /* SMAP is off: the guest kernel's own pages are user pages to the processor now. */
-static void switch_over(struct vcpu *v, struct cpu *cpu)
+static void enter_cpu(struct vcpu *v, struct cpu *cpu)
 {
 	cpu->vcpu = v;
-	ports_enter(v);
 	v->domain->mode = VL_MODE_VIRTUALIZED;
+	v->domain->counters.virtualized++;
 	v->frame->rax = 0;
 	write_cr4((v->cr4 & ~(CR4_SMAP | CR4_PGE | CR4_PCIDE | CR4_PVI)) | CR4_PAE);
 	write_cr0(v->cr0 | CR0_WP);
@@ -122,22 +152,51 @@ static void switch_over(struct vcpu *v, struct cpu *cpu)
 	fast_update(v);
 	vcpu_to_real_view(v, v->frame);
 	v->frame->vector = 0;
+	own_image_forget();
+}
+
+/* The layers that stand on the CPU's; no order between them, none can fail. */
+static void enter_others(struct vcpu *v, u64 layers)
+{
+	if (layers & VL_LAYER_MEMORY)
+		p2m_init(&v->domain->p2m, &p2m_frames);
+	if (layers & VL_LAYER_INTERRUPTS)
+		interrupts_layer_enter(v);
+	v->domain->layers |= (u32)layers;
+}
+
+static s64 begin_cpu(struct vcpu *v, u64 layers)
+{
+	shadow_destroy(&v->shadow, NO_BUDGET); /* what transition_tidy() has left */
+	memset(v, 0, sizeof(*v));
+	v->iopl3 = (layers & VL_DEBUG_IOPL3) != 0;
+	return transition_prepare(v, cpu_steps, ARRAY_SIZE(cpu_steps));
+}
+
+void transition_tidy(u64 tables)
+{
+	if (current_vcpu() == NULL && shadow_destroy(&the_vcpu.shadow, tables))
+		tables_give_back(tables);
 }
 
 s64 call_virtualize(struct domain *d, u64 layers)
 {
 	struct vcpu *v = &the_vcpu;
-	s64 err = check(layers);
+	u64 start = rdtsc();
+	s64 err = check(d, layers);
 
-	(void)d;
 	if (err < 0)
 		return err;
-	memset(v, 0, sizeof(*v));
-	if (!capture(v, this_cpu(), layers))
-		return -VL_EOPNOTSUPP;
-	err = prepare(v);
+	err = layers & VL_LAYER_CPU ? begin_cpu(v, layers) : transition_prepare(v, NULL, 0);
 	if (err < 0)
 		return err;
-	switch_over(v, this_cpu());
+	if (v->iopl3)
+		layers &= ~(u64)VL_LAYER_INTERRUPTS; /* they stay the guest's */
+	enter_others(v, layers & VL_LAYER_ALL);
+	if (layers & VL_LAYER_CPU)
+		enter_cpu(v, this_cpu());
+	else
+		vcpu_flush(v); /* the p2m, and pages of devices that trap now */
+	d->counters.virtualize_cycles = rdtsc() - start;
 	return 0;
 }

@@ -97,7 +97,8 @@ static int switch_mode(struct vl_ioctl_switch *s)
 		return fails_with(world()->switch_error);
 	if (s->mode > VL_MODE_VIRTUALIZED || s->reserved)
 		return fails_with(EINVAL);
-	if (world_mode(world()) == s->mode)
+	if ((s->layers & VL_LAYER_CPU || world_layers(world()) == 0) &&
+	    world_mode(world()) == s->mode)
 		return fails_with(EALREADY);
 	s->result = world_switch(world(), s->mode, s->layers);
 	return 0;

@@ -75,15 +75,69 @@ uint32_t world_mode(struct world *w)
 	return own_domain(w)->mode;
 }
 
+uint32_t world_layers(struct world *w)
+{
+	return own_domain(w)->mode == VL_MODE_VIRTUALIZED ? w->counters.layers : 0;
+}
+
+static int64_t domain_counters(struct world *w, uint64_t domid, void *page, uint32_t size)
+{
+	struct vl_domain_counters c = w->counters;
+
+	if (domid != VL_DOMID_SELF && domid != w->self)
+		return -VL_ENOENT;
+	c.layers = world_layers(w);
+	return fill(page, size, &c, sizeof(c));
+}
+
+static int64_t p2m_read(struct world *w, uint64_t pfn, void *page, uint32_t size)
+{
+	struct vl_p2m_read head = {.next = UINT64_MAX};
+	struct vl_p2m_range *to = (struct vl_p2m_range *)((char *)page + sizeof(head));
+	size_t room;
+
+	if (!(world_layers(w) & VL_LAYER_MEMORY))
+		return -VL_EOPNOTSUPP;
+	if (size < sizeof(head) + sizeof(*to))
+		return -VL_EINVAL;
+	room = (size - sizeof(head)) / sizeof(*to);
+	if (w->p2m_chunk && w->p2m_chunk < room)
+		room = w->p2m_chunk;
+	for (size_t i = 0; i < w->nr_p2m; i++) {
+		if (w->p2m[i].pfn < pfn)
+			continue;
+		if (head.count == room) {
+			head.next = w->p2m[i].pfn;
+			break;
+		}
+		to[head.count++] = w->p2m[i];
+	}
+	memcpy(page, &head, sizeof(head));
+	return head.count;
+}
+
+static int64_t set_failpoint(struct world *w, uint64_t step)
+{
+	if (w->release)
+		return -VL_EOPNOTSUPP;
+	w->failpoint = step;
+	return 0;
+}
+
 int64_t world_switch(struct world *w, uint32_t mode, uint32_t layers)
 {
 	uint64_t nr = mode == VL_MODE_VIRTUALIZED ? VL_CALL_VIRTUALIZE : VL_CALL_DEVIRTUALIZE;
+	uint64_t failpoint = w->failpoint;
 
 	if (layers != w->layers)
 		world_die("vl asks for layers %#x, not %#x", layers, w->layers);
 	if (w->forced[nr])
 		return w->forced_value[nr];
-	own_domain(w)->mode = mode;
+	w->failpoint = 0;
+	if (failpoint > 0 && failpoint <= 3)
+		return -VL_EIO;
+	if (layers & VL_LAYER_CPU)
+		own_domain(w)->mode = mode;
 	return 0;
 }
 
@@ -98,10 +152,10 @@ static void expect_zero(uint64_t nr, const uint64_t *arg, size_t used)
 int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page, uint32_t size)
 {
 	static const uint8_t nr_args[VL_CALL_LIMIT] = {
-		[VL_CALL_HV_INFO] = 2,
-		[VL_CALL_DOMAIN_INFO] = 3,
-		[VL_CALL_DOMAIN_NEXT] = 1,
-		[VL_CALL_CONSOLE_READ] = 2,
+		[VL_CALL_HV_INFO] = 2,       [VL_CALL_DOMAIN_INFO] = 3,
+		[VL_CALL_DOMAIN_NEXT] = 1,   [VL_CALL_CONSOLE_READ] = 2,
+		[VL_CALL_P2M_READ] = 4,      [VL_CALL_DOMAIN_COUNTERS] = 3,
+		[VL_CALL_SET_FAILPOINT] = 1,
 	};
 
 	if (nr >= VL_CALL_LIMIT)
@@ -120,6 +174,12 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		return domain_next(w, arg[0]);
 	case VL_CALL_CONSOLE_READ:
 		return console_read(w, page, size);
+	case VL_CALL_P2M_READ:
+		return p2m_read(w, arg[1], page, size);
+	case VL_CALL_DOMAIN_COUNTERS:
+		return domain_counters(w, arg[0], page, size);
+	case VL_CALL_SET_FAILPOINT:
+		return set_failpoint(w, arg[0]);
 	default:
 		world_die("vl makes hypercall %llu, which the kernel would refuse",
 			  (unsigned long long)nr);

@@ -22,6 +22,9 @@
  *   onread TEXT                added after the next read of the log; repeats queue up
  *   onreadlines N TEXT         N lines TEXT, added after the next read
  *   onsleep TEXT               added while vl sleeps; without one left, SIGINT ends vl
+ *   counters KEY=VALUE ...     of vl's own domain, as in vl_domain_counters (layers: those of its
+ * mode) p2m PFN MFN COUNT          a range of its p2m chunk N                    ranges that one
+ * p2m_read gives (default: as many as fit) release                    Vellum has no failpoints
  *   answer CALL VALUE          CALL (version, hv_info, ...) returns VALUE, a number or -ERRNO; for
  *                              virtualize and devirtualize, when the kernel calls them
  *
@@ -38,6 +41,7 @@
 enum {
 	MAX_DOMAINS = 64,
 	MAX_EVENTS = 16,
+	MAX_P2M = 1024,
 	MAX_LOG = 1 << 20,
 };
 
@@ -56,6 +60,12 @@ struct world {
 	int64_t version;
 	struct vl_hv_info hv;
 	uint32_t self;
+	struct vl_domain_counters counters;
+	struct vl_p2m_range p2m[MAX_P2M];
+	size_t nr_p2m;
+	size_t p2m_chunk;
+	int release;
+	uint64_t failpoint;
 	size_t nr_domains;
 	struct vl_domain_info domain[MAX_DOMAINS]; /* ascending ids */
 	int vanished[MAX_DOMAINS];
@@ -74,8 +84,9 @@ void world_load(struct world *w, const char *path);
 /** Answer hypercall `nr`, the buffer being `size` bytes at `page` where (arg, arg + 1) name it. */
 int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page, uint32_t size);
 
-/** The mode of the domain that vl runs in. */
+/** The mode of the domain that vl runs in, and its layers. */
 uint32_t world_mode(struct world *w);
+uint32_t world_layers(struct world *w);
 
 /** What Vellum answers to a switch; `layers` must be those that the world file wants. */
 int64_t world_switch(struct world *w, uint32_t mode, uint32_t layers);

@@ -52,11 +52,12 @@ static int error_number(const char *name)
 		const char *name;
 		int err;
 	} known[] = {
-		{"EPERM", EPERM},   {"ENOENT", ENOENT}, {"EIO", EIO},
-		{"ENXIO", ENXIO},   {"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM},
-		{"EACCES", EACCES}, {"EFAULT", EFAULT}, {"EBUSY", EBUSY},
-		{"ENODEV", ENODEV}, {"EINVAL", EINVAL}, {"EMFILE", EMFILE},
-		{"ENOTTY", ENOTTY}, {"ENOSYS", ENOSYS}, {"EOPNOTSUPP", EOPNOTSUPP},
+		{"EPERM", EPERM},     {"ENOENT", ENOENT},   {"EIO", EIO},
+		{"ENXIO", ENXIO},     {"EAGAIN", EAGAIN},   {"ENOMEM", ENOMEM},
+		{"EACCES", EACCES},   {"EFAULT", EFAULT},   {"EBUSY", EBUSY},
+		{"ENODEV", ENODEV},   {"EINVAL", EINVAL},   {"EMFILE", EMFILE},
+		{"ENOTTY", ENOTTY},   {"ENOSYS", ENOSYS},   {"EOPNOTSUPP", EOPNOTSUPP},
+		{"EBADMSG", EBADMSG}, {"EUCLEAN", EUCLEAN},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -199,6 +200,55 @@ static void set_domain(struct world *w, const char *key, char *value)
 		world_die("unknown key `%s`", key);
 }
 
+static void set_counter(struct world *w, const char *key, char *value)
+{
+	struct vl_domain_counters *c = &w->counters;
+	const struct {
+		const char *key;
+		uint64_t *at;
+	} known[] = {
+		{"exits_hypercall", &c->exits_hypercall},
+		{"exits_syscall", &c->exits_syscall},
+		{"exits_interrupt", &c->exits_interrupt},
+		{"exits_hidden_fault", &c->exits_hidden_fault},
+		{"exits_guest_fault", &c->exits_guest_fault},
+		{"exits_emulated", &c->exits_emulated},
+		{"exits_reflected", &c->exits_reflected},
+		{"shadow_fills", &c->shadow_fills},
+		{"shadow_flushes", &c->shadow_flushes},
+		{"shadow_evictions", &c->shadow_evictions},
+		{"shadow_tables", &c->shadow_tables},
+		{"p2m_tables", &c->p2m_tables},
+		{"p2m_moved", &c->p2m_moved},
+		{"virtualized", &c->virtualized},
+		{"devirtualized", &c->devirtualized},
+		{"virtualize_cycles", &c->virtualize_cycles},
+		{"devirtualize_cycles", &c->devirtualize_cycles},
+	};
+
+	if (strcmp(key, "layers") == 0) {
+		c->layers = (uint32_t)number(value);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(key, known[i].key) == 0) {
+			*known[i].at = number(value);
+			return;
+		}
+	world_die("unknown key `%s`", key);
+}
+
+static void add_p2m(struct world *w, char *rest)
+{
+	struct vl_p2m_range *r = &w->p2m[w->nr_p2m];
+
+	if (w->nr_p2m++ == MAX_P2M)
+		world_die("too many ranges");
+	r->pfn = number(word(&rest));
+	r->mfn = number(word(&rest));
+	r->count = number(word(&rest));
+}
+
 static void pairs(struct world *w, char *rest,
 		  void (*set)(struct world *w, const char *key, char *value))
 {
@@ -228,10 +278,16 @@ static void add_domain(struct world *w, char *rest, int vanished)
 static uint64_t call_number(const char *name)
 {
 	static const char *const names[VL_CALL_LIMIT] = {
-		[VL_CALL_VERSION] = "version",           [VL_CALL_HV_INFO] = "hv_info",
-		[VL_CALL_DOMAIN_INFO] = "domain_info",   [VL_CALL_DOMAIN_NEXT] = "domain_next",
-		[VL_CALL_CONSOLE_READ] = "console_read", [VL_CALL_VIRTUALIZE] = "virtualize",
+		[VL_CALL_VERSION] = "version",
+		[VL_CALL_HV_INFO] = "hv_info",
+		[VL_CALL_DOMAIN_INFO] = "domain_info",
+		[VL_CALL_DOMAIN_NEXT] = "domain_next",
+		[VL_CALL_CONSOLE_READ] = "console_read",
+		[VL_CALL_VIRTUALIZE] = "virtualize",
 		[VL_CALL_DEVIRTUALIZE] = "devirtualize",
+		[VL_CALL_P2M_READ] = "p2m_read",
+		[VL_CALL_DOMAIN_COUNTERS] = "domain_counters",
+		[VL_CALL_SET_FAILPOINT] = "set_failpoint",
 	};
 
 	for (uint64_t i = 0; i < VL_CALL_LIMIT; i++)
@@ -282,6 +338,14 @@ static void statement(struct world *w, char *line)
 		w->self = (uint32_t)number(word(&rest));
 	else if (strcmp(what, "domain") == 0 || strcmp(what, "vanish") == 0)
 		add_domain(w, rest, what[0] == 'v');
+	else if (strcmp(what, "counters") == 0)
+		pairs(w, rest, set_counter);
+	else if (strcmp(what, "p2m") == 0)
+		add_p2m(w, rest);
+	else if (strcmp(what, "chunk") == 0)
+		w->p2m_chunk = number(word(&rest));
+	else if (strcmp(what, "release") == 0)
+		w->release = 1;
 	else if (strcmp(what, "ring") == 0)
 		w->ring = number(word(&rest));
 	else if (strcmp(what, "log") == 0)
@@ -311,6 +375,7 @@ void world_load(struct world *w, const char *path)
 	w->hv.abi_minor = VL_ABI_MINOR;
 	w->ring = 65536;
 	w->layers = VL_LAYER_ALL;
+	w->counters.layers = VL_LAYER_ALL;
 	while (fgets(line, sizeof(line), f)) {
 		world_line++;
 		line[strcspn(line, "\n")] = 0;

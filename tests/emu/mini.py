@@ -53,10 +53,34 @@ def mini_virtualized_bochs(t):
     t.equal(ending, "shutdown-port", "how the run ended")
 
 
+# Tests that have more to do on a debug build, and those around them.
+DEBUG_TESTS = "test=moved*,failpoints,layers*,image*,transition*"
+
+
+@test("mini-debug-qemu", shows="M1 M3 M4 M8 M9 I10", needs="vellum-debug mini", limit=120)
+def mini_debug_qemu(t):
+    """A debug build moves pages of the running kernel away and home, and lets each step of a transition
+    fail: the kernel sees the same memory, ticks and registers as before, and no frame is lost. QEMU."""
+    m = Qemu(t, images.vellum(("mini", DEBUG_TESTS), opts="vellum_mem=16M", hypervisor="vellum-debug"))
+    ending = m.wait(110)
+    check_tap(t, m)
+    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+
+
+@test("mini-debug-bochs", shows="M1 M3 M4 M8 M9 I10", needs="vellum-debug mini", limit=120)
+def mini_debug_bochs(t):
+    """The same in Bochs."""
+    m = Bochs(t, images.vellum(("mini", DEBUG_TESTS), opts="vellum_mem=16M", hypervisor="vellum-debug"))
+    ending = m.wait(110)
+    check_tap(t, m)
+    t.equal(ending, "shutdown-port", "how the run ended")
+
+
 @test("mini-old-cpu", shows="U1 U3", needs="vellum mini", limit=60)
 def mini_old_cpu(t):
-    """The same on a CPU without execute-disable and without 1 GiB pages."""
-    m = Qemu(t, images.vellum("mini"), cpu=CPU + ",nx=off,pdpe1gb=off")
+    """The same on a CPU without execute-disable, without 1 GiB pages and without SSE4.2, whose CRC32
+    instruction Vellum verifies its image with."""
+    m = Qemu(t, images.vellum("mini"), cpu=CPU + ",nx=off,pdpe1gb=off,sse4.2=off")
     ending = m.wait(50)
     check_tap(t, m)
     t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")

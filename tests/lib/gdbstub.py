@@ -64,6 +64,12 @@ class GdbStub:
             raise Failure(f"cannot read {size} bytes at {address:#x}: not mapped")
         return bytes.fromhex(answer)
 
+    def write_physical(self, address, data):
+        """Overwrite bytes of the machine's memory."""
+        self.ok("Qqemu.PhyMemMode:1")
+        self.ok(f"M{address:x},{len(data):x}:{data.hex()}")
+        self.ok("Qqemu.PhyMemMode:0")
+
     def rip(self):
         """Instruction pointer; gdb numbers it 16."""
         return self.register(16)

@@ -17,15 +17,15 @@ VELLUM_START = 0xffff800000000000
 VELLUM_END = 0xffff880000000000
 
 
-def linux_image(names, kernel="min", opts="", cmdline=""):
+def linux_image(names, kernel="min", opts="", cmdline="", hypervisor="vellum"):
     """Image of Vellum and Linux that runs /tests/NAME for each name and powers off."""
     line = f"{CONSOLE} {cmdline} vltest={','.join(names)}".replace("  ", " ")
-    return images.vellum((kernel, line), "initrd-test", opts=opts)
+    return images.vellum((kernel, line), "initrd-test", opts=opts, hypervisor=hypervisor)
 
 
-def run_linux(t, names, kernel="min", opts="", cmdline="", seconds=100, **kw):
+def run_linux(t, names, kernel="min", opts="", cmdline="", seconds=100, hypervisor="vellum", **kw):
     """Boot, run the named tests in the guest, wait for the power-off; returns the Qemu."""
-    m = Qemu(t, linux_image(names, kernel, opts, cmdline), **kw)
+    m = Qemu(t, linux_image(names, kernel, opts, cmdline, hypervisor), **kw)
     finish_linux(t, m, names, seconds)
     return m
 

@@ -16,6 +16,7 @@ RESULTS = ("PASS", "SKIP", "ERROR", "FAIL", "CRASH")
 # Artifacts by the names that tests use in needs=; `make` builds each of them.
 ARTIFACTS = {
     "vellum": "build/vellum.elf",
+    "vellum-debug": "build/debug/vellum.elf",
     "vl": "build/vl",
     "min": "build/linux/min/bzImage",
     "min-vmlinux": "build/linux/min/vmlinux",

@@ -31,25 +31,54 @@ bool interrupts_are_on(void)
 	return (flags & RFLAGS_IF) != 0;
 }
 
-s64 virtualize(u64 debug)
+s64 verify_image(void)
 {
-	return vl_call_virtualize(hypercall_page, VL_LAYER_ALL | debug);
+	s64 left;
+
+	do
+		left = vl_call_verify_image(hypercall_page);
+	while (left > 0);
+	return left;
 }
 
-s64 devirtualize(void)
+/* As often as an interrupt waits that only this kernel can take. */
+static s64 until_done(s64 (*call)(vl_hypercall_fn, uint64_t), u64 layers)
 {
-	s64 answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL);
+	s64 answer = call(hypercall_page, layers);
 
 	while (answer == -VL_EAGAIN) {
 		interrupts_on();
 		interrupts_off();
-		answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL);
+		answer = call(hypercall_page, layers);
 	}
 	return answer;
+}
+
+s64 virtualize_layers(u64 layers)
+{
+	s64 answer = layers & VL_LAYER_CPU ? verify_image() : 0;
+
+	return answer < 0 ? answer : until_done(vl_call_virtualize, layers);
+}
+
+s64 devirtualize_layers(u64 layers)
+{
+	return until_done(vl_call_devirtualize, layers);
+}
+
+s64 virtualize(u64 debug)
+{
+	return virtualize_layers(VL_LAYER_ALL | debug);
+}
+
+s64 devirtualize(void)
+{
+	return devirtualize_layers(VL_LAYER_ALL);
 }
 
 bool is_transition(u64 nr)
 {
 	return nr == VL_CALL_VIRTUALIZE || nr == VL_CALL_DEVIRTUALIZE ||
-	       nr == VL_CALL_SET_VCPU_INFO || nr == VL_CALL_SET_ALIAS;
+	       nr == VL_CALL_SET_VCPU_INFO || nr == VL_CALL_SET_ALIAS ||
+	       nr == VL_CALL_TEST_MOVE_PAGE || nr == VL_CALL_SET_FAILPOINT;
 }

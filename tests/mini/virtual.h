@@ -28,7 +28,16 @@ bool interrupts_are_on(void);
 s64 virtualize(u64 debug);
 s64 devirtualize(void);
 
-/** Whether this hypercall changes the mode or what vcpu_info is: not to be made just to look. */
+/** The same for some layers (VL_LAYER_*, VL_DEBUG_* bits); the first verifies Vellum's image if the
+ * CPU's is among them. */
+s64 virtualize_layers(u64 layers);
+s64 devirtualize_layers(u64 layers);
+
+/** Have Vellum verify its image, all of it. */
+s64 verify_image(void);
+
+/** Whether this hypercall changes the mode, what vcpu_info is or what frame a page has: not to be
+ * made just to look. */
 bool is_transition(u64 nr);
 
 #endif

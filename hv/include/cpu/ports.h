@@ -15,6 +15,9 @@
  */
 void ports_enter(struct vcpu *v);
 
+/** Give the devices back; their ports are the machine's again. */
+void ports_leave(struct vcpu *v);
+
 /** IN, OUT, INS and OUTS of the guest kernel; false: it is another instruction. */
 bool ports_emulate(struct vcpu *v, const struct insn *i);
 

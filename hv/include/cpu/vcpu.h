@@ -15,7 +15,6 @@
 #include "irq/pic_hardware.h"
 #include "lib/types.h"
 #include "lib/x86.h"
-#include "p2m/p2m.h"
 #include "shadow/shadow.h"
 
 /** Descriptor and hidden part of LDTR or TR. */
@@ -89,7 +88,6 @@ struct vcpu {
 	struct pic_hardware
 		pic; /* its INT is wired to this CPU, through LINT0 if there is an APIC */
 	struct shadow shadow;
-	struct p2m p2m;
 	u64 exits[NR_EXITS];
 	struct trap_frame *frame; /* of the exit that is being handled */
 	struct return_sites sites;
@@ -128,6 +126,9 @@ bool vcpu_return_failed(struct vcpu *v, struct trap_frame *frame);
 /** Turn a frame that holds the guest's view into one that runs it at ring 3; load its root. */
 void vcpu_to_real_view(struct vcpu *v, struct trap_frame *f);
 void vcpu_load_root(struct vcpu *v);
+
+/** Add the vcpu's counts to a domain's, cpu/counters.c. */
+void vcpu_count(const struct vcpu *v, struct vl_domain_counters *to);
 
 /** Forget all translations, global ones too. */
 void vcpu_flush(struct vcpu *v);

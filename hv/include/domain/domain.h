@@ -5,8 +5,9 @@
 #ifndef VELLUM_DOMAIN_DOMAIN_H
 #define VELLUM_DOMAIN_DOMAIN_H
 
-#include "mem/memmap.h"
 #include "lib/types.h"
+#include "mem/memmap.h"
+#include "p2m/p2m.h"
 #include "public/hypercall.h"
 
 /** [va, va + size) is shown as [pa, pa + size) while virtualized; size 0: unused. */
@@ -19,18 +20,23 @@ struct alias {
 struct domain {
 	struct domain *next; /* by ascending domid */
 	u32 domid;
-	u32 mode;  /* VL_MODE_* */
-	u32 state; /* VL_STATE_* */
+	u32 mode;   /* VL_MODE_* */
+	u32 layers; /* VL_LAYER_* that are virtualized */
+	u32 state;  /* VL_STATE_* */
 	u32 nr_vcpus;
 	char name[32];
 	u64 hypercalls;
 	u64 tsc_start;
+	struct vl_domain_counters
+		counters; /* of all that is over; layers and what is in use are 0 */
 	struct alias alias[VL_MAX_ALIASES];
 	bool has_alias;                 /* one is used */
 	u64 features;                   /* VL_FEATURE_* */
 	u64 call_site;                  /* va behind its hypercall by SYSCALL; 0: none */
 	struct vl_vcpu_info *vcpu_info; /* of vcpu 0, in the domain's own RAM; NULL: none */
 	struct range main_ram;          /* the largest range of it that is RAM */
+	pa_t vcpu_info_pa;              /* and where that is */
+	struct p2m p2m;                 /* valid with VL_LAYER_MEMORY */
 	struct memmap memory;           /* what it is shown */
 };
 
@@ -51,8 +57,12 @@ u32 domain_count(void);
 
 /**
  * The bytes [pa, pa + size) of the domain's RAM, for reading and writing; NULL unless they are
- * all the domain's own RAM and in one page. In passthrough physical is machine.
+ * all the domain's own RAM and in one page. Through the p2m if the domain's memory is virtualized,
+ * else physical is machine. The answer holds until the p2m changes.
  */
 void *domain_buffer(const struct domain *d, pa_t pa, u64 size);
+
+/** The p2m has changed: find again what Vellum holds pointers to (vcpu_info). */
+void domain_p2m_changed(struct domain *d);
 
 #endif

@@ -97,17 +97,26 @@ static inline int64_t vl_call_console_read(vl_hypercall_fn call, uint64_t text_p
 #define VL_CALL_VIRTUALIZE 5
 
 /**
- * Call with interrupts off: RFLAGS.IF reads as set from now on whatever CLI and STI did. Each
- * check and allocation comes before the point of no return, so an error leaves the guest in
- * passthrough and unchanged.
+ * Call with interrupts off: with VL_LAYER_CPU, RFLAGS.IF reads as set from now on whatever CLI
+ * and STI did. Each check and allocation comes before the point of no return, so an error leaves
+ * the guest as it was. Without VL_LAYER_INTERRUPTS the guest keeps the interrupt controllers; it
+ * must not use them with vectors of exceptions (below 32) then. VL_DEBUG_IOPL3 leaves them to
+ * it, too, and takes VL_LAYER_INTERRUPTS back.
  * Who: only the first guest. Since ABI 0.1.
- * layers: VL_LAYER_* bits; all of CPU, memory and interrupts in this version.
- * Returns 0; the caller goes on at ring 3; or a negated error:
- *   VL_EINVAL: unknown or missing layers.
+ * layers: VL_LAYER_* bits that are to be virtualized besides those that are, and VL_DEBUG_*
+ *   bits.
+ * Returns 0; if VL_LAYER_CPU was among them, the caller goes on at ring 3; or a negated error:
+ *   VL_EINVAL: no layer, an unknown bit, or a layer without the CPU's.
  *   VL_EPERM: the caller is not the first guest.
- *   VL_EBUSY: this CPU is virtualized already.
- *   VL_EOPNOTSUPP: 5-level paging, PCIDs, or a GDT that is too large to mirror.
+ *   VL_EBUSY: one of the layers is virtualized already.
+ *   VL_EUCLEAN: VL_LAYER_CPU, and verify_image did not find the image whole since the last
+ *     transition.
+ *   VL_EAGAIN: VL_LAYER_INTERRUPTS alone, and an interrupt waits that the guest has to take
+ *     first.
+ *   VL_EOPNOTSUPP: 5-level paging, PCIDs, or a GDT that is too large to mirror;
+ *     VL_LAYER_INTERRUPTS later, with VL_DEBUG_IOPL3.
  *   VL_ENOMEM: the partition has no room for shadow tables.
+ *   VL_EIO: a failpoint (set_failpoint).
  */
 static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers)
 {
@@ -118,14 +127,17 @@ static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers)
 
 /**
  * The guest's own root, tables and MSRs are loaded again; interrupts are as the virtual flag
- * was.
+ * was. Frames that the p2m has elsewhere are copied home first. An error leaves all as it was.
  * Who: only the first guest. Since ABI 0.1.
- * layers: VL_LAYER_* bits; all of CPU, memory and interrupts in this version.
- * Returns 0; the caller goes on at ring 0; or a negated error:
- *   VL_EINVAL: unknown or missing layers, or this CPU is not virtualized.
+ * layers: VL_LAYER_* bits that are to be devirtualized; VL_LAYER_ALL: whatever is virtualized.
+ * Returns 0; if VL_LAYER_CPU was among them, the caller goes on at ring 0; or a negated error:
+ *   VL_EINVAL: no layer, an unknown bit, or one that is not virtualized.
  *   VL_EPERM: the caller is not the first guest.
+ *   VL_EBUSY: VL_LAYER_CPU, but not the other layers that are virtualized.
+ *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM.
  *   VL_EAGAIN: an interrupt waits that the guest has to take first: enable interrupts (and
  *     unmask it), call again.
+ *   VL_EIO: a failpoint (set_failpoint).
  */
 static inline int64_t vl_call_devirtualize(vl_hypercall_fn call, uint64_t layers)
 {
@@ -246,7 +258,104 @@ static inline int64_t vl_call_descriptors(vl_hypercall_fn call)
 	return call(VL_CALL_DESCRIPTORS, 0, 0, 0, 0, 0);
 }
 
+#define VL_CALL_P2M_READ 13
+
+/**
+ * Where the domain's RAM is, in ascending order. Start at 0 and go on at `next` until that is
+ * ~0. One call does a bounded amount of work, so that ranges which touch may be one.
+ * Who: only the first guest. Since ABI 0.1.
+ * domid: domain id, or VL_DOMID_SELF.
+ * pfn: first page frame wanted.
+ * ranges_pa, ranges_size: where struct vl_p2m_read lies (physical address) and its bytes;
+ *   filled, with as many ranges behind it as fit.
+ * Returns the number of ranges; or a negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_EOPNOTSUPP: the domain's memory is not virtualized, it has no p2m.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EINVAL: the buffer has no room for one range.
+ *   VL_EPERM: the caller is not the first guest.
+ */
+static inline int64_t vl_call_p2m_read(vl_hypercall_fn call, uint64_t domid, uint64_t pfn,
+				       uint64_t ranges_pa, uint64_t ranges_size)
+{
+	return call(VL_CALL_P2M_READ, domid, pfn, ranges_pa, ranges_size, 0);
+}
+
+#define VL_CALL_DOMAIN_COUNTERS 14
+
+/**
+ * What `vl info` tells of a domain's layers. A larger buffer is fine, see 1.
+ * Who: any domain. Since ABI 0.1.
+ * domid: domain id, or VL_DOMID_SELF.
+ * counters_pa, counters_size: where struct vl_domain_counters lies (physical address) and its
+ *   bytes; filled with the domain's layers and counters.
+ * Returns bytes filled; or a negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EINVAL: the size is 0.
+ */
+static inline int64_t vl_call_domain_counters(vl_hypercall_fn call, uint64_t domid,
+					      uint64_t counters_pa, uint64_t counters_size)
+{
+	return call(VL_CALL_DOMAIN_COUNTERS, domid, counters_pa, counters_size, 0, 0);
+}
+
+#define VL_CALL_VERIFY_IMAGE 15
+
+/**
+ * In passthrough nothing keeps the guest from overwriting Vellum's code. Call until the answer
+ * is 0: each call verifies some KiB against a checksum that was made at boot, and goes on where
+ * the last one ended. Do it before virtualize, with interrupts on, so that the transition is
+ * short. A transition of the CPU's layer ends what was verified.
+ * Who: only the first guest. Since ABI 0.1.
+ * Returns bytes of the image that are still to be verified; 0: all of it is as it was at boot;
+ *   or a negated error:
+ *   VL_EBADMSG: the image was changed; virtualize will refuse.
+ *   VL_EPERM: the caller is not the first guest.
+ */
+static inline int64_t vl_call_verify_image(vl_hypercall_fn call)
+{
+	return call(VL_CALL_VERIFY_IMAGE, 0, 0, 0, 0, 0);
+}
+
+#define VL_CALL_TEST_MOVE_PAGE 16
+
+/**
+ * For tests of debug builds: the page is copied and the p2m changed, and the guest must not
+ * notice. Devices know nothing of it: no page that one writes to or reads from may be moved.
+ * Who: only the first guest. Since ABI 0.1.
+ * pfn: page frame of the caller's own RAM.
+ * away: 1: to a spare frame; 0: back home.
+ * Returns the number of its machine frame now; or a negated error:
+ *   VL_EOPNOTSUPP: a release build of Vellum, or memory is not virtualized.
+ *   VL_EFAULT: the page frame is not the caller's own RAM.
+ *   VL_EINVAL: away is neither 0 nor 1.
+ *   VL_ENOMEM: the partition has no frame left.
+ *   VL_EPERM: the caller is not the first guest.
+ */
+static inline int64_t vl_call_test_move_page(vl_hypercall_fn call, uint64_t pfn, uint64_t away)
+{
+	return call(VL_CALL_TEST_MOVE_PAGE, pfn, away, 0, 0, 0);
+}
+
+#define VL_CALL_SET_FAILPOINT 17
+
+/**
+ * For tests of debug builds: every step of virtualize and devirtualize before the point of no
+ * return can fail in turn. A step beyond the last one lets the transition succeed; either way
+ * the failpoint is used up.
+ * Who: only the first guest. Since ABI 0.1.
+ * step: 1, 2, ...: the step of the next transition that is to fail with EIO; 0: none.
+ * Returns 0; or a negated error:
+ *   VL_EOPNOTSUPP: a release build of Vellum.
+ *   VL_EPERM: the caller is not the first guest.
+ */
+static inline int64_t vl_call_set_failpoint(vl_hypercall_fn call, uint64_t step)
+{
+	return call(VL_CALL_SET_FAILPOINT, step, 0, 0, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 13
+#define VL_CALL_LIMIT 18
 
 #endif

@@ -39,15 +39,17 @@ VL_ABI_ASSERT(sizeof(struct vl_ioctl_call) == 80, "vl_ioctl_call is ABI");
 #define VL_IOCTL_CALL _IOWR('V', 0, struct vl_ioctl_call)
 
 /**
- * Switch the calling kernel between passthrough and virtualized mode; it prepares itself, makes the
- * hypercall and lets a pending interrupt in where it has to. Errors of the ioctl itself: EFAULT
- * (the structure is not the caller's memory), EINVAL (an unknown mode, or reserved != 0), EALREADY
- * (that is the mode), EOPNOTSUPP (the kernel cannot: more than one CPU is online, or it has code
- * that it cannot adapt). Otherwise Vellum's own answer is in `result`.
+ * Switch the calling kernel between passthrough and virtualized mode; it prepares itself, has
+ * Vellum verify its image, makes the hypercall and lets a pending interrupt in where it has to.
+ * While it is virtualized, `layers` without VL_LAYER_CPU are added (mode VL_MODE_VIRTUALIZED) or
+ * taken off (VL_MODE_PASSTHROUGH), and the mode stays. Errors of the ioctl itself: EFAULT (the
+ * structure is not the caller's memory), EINVAL (an unknown mode, or reserved != 0), EALREADY (that
+ * is the mode), EOPNOTSUPP (the kernel cannot: more than one CPU is online, or it has code that it
+ * cannot adapt). Otherwise Vellum's own answer is in `result`.
  */
 struct vl_ioctl_switch {
 	uint32_t mode;   /* VL_MODE_* wanted */
-	uint32_t layers; /* VL_LAYER_*, VL_DEBUG_* bits */
+	uint32_t layers; /* VL_LAYER_*, VL_DEBUG_* bits; VL_LAYER_ALL for the way back */
 	int64_t result;  /* out: what the hypercall returned */
 	uint64_t reserved;
 };

@@ -54,10 +54,11 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 #define VL_MODE_PASSTHROUGH 0
 #define VL_MODE_VIRTUALIZED 1
 
-/* Layers of virtualization (VL_CALL_VIRTUALIZE, VL_CALL_DEVIRTUALIZE). */
-#define VL_LAYER_CPU        1u
-#define VL_LAYER_MEMORY     2u
-#define VL_LAYER_INTERRUPTS 4u
+/* Layers of virtualization (VL_CALL_VIRTUALIZE, VL_CALL_DEVIRTUALIZE). The others stand on the
+ * CPU's: they come with it or later, and go with it or before. */
+#define VL_LAYER_CPU        1u /* ring 3, on shadow tables of the guest's own translations */
+#define VL_LAYER_MEMORY     2u /* a p2m: frames may be others than the guest believes */
+#define VL_LAYER_INTERRUPTS 4u /* interrupt controllers of its own */
 #define VL_LAYER_ALL        7u
 /* With them, for debugging: real IOPL 3, so that a kernel without patched interrupt-flag sites
  * runs; it can then stop every interrupt of the machine. */
@@ -129,6 +130,50 @@ struct vl_domain_info {
 	char name[32]; /* zero-terminated */
 };
 VL_ABI_ASSERT(sizeof(struct vl_domain_info) == 80, "vl_domain_info is ABI");
+
+/**
+ * Answer of VL_CALL_DOMAIN_COUNTERS. All counts are since the domain started, but for what is in
+ * use now, which is 0 in passthrough.
+ */
+struct vl_domain_counters {
+	uint32_t layers; /* VL_LAYER_* that are virtualized now */
+	uint32_t reserved;
+	/* Why it came to Vellum while virtualized. */
+	uint64_t exits_hypercall;
+	uint64_t exits_syscall;
+	uint64_t exits_interrupt;
+	uint64_t exits_hidden_fault; /* page faults for which only the shadow lacked an entry */
+	uint64_t exits_guest_fault;  /* page faults that were its own */
+	uint64_t exits_emulated;     /* instructions */
+	uint64_t exits_reflected;    /* other exceptions that were its own */
+	uint64_t shadow_fills;
+	uint64_t shadow_flushes;
+	uint64_t shadow_evictions;
+	uint64_t shadow_tables;       /* in use now, pages */
+	uint64_t p2m_tables;          /* in use now, pages; 0 is the identity */
+	uint64_t p2m_moved;           /* page frames that are not at home now */
+	uint64_t virtualized;         /* times that the CPU layer came */
+	uint64_t devirtualized;       /* and went */
+	uint64_t virtualize_cycles;   /* of the TSC, inside Vellum, the last time each */
+	uint64_t devirtualize_cycles; /* (without the page faults that refill the shadow) */
+};
+VL_ABI_ASSERT(sizeof(struct vl_domain_counters) == 144, "vl_domain_counters is ABI");
+
+/** Physical page frames [pfn, pfn + count) are the machine's frames from mfn on. */
+struct vl_p2m_range {
+	uint64_t pfn;
+	uint64_t mfn;
+	uint64_t count;
+};
+VL_ABI_ASSERT(sizeof(struct vl_p2m_range) == 24, "vl_p2m_range is ABI");
+
+/** Answer of VL_CALL_P2M_READ; struct vl_p2m_range[count] follows directly. */
+struct vl_p2m_read {
+	uint64_t next; /* pfn to go on at; ~0: that was all */
+	uint32_t count;
+	uint32_t reserved;
+};
+VL_ABI_ASSERT(sizeof(struct vl_p2m_read) == 16, "vl_p2m_read is ABI");
 
 /** In and out buffer of VL_CALL_CONSOLE_READ; text follows directly, up to the buffer's end. */
 struct vl_console_read {

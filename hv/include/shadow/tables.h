@@ -35,8 +35,12 @@ bool tables_drop(u64 *table, u32 level, u32 first, u32 end, u64 *budget);
 /** Give back a table that is zero again. */
 void table_free(u64 *table);
 
-/** Tables in use. */
+/** Give up to `count` free ones back to the partition, as long as more than enough are left. */
+void tables_give_back(u64 count);
+
+/** Tables in use; and free ones that the partition could have back. */
 u64 tables_used(void);
+u64 tables_spare(void);
 
 /** Software bits of an entry, which the processor ignores. */
 #define ENTRY_SHARED ((u64)1 << 9) /* the table below belongs to another tree */

@@ -59,7 +59,7 @@ static u64 argument(u64 *state)
 static bool is_documented(s64 r)
 {
 	return r >= 0 || r == -VL_ENOSYS || r == -VL_EFAULT || r == -VL_EINVAL || r == -VL_ENOENT ||
-	       r == -VL_EPERM || r == -VL_EBUSY;
+	       r == -VL_EPERM || r == -VL_EBUSY || r == -VL_EOPNOTSUPP;
 }
 
 /* A call took the buffer (pa, size) and wrote up to `written` bytes there: it must be one that the
@@ -103,10 +103,13 @@ static void one_call(u64 *state, int call)
 	CHECK(is_documented(r), "call %d: number %#lx answered %ld", call, nr, r);
 	if (nr == VL_CALL_HV_INFO && r >= 0)
 		refill(a[0], a[1], (u64)r);
-	if (nr == VL_CALL_DOMAIN_INFO && r >= 0)
+	if ((nr == VL_CALL_DOMAIN_INFO || nr == VL_CALL_DOMAIN_COUNTERS) && r >= 0)
 		refill(a[1], a[2], (u64)r);
 	if (nr == VL_CALL_CONSOLE_READ && r >= 0)
 		refill(a[0], a[1], sizeof(struct vl_console_read) + (u64)r);
+	if (nr == VL_CALL_P2M_READ && r >= 0)
+		refill(a[2], a[3],
+		       sizeof(struct vl_p2m_read) + (u64)r * sizeof(struct vl_p2m_range));
 	if (nr == VL_CALL_SET_ALIAS && r >= 0)
 		vl_call_set_alias(hypercall_page, a[0], 0, 0, 0);
 	check_arena(call);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The layer of interrupts: whether the guest has interrupt controllers (and,
+ * with them, timers) of its own, which start from the hardware's state and give
+ * it back, or the machine's. All that a transition knows of them.
+ */
+#ifndef VELLUM_TRANSITION_INTERRUPTS_H
+#define VELLUM_TRANSITION_INTERRUPTS_H
+
+#include "cpu/vcpu.h"
+
+/**
+ * Whether the models can take over: not while an interrupt waits that the CPU acknowledged and the
+ * guest has not taken. Fresh from passthrough they always can.
+ */
+bool interrupts_layer_can_enter(const struct vcpu *v);
+
+/** The models take over. Interrupts are off, the vcpu is this CPU's. Never fails. */
+void interrupts_layer_enter(struct vcpu *v);
+
+/** Whether the hardware can be what the guest believes it to be. */
+bool interrupts_layer_can_leave(const struct vcpu *v);
+
+/** Give the hardware back in that state. Never fails. */
+void interrupts_layer_leave(struct vcpu *v);
+
+#endif

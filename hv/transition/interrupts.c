@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The layer of interrupts as it is today: the pair of 8259s. More models join
+ * here, each with the same four questions.
+ */
+#include "transition/interrupts.h"
+
+#include "cpu/ports.h"
+
+bool interrupts_layer_can_enter(const struct vcpu *v)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(v->pending); i++)
+		if (v->pending[i] != 0)
+			return false;
+	return true;
+}
+
+void interrupts_layer_enter(struct vcpu *v)
+{
+	ports_enter(v);
+}
+
+bool interrupts_layer_can_leave(const struct vcpu *v)
+{
+	return pic_hardware_can_leave(&v->pic);
+}
+
+void interrupts_layer_leave(struct vcpu *v)
+{
+	ports_leave(v);
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The steps of a transition and their failpoints.
+ */
+#include "transition/steps.h"
+
+#include "lib/debug.h"
+#include "public/errno.h"
+#include "hypercall_handlers.h"
+
+/* Steps until one fails; 0: none does. */
+static u64 failpoint;
+
+static bool failpoint_hit(void)
+{
+	return is_debug_build() && failpoint != 0 && --failpoint == 0;
+}
+
+static void undo_steps(struct vcpu *v, const struct transition_step *step, u32 count)
+{
+	while (count-- > 0)
+		if (step[count].undo != NULL)
+			step[count].undo(v);
+}
+
+s64 transition_prepare(struct vcpu *v, const struct transition_step *step, u32 count)
+{
+	s64 err = 0;
+	u32 made;
+
+	for (made = 0; made < count; made++) {
+		err = failpoint_hit() ? -VL_EIO : step[made].make(v);
+		if (err != 0)
+			break;
+	}
+	if (err == 0 && failpoint_hit())
+		err = -VL_EIO;
+	if (err != 0)
+		undo_steps(v, step, made);
+	failpoint = 0;
+	return err;
+}
+
+s64 call_set_failpoint(struct domain *d, u64 step)
+{
+	(void)d;
+	if (!is_debug_build())
+		return -VL_EOPNOTSUPP;
+	failpoint = step;
+	return 0;
+}

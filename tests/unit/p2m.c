@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The p2m against a naive model, an array with one machine frame a page frame:
+ * random changes of all three sizes, with and without memory for tables, read
+ * back by translation, as ranges, and by the search for what is not at home.
+ */
+/* shows: M3 M4 */
+#include "tests/unit/check.h"
+
+#include "p2m/p2m.h"
+
+#define FRAMES    ((u64)4 << (30 - PAGE_SHIFT)) /* of the model: 4 GiB */
+#define PARTITION ((struct range){0xb0000000, 0xb4000000})
+#define NOTHING   ((ma_t){0x123456000})
+#define SAMPLES   64
+
+static u64 model[FRAMES];
+static struct p2m p;
+static u64 pages_used, pages_left;
+
+static void *page_alloc(void *context)
+{
+	void *page;
+
+	(void)context;
+	if (pages_left == 0)
+		return NULL;
+	pages_left--;
+	pages_used++;
+	page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
+	assert_non_null(page);
+	memset(page, 0, PAGE_SIZE);
+	return page;
+}
+
+static void page_free(void *context, void *page)
+{
+	(void)context;
+	pages_left++;
+	pages_used--;
+	free(page);
+}
+
+static const struct p2m_memory pages = {.alloc = page_alloc, .free = page_free};
+
+static void start(void)
+{
+	pages_left = 100000;
+	pages_used = 0;
+	p2m_set_machine(PARTITION, NOTHING);
+	p2m_init(&p, &pages);
+	for (u64 i = 0; i < FRAMES; i++)
+		model[i] = i;
+}
+
+static void stop(void)
+{
+	p2m_destroy(&p);
+	assert_int_equal(pages_used, 0);
+	assert_int_equal(p.tables, 0);
+	assert_int_equal(p.moved, 0);
+}
+
+static bool in_partition(u64 pfn)
+{
+	return pfn >= PARTITION.start >> PAGE_SHIFT && pfn < PARTITION.end >> PAGE_SHIFT;
+}
+
+/* One page frame, at each size that a caller may ask for. */
+static void check_frame(u64 pfn)
+{
+	for (u32 asked = 12; asked <= 30; asked += 9) {
+		u32 shift = asked;
+		u64 first;
+		ma_t ma = p2m_translate(&p, (pa_t){pfn << PAGE_SHIFT}, &shift);
+
+		assert_true(shift <= asked && (shift == 12 || shift == 21 || shift == 30));
+		if (in_partition(pfn)) {
+			assert_int_equal(ma.v, NOTHING.v);
+			assert_int_equal(shift, 12);
+			continue;
+		}
+		assert_int_equal(ma.v, model[pfn] << PAGE_SHIFT);
+		/* The whole block is as contiguous as it was granted, and free of the partition. */
+		first = round_down(pfn, (u64)1 << (shift - 12));
+		for (u64 i = 0; i < (u64)1 << (shift - 12); i += shift == 30 ? 97 : 1) {
+			assert_false(in_partition(first + i));
+			assert_int_equal(model[first + i], model[first] + i);
+		}
+		assert_int_equal(model[first] % ((u64)1 << (shift - 12)), 0);
+	}
+	assert_int_equal(p2m_lookup(&p, (pfn_t){pfn}).v, model[pfn]);
+}
+
+static void check_samples(struct rng *r)
+{
+	for (u32 i = 0; i < SAMPLES; i++)
+		check_frame(rng_below(r, FRAMES));
+}
+
+static void check_moved(void)
+{
+	u64 moved = 0, next = 0;
+
+	for (u64 i = 0; i < FRAMES; i++)
+		moved += model[i] != i;
+	assert_int_equal(p.moved, moved);
+	for (u64 i = 0; i < FRAMES; i++) {
+		if (model[i] == i)
+			continue;
+		assert_true(p2m_next_moved(&p, &next));
+		assert_int_equal(next, i);
+		next++;
+	}
+	assert_false(p2m_next_moved(&p, &next));
+}
+
+/* The ranges are the model, read from any start, and as long as they can be. */
+static void check_runs(u64 from, u32 most_steps)
+{
+	u64 pfn = from;
+
+	while (pfn < FRAMES) {
+		u32 steps = most_steps;
+		struct p2m_range run = p2m_run(&p, pfn, FRAMES, &steps);
+
+		assert_int_equal(run.pfn, pfn);
+		assert_true(run.count > 0 && pfn + run.count <= FRAMES);
+		for (u64 i = 0; i < run.count; i++)
+			assert_int_equal(model[pfn + i], run.mfn + i);
+		pfn += run.count;
+		if (steps > 0 && pfn < FRAMES)
+			assert_true(model[pfn] != run.mfn + run.count);
+	}
+}
+
+static void identity(void **state)
+{
+	u32 steps = 10, shift = 30;
+
+	(void)state;
+	start();
+	assert_int_equal(pages_used, 0);
+	for (u64 pfn = 0; pfn < FRAMES; pfn += 509)
+		check_frame(pfn);
+	check_moved();
+	assert_int_equal(p2m_run(&p, 5, FRAMES, &steps).count, FRAMES - 5);
+	/* Devices' memory far above all RAM is there too. */
+	assert_int_equal(p2m_translate(&p, (pa_t){0xfedcba9876000}, &shift).v, 0xfedcba9876000);
+	assert_int_equal(shift, 30);
+	stop();
+}
+
+static void without_p2m(void **state)
+{
+	(void)state;
+	start();
+	for (u64 pfn = 0; pfn < FRAMES; pfn += 101) {
+		u32 a = 30, b = 30;
+		pa_t pa = {pfn << PAGE_SHIFT};
+
+		assert_int_equal(p2m_translate(&p, pa, &a).v,
+				 p2m_translate_unmapped(NULL, pa, &b).v);
+		assert_int_equal(a, b);
+	}
+	stop();
+}
+
+static void refuses(u64 pfn, u64 mfn, u32 shift)
+{
+	assert_int_equal(p2m_set(&p, (pfn_t){pfn}, (mfn_t){mfn}, shift), -VL_EINVAL);
+}
+
+static void refused(void **state)
+{
+	(void)state;
+	start();
+	refuses(1, 512, 21);
+	refuses(512, 1, 21);
+	refuses(512, 1 << 18, 30);
+	refuses(1, 2, 13);
+	refuses(0, 2, 39);
+	refuses(0, 2, 0);
+	refuses((u64)1 << P2M_PFN_BITS, 1, 12);
+	refuses(1, (u64)1 << P2M_PFN_BITS, 12);
+	refuses(~(u64)0, 1, 12);
+	refuses(1, (u64)1 << 52, 12);
+	refuses(PARTITION.start >> PAGE_SHIFT, 1, 12);
+	refuses((PARTITION.end >> PAGE_SHIFT) - 1, 1, 12);
+	refuses((2 * GIB) >> PAGE_SHIFT, 0, 30); /* the partition is inside */
+	assert_int_equal(pages_used, 0);
+	assert_int_equal(p2m_set(&p, (pfn_t){1}, (mfn_t){PARTITION.start >> PAGE_SHIFT}, 12), 0);
+	stop();
+}
+
+/* One random change of model and p2m; about one in three fails for want of pages. */
+static void change(struct rng *r)
+{
+	static const u32 shifts[] = {12, 12, 12, 12, 21, 21, 30};
+	u32 shift = shifts[rng_below(r, ARRAY_SIZE(shifts))];
+	u64 frames = (u64)1 << (shift - 12);
+	/* Few places, so that changes meet. */
+	u64 pfn = rng_below(r, 4) << 18 | (u64)rng_below(r, 3) << 9 | rng_below(r, 4);
+	u64 mfn = rng_below(r, 3) == 0 ? pfn : rng_below(r, FRAMES);
+	u64 left = pages_left, used = pages_used;
+	int result;
+
+	pfn = round_down(pfn, frames);
+	mfn = round_down(mfn, frames);
+	if (shift == 30 && pfn == 2 << 18)
+		return; /* the partition */
+	if (rng_below(r, 3) == 0)
+		pages_left = rng_below(r, 4);
+	result = p2m_set(&p, (pfn_t){pfn}, (mfn_t){mfn}, shift);
+	pages_left = left + used - pages_used;
+	assert_true(result == 0 || (result == -VL_ENOMEM && pages_used == used));
+	for (u64 i = 0; result == 0 && i < frames; i++)
+		model[pfn + i] = mfn + i;
+	assert_int_equal(p.tables, pages_used);
+	check_frame(pfn);
+	check_frame(pfn + frames - 1);
+}
+
+static void random_changes(void **state)
+{
+	struct rng r = {4711};
+
+	(void)state;
+	for (u32 i = 0; i < random_cases(60); i++) {
+		start();
+		for (u32 k = 0; k < 60; k++) {
+			change(&r);
+			check_samples(&r);
+		}
+		check_moved();
+		check_runs(rng_below(&r, 100), ~(u32)0);
+		check_runs(0, 1 + rng_below(&r, 5));
+		stop();
+	}
+}
+
+/* A page moved away and home again: the tables stay, the map is the identity. */
+static void there_and_back(void **state)
+{
+	u64 next = 0;
+
+	(void)state;
+	start();
+	assert_int_equal(p2m_set(&p, (pfn_t){1000}, (mfn_t){0xb0001}, 12), 0);
+	model[1000] = 0xb0001;
+	assert_int_equal(p.tables, 4);
+	check_moved();
+	check_frame(999);
+	check_frame(1000);
+	check_frame(1001);
+	assert_int_equal(p2m_set(&p, (pfn_t){1000}, (mfn_t){1000}, 12), 0);
+	model[1000] = 1000;
+	assert_false(p2m_next_moved(&p, &next));
+	check_frame(1000);
+	check_moved();
+	stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(identity),       cmocka_unit_test(without_p2m),
+		cmocka_unit_test(refused),        cmocka_unit_test(random_changes),
+		cmocka_unit_test(there_and_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
