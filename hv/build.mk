@@ -35,10 +35,14 @@ $(B)/gen/cpu/asm_offsets.h: hv/cpu/asm_offsets.c $(wildcard hv/include/*/*.h boo
 	@awk 'BEGIN { print "/* Generated from $<. */" } \
 		/\.ascii/ && /->/ { gsub(/.*->|"/, ""); print "#define", $$1, $$2 }' $@.s > $@
 
+# What runs at every fault and exit; the rest is small.
+HV_HOT := hv/shadow/walk.c hv/shadow/shadow.c hv/shadow/tables.c hv/cpu/fast_fault.c hv/cpu/access.c
+$(HV_HOT:%=$(B)/hv/%.o): HV_OPTIMIZE := -O2
+
 $(B)/hv/%.c.o: %.c hv/build.mk | $(HV_GENERATED)
 	@mkdir -p $(@D)
 	@echo "  CC $<"
-	@$(CC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
+	@$(CC) $(HV_CFLAGS) $(HV_OPTIMIZE) -MMD -MP -c -o $@ $<
 
 $(B)/hv/%.S.o: %.S hv/build.mk | $(HV_GENERATED)
 	@mkdir -p $(@D)

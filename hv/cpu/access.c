@@ -60,12 +60,14 @@ static u32 cache_index(u64 va)
 void access_forget(struct vcpu *v, u64 va)
 {
 	v->cache.page[cache_index(va)] = 0;
+	v->cache.fetch_page = 0;
 }
 
 void access_forget_all(struct vcpu *v)
 {
 	for (u32 i = 0; i < NR_ACCESS_CACHE; i++)
 		v->cache.page[i] = 0;
+	v->cache.fetch_page = 0;
 	v->cache.local = false;
 }
 
@@ -75,17 +77,22 @@ void access_forget_local(struct vcpu *v)
 		access_forget_all(v);
 }
 
-/* Only plain accesses of ring 0 are kept: users' and fetches have other rights. */
+/* Only ring 0's are kept: plain accesses, and one page of code. */
 static void cache_enter(struct vcpu *v, u64 va, u32 access, const struct translation *t, u8 *there)
 {
 	u32 i = cache_index(va);
 
-	if ((access & ~PF_WRITE) != 0)
+	if (access & ~(PF_WRITE | PF_FETCH))
 		return;
+	v->cache.local |= !t->global;
+	if (access & PF_FETCH) {
+		v->cache.fetch_page = (va & PAGE_MASK) | CACHE_VALID;
+		v->cache.fetch_there = there;
+		return;
+	}
 	v->cache.page[i] =
 		(va & PAGE_MASK) | CACHE_VALID | (access & PF_WRITE ? CACHE_WRITABLE : 0);
 	v->cache.there[i] = there;
-	v->cache.local |= !t->global;
 }
 
 static u8 *cache_find(const struct vcpu *v, u64 va, u32 access)
@@ -93,11 +100,22 @@ static u8 *cache_find(const struct vcpu *v, u64 va, u32 access)
 	u32 i = cache_index(va);
 	u64 page = v->cache.page[i];
 
+	if (access == PF_FETCH)
+		return v->cache.fetch_page == ((va & PAGE_MASK) | CACHE_VALID)
+			       ? v->cache.fetch_there
+			       : NULL;
 	if ((page & PAGE_MASK) != (va & PAGE_MASK) || !(page & CACHE_VALID))
 		return NULL;
 	if ((access & ~PF_WRITE) != 0 || ((access & PF_WRITE) && !(page & CACHE_WRITABLE)))
 		return NULL;
 	return v->cache.there[i];
+}
+
+u8 *access_cached(const struct vcpu *v, u64 va, u32 access)
+{
+	u8 *page = cache_find(v, va, access);
+
+	return page != NULL ? page + va % PAGE_SIZE : NULL;
 }
 
 /* Where the page of va lies, or NULL and the exception. */

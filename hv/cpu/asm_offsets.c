@@ -39,11 +39,13 @@ void asm_offsets(void)
 	DEFINE(CROSSING_KERNEL_BY_SYSCALL, 1 << 8 * offsetof(struct crossing, by_syscall));
 	DEFINE(FAST_USER_TOP, offsetof(struct cpu, fast.top[0]));
 	DEFINE(FAST_KERNEL_TOP, offsetof(struct cpu, fast.top[1]));
+	DEFINE(FAST_FAULTS, offsetof(struct cpu, fast.faults));
 	DEFINE(FAST_PREFILL, offsetof(struct cpu, fast.prefill));
 	DEFINE(FAST_INFO, offsetof(struct cpu, fast.info));
 	DEFINE(FAST_SYSRET_SITE, offsetof(struct cpu, fast.sysret_site));
 	DEFINE(FAST_IRET_SITE, offsetof(struct cpu, fast.iret_site));
 	DEFINE(FAST_SWAPGS_SITE, offsetof(struct cpu, fast.swapgs_site));
+	DEFINE(NR_PLAIN_SITES, NR_PLAIN_SITES);
 	DEFINE(FAST_CALL_SITE, offsetof(struct cpu, fast.call_site));
 	DEFINE(FAST_ENTRY, offsetof(struct cpu, fast.entry));
 	DEFINE(FAST_ENTRY_RSP, offsetof(struct cpu, fast.entry.rsp));
@@ -54,6 +56,7 @@ void asm_offsets(void)
 	DEFINE(REAL_IOMAP_BASE,
 	       offsetof(struct real_tables, tss) + offsetof(struct tss, iomap_base));
 	DEFINE(IOMAP_BASE_CLOSED, IOMAP_CLOSED);
+	DEFINE(OWN_SS, REAL_DATA);
 	DEFINE(GUEST_CS, REAL_GUEST_CS);
 	DEFINE(GUEST_SS, REAL_GUEST_SS);
 	DEFINE(USER_CS, FAST_USER_CS);

@@ -103,7 +103,7 @@ static void swap_gs(struct vcpu *v, const struct insn *i)
 	v->gs_user = !v->gs_user;
 	emulate_done(v, i);
 	if (!find_return(v, v->frame->rip, &site)) {
-		v->sites.plain = rip;
+		v->sites.plain[v->sites.next_plain++ % NR_PLAIN_SITES] = rip;
 		return;
 	}
 	if (site.effects || takes_espfix(v, &site))

@@ -96,8 +96,14 @@ fast_general_protection:
 	je fast_sysret
 	cmpq FAST(IRET_SITE), %rax
 	je fast_iret
-	cmpq FAST(SWAPGS_SITE), %rax
-	jne leave_rax
+	.set offset, 0
+	.rept NR_PLAIN_SITES
+	cmpq (boot_cpu + FAST_SWAPGS_SITE + offset)(%rip), %rax
+	je 1f
+	.set offset, offset + 8
+	.endr
+	jmp leave_rax
+1:
 	/* SWAPGS alone: three bytes; the fault's RF is not the next instruction's; NT is set while the
 	 * GS base is a user's (S7). */
 	swapgs
@@ -122,6 +128,9 @@ fast_sysret:
 	jnz leave_rax
 	movq FAST(USER_TOP), %rax
 	movq %rax, %cr3
+	/* AMD: SYSRET keeps the hidden part of SS, which is null since the #GP. */
+	movl $OWN_SS, %eax
+	movl %eax, %ss
 	SHOW_USER
 	movl $CROSSING_USER, FAST(CROSSING)
 	swapgs
@@ -204,5 +213,44 @@ leave_fault:
 	popq %rdx
 	popq %rcx
 	jmp leave_rax
+
+/*
+ * #PF of the guest in a state in which it can be served without a trap frame: see fast_fault(). No
+ * 8259 uses this vector then, so there is an error code: 0 error, 8 RIP, 16 CS, 24 RFLAGS, 32 RSP, 40 SS.
+ */
+	.globl fast_page_fault
+fast_page_fault:
+	cmpb $0, FAST(FAULTS)
+	je 1f
+	testb $3, 16(%rsp)
+	jz 1f
+	pushq %rax
+	pushq %rcx
+	pushq %rdx
+	pushq %rsi
+	pushq %rdi
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	cld
+	leaq 72(%rsp), %rdi
+	subq $8, %rsp
+	call fast_fault
+	addq $8, %rsp
+	testb %al, %al
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rdi
+	popq %rsi
+	popq %rdx
+	popq %rcx
+	popq %rax
+	jz 1f
+	addq $8, %rsp
+	iretq
+1:	jmp exception_stubs + 14 * 16
 
 	.section .note.GNU-stack, "", @progbits

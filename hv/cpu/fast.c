@@ -53,7 +53,8 @@ static void set_sites(struct fast *f, const struct return_sites *sites)
 {
 	f->sysret_site = sites->sysret;
 	f->iret_site = sites->iret;
-	f->swapgs_site = sites->plain;
+	for (u32 i = 0; i < NR_PLAIN_SITES; i++)
+		f->swapgs_site[i] = sites->plain[i];
 }
 
 static const struct return_sites no_sites;
@@ -67,6 +68,7 @@ void fast_arm(struct vcpu *v)
 		      (v->cpl == 3 || !(v->frame->rflags & (RFLAGS_TF | RFLAGS_NT)));
 
 	v->armed = common;
+	f->faults = common && !pic_hardware_is_low(&v->pic);
 	f->crossing.cpl = v->cpl;
 	f->crossing.slow = !common || !v->iflag;
 	set_sites(f, common ? &v->sites : &no_sites);
@@ -78,6 +80,7 @@ void fast_disarm(struct vcpu *v)
 
 	(void)v;
 	f->crossing.slow = true;
+	f->faults = false;
 	set_sites(f, &no_sites);
 }
 
@@ -91,12 +94,12 @@ void fast_roots(struct vcpu *v)
 	f->top[1] = shadow_top(&v->shadow, guarded ? SHADOW_GUARDED : SHADOW_KERNEL).v;
 }
 
-void fast_note_fault(struct vcpu *v, u64 va, u32 access)
+void fast_note_fault(struct vcpu *v, u64 va, u64 rip, u32 access)
 {
-	if (!(v->shadow.options & SHADOW_PREFILL) || v->cpl != 3)
+	if (!(v->shadow.options & SHADOW_PREFILL) || !(access & PF_USER))
 		return;
 	v->prefill.va = va;
-	v->prefill.rip = v->frame->rip;
+	v->prefill.rip = rip;
 	v->prefill.access = access & (PF_USER | PF_FETCH);
 	this_fast()->prefill = true;
 }
@@ -104,23 +107,16 @@ void fast_note_fault(struct vcpu *v, u64 va, u32 access)
 /* As a read, which sets no D bit: a write then is granted if the guest's kernel has set it. */
 void fast_prefill(struct vcpu *v, u64 rip)
 {
-	struct shadow_p2m p2m = vcpu_p2m(v);
-	struct paging_mode mode;
-	struct translation t;
-
 	this_fast()->prefill = false;
-	if (rip != v->prefill.rip)
-		return;
-	mode = vcpu_paging_mode(v, true);
-	if (vcpu_translate(v, &mode, v->prefill.va, v->prefill.access, &t) == 0)
-		shadow_fill(&v->shadow, SHADOW_USER, &mode, &p2m, v->prefill.va, &t);
+	if (rip == v->prefill.rip)
+		fast_fill(v, SHADOW_USER, v->prefill.va, v->prefill.access);
 }
 
 /* From fast.S. */
 void fast_prefill_current(u64 rip);
 void fast_prefill_current(u64 rip)
 {
-	fast_prefill(current_vcpu(), rip);
+	fast_prefill(this_cpu()->vcpu, rip);
 }
 
 static bool begins_with_swapgs(struct vcpu *v, u64 va)
@@ -142,6 +138,7 @@ void fast_update(struct vcpu *v)
 		  segments_are_plain() && v->sfmask == REAL_SFMASK &&
 		  (v->star >> 48) == FAST_USER_CS32 && begins_with_swapgs(v, v->lstar);
 	f->call_site = d->call_site;
+	v->unplain = vcpu_unplain_bits(v);
 	f->entry.rip = v->lstar + SWAPGS_SIZE;
 	f->entry.cs = REAL_GUEST_CS;
 	f->entry.ss = REAL_GUEST_SS;

@@ -72,7 +72,7 @@ static struct mirror gdt_mirror = {
 };
 
 extern const char exception_stubs[], syscall_entry[], syscall32_entry[], sysenter_entry[];
-extern const char fast_general_protection[]; /* fast.S */
+extern const char fast_general_protection[], fast_page_fault[]; /* fast.S */
 extern char boot_stack_top[];
 
 static void set_system_descriptor(u64 *entry, u64 base, u32 limit, u32 type)
@@ -323,10 +323,13 @@ void segments_set_cpl(struct vcpu *v, u8 cpl)
 static void fill_idt(void)
 {
 	for (u32 vector = 0; vector < NR_VECTORS; vector++) {
-		u64 entry = vector == VECTOR_GP ? (u64)fast_general_protection
-						: (u64)(exception_stubs + vector * STUB_SIZE);
+		u64 entry = (u64)(exception_stubs + vector * STUB_SIZE);
 		u8 ist = 0;
 
+		if (vector == VECTOR_GP)
+			entry = (u64)fast_general_protection;
+		if (vector == VECTOR_PF)
+			entry = (u64)fast_page_fault;
 		if (vector == VECTOR_DF || vector == VECTOR_NMI || vector == VECTOR_MC)
 			ist = vector == VECTOR_DF ? 1 : vector == VECTOR_NMI ? 2 : 3;
 		else if (vector == VECTOR_DB)

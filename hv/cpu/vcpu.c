@@ -55,19 +55,33 @@ static u32 physical_bits(void)
 
 struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit)
 {
-	bool ac = !implicit && (v->frame->rflags & RFLAGS_AC);
+	return vcpu_paging_mode_smap(v, implicit || !(v->frame->rflags & RFLAGS_AC));
+}
 
+struct paging_mode vcpu_paging_mode_smap(const struct vcpu *v, bool smap)
+{
 	return (struct paging_mode){
 		.root = {v->cr3 & PTE_ADDR},
 		.wp = (v->cr0 & CR0_WP) != 0,
 		.nx = (v->efer & EFER_NXE) != 0,
 		.smep = (v->cr4 & CR4_SMEP) != 0,
-		.smap = (v->cr4 & CR4_SMAP) != 0 && !ac,
+		.smap = (v->cr4 & CR4_SMAP) != 0 && smap,
 		.pge = (v->cr4 & CR4_PGE) != 0,
 		.keys = (v->cr4 & CR4_PKE) != 0,
 		.pkru = keys_pkru(v),
 		.physical_bits = physical_bits(),
 	};
+}
+
+u64 vcpu_unplain_bits(const struct vcpu *v)
+{
+	u64 bits = PTE_ADDR & ~(((u64)1 << physical_bits()) - 1);
+
+	if (!(v->efer & EFER_NXE))
+		bits |= PTE_NX;
+	if (v->cr4 & CR4_PKE)
+		bits |= (u64)15 << PTE_KEY_SHIFT;
+	return bits;
 }
 
 static volatile u64 *guest_table(void *context, pfn_t frame)
@@ -122,7 +136,7 @@ static void page_fault(struct vcpu *v, u64 va)
 		return;
 	}
 	v->exits[EXIT_GUEST_FAULT]++;
-	fast_note_fault(v, va, access);
+	fast_note_fault(v, va, v->frame->rip, access);
 	deliver(v,
 		(struct exception){.vector = VECTOR_PF,
 				   .has_error = true,

@@ -19,6 +19,20 @@ static bool good_alias_va(u64 va, u64 size)
 	       !range_overlaps((struct range){va, va + size}, own);
 }
 
+static void note_aliases(struct domain *d)
+{
+	d->aliased = (struct range){~(u64)0, 0};
+	for (u32 i = 0; i < VL_MAX_ALIASES; i++) {
+		const struct alias *a = &d->alias[i];
+
+		if (a->size == 0)
+			continue;
+		d->aliased.start = min_u64(d->aliased.start, a->va);
+		d->aliased.end = max_u64(d->aliased.end, a->va + a->size);
+	}
+	d->has_alias = d->aliased.start < d->aliased.end;
+}
+
 s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 {
 	if (index >= VL_MAX_ALIASES || ((va | pa | size) & (PAGE_SIZE - 1)) != 0)
@@ -29,9 +43,7 @@ s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 	    (pa + size < pa || !memmap_is_ram(&d->memory, (struct range){pa, pa + size})))
 		return -VL_EFAULT;
 	d->alias[index] = (struct alias){.va = va, .size = size, .pa = {pa}};
-	d->has_alias = false;
-	for (u32 i = 0; i < VL_MAX_ALIASES; i++)
-		d->has_alias |= d->alias[i].size != 0;
+	note_aliases(d);
 	if (d->mode == VL_MODE_VIRTUALIZED)
 		vcpu_flush(current_vcpu());
 	return 0;

@@ -39,11 +39,6 @@ static bool is_own_slot(u32 index)
 	return index >= VL_FIRST_SLOT && index < VL_FIRST_SLOT + VL_MAX_SLOTS;
 }
 
-static bool is_upper(u64 va)
-{
-	return va >> 63 != 0;
-}
-
 static u64 *upper_of(struct shadow *s, enum shadow_view view)
 {
 	return direct(s->upper[view != SHADOW_USER]);
@@ -58,8 +53,9 @@ static void drop(u64 *table, u32 level, u32 first, u32 end)
 
 /* --- making room --- */
 
-static void drop_lower(struct shadow_root *r)
+static void drop_lower(struct shadow *s, struct shadow_root *r)
 {
+	s->generation++;
 	/* The kernel's first: it has pointers into the user's. */
 	for (u32 view = SHADOW_VIEWS; view-- > 0;)
 		if (r->top[view].v != 0)
@@ -68,6 +64,7 @@ static void drop_lower(struct shadow_root *r)
 
 static void drop_upper(struct shadow *s)
 {
+	s->generation++;
 	for (u32 i = 0; i < SHADOW_ROOTS; i++)
 		for (u32 view = 0; view < SHADOW_VIEWS; view++)
 			if (s->root[i].top[view].v != 0)
@@ -78,9 +75,9 @@ static void drop_upper(struct shadow *s)
 	s->upper_local = false;
 }
 
-static void drop_root(struct shadow_root *r)
+static void drop_root(struct shadow *s, struct shadow_root *r)
 {
-	drop_lower(r);
+	drop_lower(s, r);
 	for (u32 view = 0; view < SHADOW_VIEWS; view++) {
 		if (r->top[view].v == 0)
 			continue;
@@ -112,10 +109,10 @@ static void evict(struct shadow *s)
 
 	s->evictions++;
 	if (r != NULL) {
-		drop_root(r);
+		drop_root(s, r);
 		return;
 	}
-	drop_lower(s->now);
+	drop_lower(s, s->now);
 	drop_upper(s);
 	write_cr3(read_cr3());
 }
@@ -168,7 +165,7 @@ static struct shadow_root *vacant(struct shadow *s)
 		if (!s->root[i].used)
 			return &s->root[i];
 	r = oldest(s);
-	drop_lower(r);
+	drop_lower(s, r);
 	return r;
 }
 
@@ -183,13 +180,14 @@ void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
 	if (r == NULL)
 		r = vacant(s);
 	else if (flush || r->pgd != pgd)
-		drop_lower(r);
+		drop_lower(s, r);
 	else
 		s->loads++;
 	/* Another address space may have other translations there that are not global. */
 	if (s->upper_local && (flush || r != s->now))
 		drop_upper(s);
 	s->flushes += flush;
+	s->generation++;
 	s->now = r;
 	r->used = true;
 	r->tag = tag;
@@ -246,7 +244,7 @@ void shadow_flush_local(struct shadow *s)
 	s->flushes++;
 	for (u32 i = 0; i < SHADOW_ROOTS; i++)
 		if (s->root[i].used)
-			drop_lower(&s->root[i]);
+			drop_lower(s, &s->root[i]);
 	if (s->upper_local)
 		drop_upper(s);
 }
@@ -262,7 +260,7 @@ void shadow_flush_tag(struct shadow *s, u32 tag)
 	struct shadow_root *r = find(s, tag);
 
 	if (r != NULL)
-		drop_lower(r);
+		drop_lower(s, r);
 	if (s->upper_local)
 		drop_upper(s);
 }
@@ -289,9 +287,10 @@ bool shadow_invalidate(struct shadow *s, u64 va)
 {
 	bool more = false;
 
+	s->generation++;
 	if (is_own_slot(level_index(va, ROOT_LEVEL)))
 		return false;
-	if (is_upper(va)) {
+	if (is_upper_half(va)) {
 		for (u32 i = 0; i < ARRAY_SIZE(s->upper); i++)
 			more |= drop_leaf(direct(s->upper[i]), va);
 		return more;
@@ -358,6 +357,8 @@ static u64 *lower_entry(struct shadow *s, enum shadow_view view, const struct pa
 	if (*mine != 0 && !(*mine & ENTRY_SHARED))
 		return mine; /* a tree of its own already */
 	if (!common) {
+		if (*mine != 0)
+			s->generation++;
 		*mine = 0;
 		return mine;
 	}
@@ -403,11 +404,14 @@ static bool fill_below(struct shadow *s, u64 *entry, u64 va, const struct leaf *
 			*entry |= ENTRY_SPLINTER;
 		entry = &table[level_index(va, l - 1)];
 	}
-	if (entry_is_table(*entry, leaf->level))
+	if (entry_is_table(*entry, leaf->level)) {
+		s->generation++;
 		drop(table_below(*entry), leaf->level - 1, 0, PTES_PER_TABLE);
-	if (entry_is_table(*entry, leaf->level))
 		table_free(table_below(*entry));
+	}
 	table_set(entry, leaf->value);
+	s->last.table = entry - level_index(va, leaf->level);
+	s->last.level = leaf->level;
 	return true;
 }
 
@@ -433,8 +437,8 @@ static u32 choose_level(const struct shadow *s, u64 va, const struct translation
 static bool try_fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
 		     u64 va, bool common, const struct leaf *leaf)
 {
-	u64 *entry =
-		is_upper(va) ? upper_entry(s, view, va) : lower_entry(s, view, mode, va, common);
+	u64 *entry = is_upper_half(va) ? upper_entry(s, view, va)
+				       : lower_entry(s, view, mode, va, common);
 
 	return entry != NULL && fill_below(s, entry, va, leaf);
 }
@@ -442,7 +446,7 @@ static bool try_fill(struct shadow *s, enum shadow_view view, const struct pagin
 void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
 		 const struct shadow_p2m *p2m, u64 va, const struct translation *t)
 {
-	bool common = is_common(view, mode, t) && !(is_upper(va) && view != SHADOW_USER);
+	bool common = is_common(view, mode, t) && !(is_upper_half(va) && view != SHADOW_USER);
 	struct leaf leaf = {.guest_level = t->level};
 	ma_t ma;
 
@@ -454,9 +458,10 @@ void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mo
 			leaf.value = (leaf.value & ~PTE_PAT_4K) | PTE_PAT_LARGE;
 		leaf.value |= PTE_PS;
 	}
-	if (is_upper(va) && !t->global)
+	if (is_upper_half(va) && !t->global)
 		s->upper_local = true;
 	s->fills++;
+	s->last.common = common;
 	while (!try_fill(s, view, mode, va, common, &leaf))
 		evict(s);
 }

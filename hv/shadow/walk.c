@@ -16,6 +16,8 @@
 /* What a descent finds. */
 struct path {
 	u64 all, any; /* AND and OR of the entries */
+	u64 upper_all, upper_any;
+	volatile u64 *table; /* the last one */
 	u64 leaf;
 	u32 level; /* of the leaf */
 };
@@ -54,8 +56,11 @@ static u32 descend(const struct paging_mode *mode, const struct guest_tables *ta
 			reserved |= reserved_by_size(level);
 		if (pte & reserved)
 			return WALK_FAULT | PF_PRESENT | PF_RESERVED;
+		path->upper_all = path->all;
+		path->upper_any = path->any;
 		path->all &= pte;
 		path->any |= pte;
+		path->table = table;
 		if (level == 1 || (pte & PTE_PS)) {
 			path->leaf = pte;
 			path->level = level;
@@ -71,6 +76,9 @@ static void combine(const struct paging_mode *mode, const struct path *path,
 	u64 leaf = path->leaf;
 
 	out->level = path->level;
+	out->table = path->table;
+	out->upper_all = path->upper_all;
+	out->upper_any = path->upper_any;
 	out->page.v = leaf & PTE_ADDR & ~(level_size(path->level) - 1);
 	out->writable = (path->all & PTE_W) != 0;
 	out->user = (path->all & PTE_U) != 0;

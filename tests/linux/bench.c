@@ -297,11 +297,12 @@ static void measure_memory(void)
 	measure("segv_mprotect", fault_and_unprotect, NULL, 200);
 }
 
-int main(int argc, char **argv)
+int main(int argc, char *argv[])
 {
 	struct pipes pipes;
 	int fd;
 
+	(void)argv;
 	if (argc > 1)
 		return 0; /* what fork_exec() executes */
 	fd = open("/tmp/bench.data", O_RDWR | O_CREAT | O_TRUNC, 0600);
@@ -315,7 +316,7 @@ int main(int argc, char **argv)
 	measure_file_faults(fd);
 	measure_memory();
 	measure("fork_exit", fork_exit, NULL, 200);
-	measure("fork_exec", fork_exec, argv[0], 100);
+	measure("fork_exec", fork_exec, "/proc/self/exe", 100);
 
 	pid_t echo = start_echo(&pipes);
 

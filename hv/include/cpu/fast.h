@@ -32,11 +32,17 @@ void fast_roots(struct vcpu *v);
 void fast_update(struct vcpu *v);
 
 /** Note a page fault that the guest kernel gets for its user. */
-void fast_note_fault(struct vcpu *v, u64 va, u32 access);
+void fast_note_fault(struct vcpu *v, u64 va, u64 rip, u32 access);
 
 /** The guest returns to its user at `rip`: if the instruction there faulted, enter its page now,
  * which saves the fault that would find it missing in the shadow. */
 void fast_prefill(struct vcpu *v, u64 rip);
+
+/**
+ * Translate and enter into a view, as page_fault() does for the access (PF_WRITE, PF_USER,
+ * PF_FETCH). 0; or the guest's fault, as walk(). hv/cpu/fast_fault.c.
+ */
+u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access);
 
 /** A fault at `rip`, in Vellum: true if it was a fast path's access to guest memory, and where that
  * goes on instead. */

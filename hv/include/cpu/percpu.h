@@ -61,6 +61,8 @@ _Static_assert(sizeof(struct gate) == 16, "SDM volume 3, figure 6-8");
 struct trap_frame;
 struct vcpu;
 
+#define NR_PLAIN_SITES 6 /* SWAPGS instructions of fast.S; Linux has five that are frequent */
+
 /** Where user and guest kernel meet, as the fast paths see it. */
 struct crossing {
 	u8 cpl;        /* virtual: 3 or 0 */
@@ -76,13 +78,14 @@ struct crossing {
  */
 struct fast {
 	struct crossing crossing;
+	bool faults;        /* page faults may take the short way */
 	bool prefill;       /* on the way to the user, fast_prefill() has something to do */
 	u64 top[2];         /* CR3 for the user and for a guest kernel that was just entered */
 	volatile u64 *info; /* flags and pending word of struct vl_vcpu_info */
 	u64 sysret_site;    /* va of a SWAPGS before SYSRETQ that was decoded once; 0: none */
 	u64 iret_site;      /* the same before IRETQ */
-	u64 swapgs_site;    /* and one that no return follows */
-	u64 call_site;      /* va behind the SYSCALL that is a hypercall; 0: none */
+	u64 swapgs_site[NR_PLAIN_SITES]; /* and those that no return follows */
+	u64 call_site;                   /* va behind the SYSCALL that is a hypercall; 0: none */
 	struct {
 		u64 rip, cs, rflags, rsp, ss;
 	} entry; /* IRETQ's frame into the guest kernel's SYSCALL handler, its SWAPGS done */

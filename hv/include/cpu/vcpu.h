@@ -9,6 +9,7 @@
 #define VELLUM_CPU_VCPU_H
 
 #include "cpu/decode.h"
+#include "cpu/percpu.h"
 #include "cpu/real_tables.h"
 #include "cpu/trap.h"
 #include "domain/domain.h"
@@ -40,7 +41,8 @@ enum exit_kind {
 struct return_sites {
 	u64 sysret;
 	u64 iret;
-	u64 plain; /* no return follows */
+	u64 plain[NR_PLAIN_SITES]; /* no return follows */
+	u32 next_plain;
 };
 
 /**
@@ -51,7 +53,23 @@ struct return_sites {
 struct access_cache {
 	u64 page[NR_ACCESS_CACHE]; /* va | CACHE_VALID, CACHE_WRITABLE; by bits 15..12 of va */
 	u8 *there[NR_ACCESS_CACHE];
+	u64 fetch_page; /* the page that code was last read from; 0: none */
+	u8 *fetch_there;
 	bool local; /* it has one that is not global */
+};
+
+/**
+ * A paging-structure cache: where guest and shadow have the entries of 2 MiB of a view, and what
+ * the guest's upper entries grant. Valid as long as shadow.generation is the same.
+ */
+#define NR_PSC 16
+struct psc {
+	u64 key; /* va >> 21 and the view */
+	u64 generation;
+	volatile u64 *guest;
+	u64 *shadow;
+	u64 all, any;
+	bool common; /* see struct shadow */
 };
 
 struct vcpu {
@@ -92,6 +110,8 @@ struct vcpu {
 	struct trap_frame *frame; /* of the exit that is being handled */
 	struct return_sites sites;
 	struct access_cache cache;
+	struct psc psc[NR_PSC];
+	u64 unplain; /* bits of a guest leaf that the short way leaves alone */
 	struct {
 		u64 va, rip;
 		u32 access;
@@ -151,6 +171,12 @@ void vcpu_crash(struct vcpu *v, const char *reason) __attribute__((noreturn));
 /** The paging mode of an access at the vcpu's present state; `implicit` as for descriptor reads. */
 struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit);
 
+/** The same with SMAP in force or not, whatever the flags say. */
+struct paging_mode vcpu_paging_mode_smap(const struct vcpu *v, bool smap);
+
+/** Bits that are reserved in a 4 KiB leaf, and those of its key if there are keys. */
+u64 vcpu_unplain_bits(const struct vcpu *v);
+
 /** The guest's tables and the domain's p2m, for walk() and shadow_fill(). */
 struct guest_tables vcpu_tables(struct vcpu *v);
 struct shadow_p2m vcpu_p2m(struct vcpu *v);
@@ -171,6 +197,9 @@ bool vcpu_invpcid(struct vcpu *v, u64 type, u64 pcid, u64 va);
 /** walk() for this vcpu, its aliases applied; Vellum's slots are not present to a guest. */
 u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 access,
 		   struct translation *t);
+
+/** The byte at va if the cache knows it, for ring 0 and access 0 or PF_WRITE; else NULL. */
+u8 *access_cached(const struct vcpu *v, u64 va, u32 access);
 
 /** Forget what the access cache has of a page, or all of it, or what is not global. */
 void access_forget(struct vcpu *v, u64 va);

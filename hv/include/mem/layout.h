@@ -32,6 +32,12 @@ static inline bool is_canonical(u64 va)
 	return (u64)((s64)(va << 16) >> 16) == va;
 }
 
+/** Whether a canonical `va` is in the upper half. */
+static inline bool is_upper_half(u64 va)
+{
+	return va >> 63 != 0;
+}
+
 /** Whether `va` is in Vellum's slots. */
 static inline bool is_own_va(u64 va)
 {

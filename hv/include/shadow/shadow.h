@@ -54,6 +54,12 @@ struct shadow {
 	bool upper_local;        /* it has a translation that is not global */
 	u32 options;             /* SHADOW_* switches */
 	u64 stamp;
+	u64 generation; /* changes when a table or what leads to it is dropped, and at INVLPG */
+	struct {
+		u64 *table;
+		u32 level;
+		bool common;
+	} last; /* where the last fill put its leaf */
 	u64 fills;
 	u64 flushes;
 	u64 loads; /* of a root that was kept */

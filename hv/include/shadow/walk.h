@@ -45,9 +45,12 @@ struct translation {
 	bool user;
 	bool no_execute;
 	bool global;
-	bool dirty; /* the leaf's D bit is set: a write needs no further walk */
-	u8 key;     /* the leaf's protection key; 0 unless CR4.PKE */
-	u64 cache;  /* the leaf's PWT, PCD and, at its place in a 4 KiB entry, PAT */
+	bool dirty;          /* the leaf's D bit is set: a write needs no further walk */
+	u8 key;              /* the leaf's protection key; 0 unless CR4.PKE */
+	volatile u64 *table; /* the guest's table that has the leaf */
+	u64 upper_all;       /* AND and OR of the entries above the leaf */
+	u64 upper_any;
+	u64 cache; /* the leaf's PWT, PCD and, at its place in a 4 KiB entry, PAT */
 };
 
 /**
