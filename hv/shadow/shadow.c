@@ -227,6 +227,8 @@ static bool destroy_table(ma_t *table, u64 *budget)
 
 bool shadow_destroy(struct shadow *s, u64 budget)
 {
+	if (s->now == NULL)
+		return true; /* done: asked at each hypercall in passthrough */
 	for (u32 i = 0; i < SHADOW_ROOTS; i++)
 		for (u32 view = SHADOW_VIEWS; view-- > 0;)
 			if (!destroy_table(&s->root[i].top[view], &budget))
@@ -234,6 +236,7 @@ bool shadow_destroy(struct shadow *s, u64 budget)
 	for (u32 i = 0; i < ARRAY_SIZE(s->upper); i++)
 		if (!destroy_table(&s->upper[i], &budget))
 			return false;
+	s->now = NULL;
 	return true;
 }
 

@@ -263,7 +263,7 @@ static inline int64_t vl_call_descriptors(vl_hypercall_fn call)
 /**
  * Where the domain's RAM is, in ascending order. Start at 0 and go on at `next` until that is
  * ~0. One call does a bounded amount of work, so that ranges which touch may be one.
- * Who: only the first guest. Since ABI 0.1.
+ * Who: only the first guest. Since ABI 0.2.
  * domid: domain id, or VL_DOMID_SELF.
  * pfn: first page frame wanted.
  * ranges_pa, ranges_size: where struct vl_p2m_read lies (physical address) and its bytes;
@@ -274,6 +274,7 @@ static inline int64_t vl_call_descriptors(vl_hypercall_fn call)
  *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
  *   VL_EINVAL: the buffer has no room for one range.
  *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
  */
 static inline int64_t vl_call_p2m_read(vl_hypercall_fn call, uint64_t domid, uint64_t pfn,
 				       uint64_t ranges_pa, uint64_t ranges_size)
@@ -285,7 +286,7 @@ static inline int64_t vl_call_p2m_read(vl_hypercall_fn call, uint64_t domid, uin
 
 /**
  * What `vl info` tells of a domain's layers. A larger buffer is fine, see 1.
- * Who: any domain. Since ABI 0.1.
+ * Who: any domain. Since ABI 0.2.
  * domid: domain id, or VL_DOMID_SELF.
  * counters_pa, counters_size: where struct vl_domain_counters lies (physical address) and its
  *   bytes; filled with the domain's layers and counters.
@@ -293,6 +294,7 @@ static inline int64_t vl_call_p2m_read(vl_hypercall_fn call, uint64_t domid, uin
  *   VL_ENOENT: no domain has this id.
  *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
  *   VL_EINVAL: the size is 0.
+ *   VL_ENOSYS: Vellum is older than the call.
  */
 static inline int64_t vl_call_domain_counters(vl_hypercall_fn call, uint64_t domid,
 					      uint64_t counters_pa, uint64_t counters_size)
@@ -307,11 +309,12 @@ static inline int64_t vl_call_domain_counters(vl_hypercall_fn call, uint64_t dom
  * is 0: each call verifies some KiB against a checksum that was made at boot, and goes on where
  * the last one ended. Do it before virtualize, with interrupts on, so that the transition is
  * short. A transition of the CPU's layer ends what was verified.
- * Who: only the first guest. Since ABI 0.1.
+ * Who: only the first guest. Since ABI 0.2.
  * Returns bytes of the image that are still to be verified; 0: all of it is as it was at boot;
  *   or a negated error:
  *   VL_EBADMSG: the image was changed; virtualize will refuse.
  *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
  */
 static inline int64_t vl_call_verify_image(vl_hypercall_fn call)
 {
@@ -323,7 +326,7 @@ static inline int64_t vl_call_verify_image(vl_hypercall_fn call)
 /**
  * For tests of debug builds: the page is copied and the p2m changed, and the guest must not
  * notice. Devices know nothing of it: no page that one writes to or reads from may be moved.
- * Who: only the first guest. Since ABI 0.1.
+ * Who: only the first guest. Since ABI 0.2.
  * pfn: page frame of the caller's own RAM.
  * away: 1: to a spare frame; 0: back home.
  * Returns the number of its machine frame now; or a negated error:
@@ -332,6 +335,7 @@ static inline int64_t vl_call_verify_image(vl_hypercall_fn call)
  *   VL_EINVAL: away is neither 0 nor 1.
  *   VL_ENOMEM: the partition has no frame left.
  *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
  */
 static inline int64_t vl_call_test_move_page(vl_hypercall_fn call, uint64_t pfn, uint64_t away)
 {
@@ -344,11 +348,12 @@ static inline int64_t vl_call_test_move_page(vl_hypercall_fn call, uint64_t pfn,
  * For tests of debug builds: every step of virtualize and devirtualize before the point of no
  * return can fail in turn. A step beyond the last one lets the transition succeed; either way
  * the failpoint is used up.
- * Who: only the first guest. Since ABI 0.1.
+ * Who: only the first guest. Since ABI 0.2.
  * step: 1, 2, ...: the step of the next transition that is to fail with EIO; 0: none.
  * Returns 0; or a negated error:
  *   VL_EOPNOTSUPP: a release build of Vellum.
  *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
  */
 static inline int64_t vl_call_set_failpoint(vl_hypercall_fn call, uint64_t step)
 {

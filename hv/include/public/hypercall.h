@@ -138,7 +138,7 @@ VL_ABI_ASSERT(sizeof(struct vl_domain_info) == 80, "vl_domain_info is ABI");
 struct vl_domain_counters {
 	uint32_t layers; /* VL_LAYER_* that are virtualized now */
 	uint32_t reserved;
-	/* Why it came to Vellum while virtualized. */
+	/* Why it came to Vellum while virtualized; paths in assembly alone are not counted. */
 	uint64_t exits_hypercall;
 	uint64_t exits_syscall;
 	uint64_t exits_interrupt;

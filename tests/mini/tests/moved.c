@@ -300,7 +300,7 @@ TEST(failpoints, "M1 M9")
 	timer_start(HZ);
 	free = partition_free();
 	in = fail_each(virtualize_layers, VL_LAYER_ALL);
-	CHECK(in >= 5, "only %lu steps to virtualize", in);
+	CHECK(in >= 4, "only %lu steps to virtualize", in);
 	CHECK(is_virtualized() && checksum() == want, "virtualized after all");
 	for (u64 i = 0; i < PAGES; i++)
 		move_away(pfn_of(data + i * PAGE_SIZE));
