@@ -46,6 +46,11 @@ void asm_offsets(void)
 	DEFINE(FAST_IRET_SITE, offsetof(struct cpu, fast.iret_site));
 	DEFINE(FAST_SWAPGS_SITE, offsetof(struct cpu, fast.swapgs_site));
 	DEFINE(NR_PLAIN_SITES, NR_PLAIN_SITES);
+	DEFINE(FAST_KERNEL_IRET_SITE, offsetof(struct cpu, fast.kernel_iret_site));
+	DEFINE(FAST_KERNEL_CS, offsetof(struct cpu, fast.kernel_cs));
+	DEFINE(FAST_KERNEL_SS, offsetof(struct cpu, fast.kernel_ss));
+	DEFINE(FAST_BY_IRET, offsetof(struct cpu, fast.crossing.by_iret));
+	DEFINE(INFO_PENDING, offsetof(struct vl_vcpu_info, pending));
 	DEFINE(FAST_CALL_SITE, offsetof(struct cpu, fast.call_site));
 	DEFINE(FAST_ENTRY, offsetof(struct cpu, fast.entry));
 	DEFINE(FAST_ENTRY_RSP, offsetof(struct cpu, fast.entry.rsp));

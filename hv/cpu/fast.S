@@ -20,6 +20,8 @@
 /* Bits of RFLAGS that a return to user mode may set as it likes. IF must be set, IOPL clear. */
 #define FLAGS_FREE 0x250dd7
 #define FLAGS_IF   0x200
+/* And the same for the guest kernel: not TF, which is stepping, nor AC, which is about SMAP. */
+#define FLAGS_KERNEL (FLAGS_FREE & ~0x40100)
 
 /* Vellum's slots are the addresses whose bits 63..43 are these. */
 #define OWN_SLOTS_SHIFT 43
@@ -102,6 +104,8 @@ fast_general_protection:
 	je 1f
 	.set offset, offset + 8
 	.endr
+	cmpq FAST(KERNEL_IRET_SITE), %rax
+	je fast_iret_kernel
 	jmp leave_rax
 1:
 	/* SWAPGS alone: three bytes; the fault's RF is not the next instruction's; NT is set while the
@@ -209,6 +213,60 @@ fast_guest_access_end:
 	popq %rcx
 	popq %rax
 	jmp 1b
+/*
+ * IRETQ from the guest kernel to itself. It faults because the guest's own selector for its code is not
+ * valid at ring 3, with that selector as the error code; with NT set (S7) it would have none.
+ */
+fast_iret_kernel:
+	movq FAST(KERNEL_CS), %rax
+	cmpq 8(%rsp), %rax
+	jne leave_rax
+	pushq %rcx
+	pushq %rdx
+	movq 56(%rsp), %rcx
+	movq %rcx, %rax
+	sarq $OWN_SLOTS_SHIFT, %rax
+	cmpq $OWN_SLOTS, %rax
+	je leave_fault
+	movq FAST(KERNEL_CS), %rax
+	.globl fast_guest_access2, fast_guest_access2_end
+fast_guest_access2:
+	cmpq 8(%rcx), %rax
+	jne leave_fault
+	movq 16(%rcx), %rdx
+	movq 32(%rcx), %rax
+	testl $~(FLAGS_KERNEL | FLAGS_IF), %edx
+	jnz leave_fault
+	movq %rax, FAST(KERNEL_SS)
+	movq (%rcx), %rax
+	movq 24(%rcx), %rcx
+fast_guest_access2_end:
+	/* Canonical, in the upper half. */
+	pushq %rax
+	sarq $47, %rax
+	incq %rax
+	popq %rax
+	jnz leave_fault
+	movq %rax, 32(%rsp)
+	movq FAST(INFO), %rax
+	testl $FLAGS_IF, %edx
+	jz 3f
+	cmpb $0, INFO_PENDING(%rax)
+	jne leave_fault_rip
+3:	movl %edx, (%rax)
+	andl $FLAGS_IF, (%rax)
+	orl $FLAGS_IF, %edx
+	movq %rdx, 48(%rsp)
+	movq %rcx, 56(%rsp)
+	movb $1, FAST(BY_IRET)
+	popq %rdx
+	popq %rcx
+	popq %rax
+	addq $8, %rsp
+	iretq
+leave_fault_rip:
+	movq FAST(KERNEL_IRET_SITE), %rax
+	movq %rax, 32(%rsp)
 leave_fault:
 	popq %rdx
 	popq %rcx

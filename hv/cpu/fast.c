@@ -19,6 +19,7 @@
 #define SWAPGS_SIZE 3
 
 extern const char fast_guest_access[], fast_guest_access_end[], leave_fault[]; /* fast.S */
+extern const char fast_guest_access2[], fast_guest_access2_end[];
 
 static struct fast *this_fast(void)
 {
@@ -40,6 +41,11 @@ void fast_sync(struct vcpu *v, const struct trap_frame *real)
 		v->ac_hidden = false;
 		c->by_syscall = false;
 	}
+	if (c->by_iret) {
+		v->ss = (u16)this_fast()->kernel_ss;
+		v->ac_hidden = false;
+		c->by_iret = false;
+	}
 	v->cpl = c->cpl;
 	/* The guest's own NT is clear while they are armed, the real one is the guard of S7. */
 	if (v->armed) {
@@ -53,6 +59,7 @@ static void set_sites(struct fast *f, const struct return_sites *sites)
 {
 	f->sysret_site = sites->sysret;
 	f->iret_site = sites->iret;
+	f->kernel_iret_site = sites->kernel_iret;
 	for (u32 i = 0; i < NR_PLAIN_SITES; i++)
 		f->swapgs_site[i] = sites->plain[i];
 }
@@ -139,6 +146,7 @@ void fast_update(struct vcpu *v)
 		  (v->star >> 48) == FAST_USER_CS32 && begins_with_swapgs(v, v->lstar);
 	f->call_site = d->call_site;
 	v->unplain = vcpu_unplain_bits(v);
+	f->kernel_cs = (v->star >> 32) & 0xfffc;
 	f->entry.rip = v->lstar + SWAPGS_SIZE;
 	f->entry.cs = REAL_GUEST_CS;
 	f->entry.ss = REAL_GUEST_SS;
@@ -148,7 +156,8 @@ void fast_update(struct vcpu *v)
 
 bool fast_fixup(u64 *rip)
 {
-	if (*rip < (u64)fast_guest_access || *rip >= (u64)fast_guest_access_end)
+	if (!(*rip >= (u64)fast_guest_access && *rip < (u64)fast_guest_access_end) &&
+	    !(*rip >= (u64)fast_guest_access2 && *rip < (u64)fast_guest_access2_end))
 		return false;
 	*rip = (u64)leave_fault;
 	return true;

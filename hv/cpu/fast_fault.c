@@ -193,7 +193,7 @@ static bool deliver_fast(struct vcpu *v, struct fast *fast, struct fault_frame *
 	v->ss = 0;
 	v->gs_user = v->nt_guard = true;
 	v->nt = false;
-	fast->crossing.cpl = 0;
+	fast->crossing = (struct crossing){.cpl = 0};
 	show_kernel();
 	write_cr3(fast->top[1]);
 	f->rip = rip;

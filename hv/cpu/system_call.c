@@ -236,6 +236,8 @@ void emulate_iret(struct vcpu *v, u8 size)
 		deliver(v, fault, EVENT_EXCEPTION);
 		return;
 	}
+	if (size == 8 && (cs & 3) == 0)
+		v->sites.kernel_iret = f->rip;
 	v->nmi_blocked = false;
 	f->rip = pop[0];
 	f->cs = cs;

@@ -89,15 +89,18 @@ static volatile u64 *guest_table(void *context, pfn_t frame)
 	const struct domain *d = context;
 	u64 pa = frame.v << PAGE_SHIFT;
 
-	/* Most tables are where identity says, in the main range. */
-	if (d->p2m.moved == 0 && pa >= d->main_ram.start && pa < d->main_ram.end)
-		return direct((ma_t){pa});
 	return domain_buffer(d, (pa_t){pa}, PAGE_SIZE);
 }
 
 struct guest_tables vcpu_tables(struct vcpu *v)
 {
-	return (struct guest_tables){.table = guest_table, .context = v->domain};
+	/* Most tables are where identity says, in the main range. */
+	return (struct guest_tables){
+		.table = guest_table,
+		.context = v->domain,
+		.plain = v->domain->p2m.moved == 0 ? v->domain->main_ram : (struct range){0, 0},
+		.at = DIRECT_BASE,
+	};
 }
 
 struct shadow_p2m vcpu_p2m(struct vcpu *v)

@@ -34,40 +34,50 @@ static u64 reserved_by_size(u32 level)
 	return level == ROOT_LEVEL ? PTE_PS : (level_size(level) - 1) & PTE_ADDR & ~PTE_PAT_LARGE;
 }
 
-/* Follow the tables down to the leaf; 0, or the fault's PF_PRESENT and PF_RESERVED. */
+static volatile u64 *table_of(const struct guest_tables *tables, u64 pa)
+{
+	if (pa - tables->plain.start < range_size(tables->plain))
+		return (volatile u64 *)(tables->at + pa);
+	return tables->table(tables->context, (pfn_t){pa >> PAGE_SHIFT});
+}
+
+/*
+ * Follow the tables down to the leaf; 0, or the fault's PF_PRESENT and PF_RESERVED. Reserved bits
+ * are looked for at the end: the processor stops at the first entry that has one, and what is below
+ * it makes no difference to the answer.
+ */
 static u32 descend(const struct paging_mode *mode, const struct guest_tables *tables, u64 va,
 		   struct path *path)
 {
-	pfn_t frame = pa_to_pfn(mode->root);
-	u64 reserved = always_reserved(mode);
+	u64 pa = mode->root.v, all = ~(u64)0, any = 0, pte = 0;
+	u32 shift = PAGE_SHIFT + 9 * (ROOT_LEVEL - 1), level = ROOT_LEVEL;
 
-	path->all = ~(u64)0;
-	path->any = 0;
-	for (u32 level = ROOT_LEVEL;; level--) {
-		volatile u64 *table = tables->table(tables->context, frame);
-		u64 pte;
+	for (;; shift -= 9, level--) {
+		volatile u64 *table = table_of(tables, pa & PTE_ADDR);
 
 		if (table == NULL)
-			return WALK_FAULT;
-		pte = table[level_index(va, level)];
+			break;
+		pte = table[(va >> shift) % PTES_PER_TABLE];
 		if (!(pte & PTE_P))
-			return WALK_FAULT;
-		if (level > 1 && (pte & PTE_PS))
-			reserved |= reserved_by_size(level);
-		if (pte & reserved)
-			return WALK_FAULT | PF_PRESENT | PF_RESERVED;
-		path->upper_all = path->all;
-		path->upper_any = path->any;
-		path->all &= pte;
-		path->any |= pte;
-		path->table = table;
+			break;
+		path->upper_all = all;
+		path->upper_any = any;
+		all &= pte;
+		any |= pte;
 		if (level == 1 || (pte & PTE_PS)) {
+			path->table = table;
+			path->all = all;
+			path->any = any;
 			path->leaf = pte;
 			path->level = level;
-			return 0;
+			if (level > 1 && (pte & reserved_by_size(level)))
+				return WALK_FAULT | PF_PRESENT | PF_RESERVED;
+			return any & always_reserved(mode) ? WALK_FAULT | PF_PRESENT | PF_RESERVED
+							   : 0;
 		}
-		frame = (pfn_t){(pte & PTE_ADDR) >> PAGE_SHIFT};
+		pa = pte;
 	}
+	return any & always_reserved(mode) ? WALK_FAULT | PF_PRESENT | PF_RESERVED : WALK_FAULT;
 }
 
 static void combine(const struct paging_mode *mode, const struct path *path,
@@ -128,7 +138,7 @@ static void mark_used(const struct guest_tables *tables, const struct paging_mod
 	pfn_t frame = pa_to_pfn(mode->root);
 
 	for (u32 level = ROOT_LEVEL;; level--) {
-		volatile u64 *table = tables->table(tables->context, frame);
+		volatile u64 *table = table_of(tables, frame.v << PAGE_SHIFT);
 		volatile u64 *entry;
 		u64 pte, want = PTE_A;
 

@@ -61,7 +61,7 @@ _Static_assert(sizeof(struct gate) == 16, "SDM volume 3, figure 6-8");
 struct trap_frame;
 struct vcpu;
 
-#define NR_PLAIN_SITES 6 /* SWAPGS instructions of fast.S; Linux has five that are frequent */
+#define NR_PLAIN_SITES 8 /* SWAPGS instructions of fast.S; Linux has seven that are frequent */
 
 /** Where user and guest kernel meet, as the fast paths see it. */
 struct crossing {
@@ -69,7 +69,7 @@ struct crossing {
 	u8 slow;       /* while it is 3: a SYSCALL has to take the way through vcpu_exit() */
 	u8 by_syscall; /* the guest kernel was entered by a fast SYSCALL, and vcpu has yet to know
 			*/
-	u8 reserved;
+	u8 by_iret;    /* or returned to by a fast IRET, with SS in kernel_ss */
 };
 
 /**
@@ -85,7 +85,9 @@ struct fast {
 	u64 sysret_site;    /* va of a SWAPGS before SYSRETQ that was decoded once; 0: none */
 	u64 iret_site;      /* the same before IRETQ */
 	u64 swapgs_site[NR_PLAIN_SITES]; /* and those that no return follows */
-	u64 call_site;                   /* va behind the SYSCALL that is a hypercall; 0: none */
+	u64 kernel_iret_site;     /* va of an IRETQ that returned to the guest kernel; 0: none */
+	u64 kernel_cs, kernel_ss; /* the guest's selectors in its kernel */
+	u64 call_site;            /* va behind the SYSCALL that is a hypercall; 0: none */
 	struct {
 		u64 rip, cs, rflags, rsp, ss;
 	} entry; /* IRETQ's frame into the guest kernel's SYSCALL handler, its SWAPGS done */

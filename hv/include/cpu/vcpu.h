@@ -43,6 +43,7 @@ struct return_sites {
 	u64 iret;
 	u64 plain[NR_PLAIN_SITES]; /* no return follows */
 	u32 next_plain;
+	u64 kernel_iret; /* IRETQ itself */
 };
 
 /**

@@ -35,6 +35,9 @@ struct guest_tables {
 	/* The 512 entries of the table in this frame; NULL when it is not the guest's RAM. */
 	volatile u64 *(*table)(void *context, pfn_t frame);
 	void *context;
+	/* Those in this range of addresses are at `at` + address: no need to ask. May be empty. */
+	struct range plain;
+	u64 at;
 };
 
 /** A translation, with the rights of all levels combined. */
