@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
 """A guest that breaks every rule: it is stopped alone and with a reason, and Vellum does not panic."""
+import os
 import re
 
 import images
 from bochs import Bochs
+from guest import check_tap
 from machine import plain
 from qemu import Qemu
 from registry import TOP, test
+
+# How many; VELLUM_FUZZ_CALLS overrides it, VELLUM_FUZZ_SEED (hexadecimal) the seed.
+CALLS = 50_000
 
 CRASHES = f"{TOP}/tests/mini/tests/crash.c"
 TRIPLE = "triple fault: its double-fault handler cannot be reached"
@@ -47,3 +52,18 @@ def crash_bochs(t):
     """The same in Bochs."""
     for name in names():
         crash(t, "bochs", name)
+
+
+@test("abuse-hypercalls-qemu", shows="U3 I4 M10", needs="vellum mini", limit=3600)
+def hypercalls_qemu(t):
+    """Random hypercalls of a virtualized guest, every number with arguments of every kind: each answers what the
+    ABI says, writes only into its buffer, and Vellum lives. The seed is printed. QEMU."""
+    calls = int(os.environ.get("VELLUM_FUZZ_CALLS", CALLS))
+    seed = os.environ.get("VELLUM_FUZZ_SEED", "")
+    words = f"virtualized test=hypercall_fuzz calls={calls:x}" + (f" seed={seed}" if seed else "")
+    m = Qemu(t, images.vellum(("mini", words)))
+    t.equal(m.wait(60 + calls // 500), "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+    check_tap(t, m)
+    done = re.search(r"^# (\d+) calls from seed (0x[0-9a-f]+)$", plain(m.console.text), re.MULTILINE)
+    t.check(done and int(done[1]) == calls, f"the guest made {calls} calls")
+    t.log(done[0])

@@ -6,6 +6,8 @@
  * drawn from an arena, from what is not RAM, and from sizes and ids.
  */
 #include "lib/string.h"
+#include "mini/cmdline.h"
+#include "mini/console.h"
 #include "mini/hypercall.h"
 #include "mini/memory.h"
 #include "mini/tap.h"
@@ -128,16 +130,20 @@ static void seed_position(u64 *state)
 
 TEST(hypercall_fuzz, "U3 I4")
 {
-	u64 state = SEED;
+	u64 state = SEED, calls = CALLS;
 	s64 r = vl_call_hv_info(hypercall_page, ptr_to_pa(&info).v, sizeof(info));
 
 	CHECK(r == sizeof(info), "result %ld", r);
+	cmdline_get_hex("calls", &calls);
+	cmdline_get_hex("seed", &state);
+	print("# %lu calls from seed %#lx\n", calls, state);
 	memset(arena, FILL, sizeof(arena));
-	for (int call = 0; call < CALLS; call++) {
+	for (int call = 0; (u64)call < calls; call++) {
 		if (call % 16 == 0)
 			seed_position(&state);
 		one_call(&state, call);
 	}
+	print("# the generator stands at %#lx\n", state);
 	r = vl_call_version(hypercall_page);
 	CHECK(r >> 16 == VL_ABI_MAJOR, "the version is %#lx after the calls", r);
 }
