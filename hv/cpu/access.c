@@ -46,18 +46,28 @@ u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 a
 	return fault;
 }
 
-/* Where the byte at va lies, or NULL and the exception. */
-static u8 *locate(struct vcpu *v, u64 va, u32 access, struct exception *fault)
+/* Only memory is in Vellum's direct map: a guest may map devices, or nothing, and point the
+ * processor at it. */
+static bool is_memory(const struct vcpu *v, ma_t ma)
+{
+	struct range page = {round_down(ma.v, PAGE_SIZE), round_down(ma.v, PAGE_SIZE) + PAGE_SIZE};
+
+	return memmap_is_ram(&v->domain->memory, page) || own_direct_maps(page);
+}
+
+/* Where the byte at va lies, NULL if no memory is there; or false and the exception. */
+static bool locate(struct vcpu *v, u64 va, u32 access, u8 **there, struct exception *fault)
 {
 	struct paging_mode mode = vcpu_paging_mode(v, true);
 	struct shadow_p2m p2m = vcpu_p2m(v);
 	struct translation t;
 	u32 error, shift = PAGE_SHIFT;
 	u64 offset;
+	ma_t ma;
 
 	if (!is_canonical(va)) {
 		*fault = (struct exception){.vector = 13, .has_error = true};
-		return NULL;
+		return false;
 	}
 	error = vcpu_translate(v, &mode, va, access, &t);
 	if (error != 0) {
@@ -65,12 +75,12 @@ static u8 *locate(struct vcpu *v, u64 va, u32 access, struct exception *fault)
 					    .has_error = true,
 					    .error = error & ~WALK_FAULT,
 					    .cr2 = va};
-		return NULL;
+		return false;
 	}
 	offset = va & (level_size(t.level) - 1);
-	return (u8 *)direct(p2m.translate(
-		       p2m.context, (pa_t){t.page.v + round_down(offset, PAGE_SIZE)}, &shift)) +
-	       offset % PAGE_SIZE;
+	ma = p2m.translate(p2m.context, (pa_t){t.page.v + round_down(offset, PAGE_SIZE)}, &shift);
+	*there = is_memory(v, ma) ? (u8 *)direct(ma) + offset % PAGE_SIZE : NULL;
+	return true;
 }
 
 static bool transfer(struct vcpu *v, u64 va, u8 *buffer, size_t size, u32 access,
@@ -78,13 +88,15 @@ static bool transfer(struct vcpu *v, u64 va, u8 *buffer, size_t size, u32 access
 {
 	while (size > 0) {
 		size_t part = (size_t)min_u64(size, PAGE_SIZE - va % PAGE_SIZE);
-		u8 *there = locate(v, va, access, fault);
+		u8 *there;
 
-		if (there == NULL)
+		if (!locate(v, va, access, &there, fault))
 			return false;
-		if (access & PF_WRITE)
+		if (there == NULL && !(access & PF_WRITE))
+			memset(buffer, 0xff, part);
+		else if (there != NULL && (access & PF_WRITE))
 			memcpy(there, buffer, part);
-		else
+		else if (there != NULL)
 			memcpy(buffer, there, part);
 		va += part;
 		buffer += part;

@@ -39,7 +39,7 @@ def crash(t, emulator, name):
     m.stop()
 
 
-@test("abuse-crash-qemu", shows="I2 I4 M5", needs="vellum mini", limit=240)
+@test("abuse-crash-qemu", shows="I2 I4 M5", needs="vellum mini", limit=400)
 def crash_qemu(t):
     """No IDT, no GDT, roots and tables in nothing, in devices, in Vellum's partition, stacks and TSS in Vellum's slots: the
     domain is crashed as by a triple fault, its registers are logged, Vellum does not panic. QEMU."""
@@ -47,7 +47,7 @@ def crash_qemu(t):
         crash(t, "qemu", name)
 
 
-@test("abuse-crash-bochs", shows="I2 I4 M5", needs="vellum mini", limit=240, slow=True)
+@test("abuse-crash-bochs", shows="I2 I4 M5", needs="vellum mini", limit=400, slow=True)
 def crash_bochs(t):
     """The same in Bochs."""
     for name in names():

@@ -148,7 +148,7 @@ struct exception {
 /**
  * Copy between Vellum and the guest's memory at `va` with access rights `access` (PF_* bits, as for
  * walk()). On a page fault, or a non-canonical address, returns false and *fault says which
- * exception the access deserves.
+ * exception the access deserves. What is mapped but no memory reads as ones and ignores writes.
  */
 bool guest_read(struct vcpu *v, u64 va, void *to, size_t size, u32 access, struct exception *fault);
 bool guest_write(struct vcpu *v, u64 va, const void *from, size_t size, u32 access,

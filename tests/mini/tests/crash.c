@@ -203,3 +203,35 @@ TEST_ON_REQUEST(crash_tss_vellum, "I2 I4")
 	asm volatile("mov %0, %%rsp; int3" ::"r"((u64)0x12345678) : "memory");
 	__builtin_unreachable();
 }
+
+/* Structures of the processor in memory that is mapped, but is no RAM. */
+#define MAPPED_VA 0x0000030000000000ul
+
+static void map_no_ram(u64 pa)
+{
+	static struct space space;
+
+	must_be_virtualized();
+	CHECK(space_create(&space) == 0 &&
+		      space_map(&space, (va_t){MAPPED_VA}, (pa_t){pa}, PAGE_SIZE, PTE_W) == 0,
+	      "cannot map");
+	space_load(&space);
+}
+
+TEST_ON_REQUEST(crash_idt_no_ram, "I2 I4 M5")
+{
+	map_no_ram(NO_RAM);
+	trap_without_idt(MAPPED_VA, 0xfff);
+}
+
+TEST_ON_REQUEST(crash_idt_high, "I2 I4 M5")
+{
+	map_no_ram(0xfffffff000);
+	trap_without_idt(MAPPED_VA, 0xfff);
+}
+
+TEST_ON_REQUEST(crash_idt_partition, "I2 I4 M5")
+{
+	map_no_ram(partition());
+	trap_without_idt(MAPPED_VA, 0xfff);
+}

@@ -18,6 +18,7 @@
 #define WINDOW_VA  0x0000030000000000ul /* a slot of its own */
 #define TABLES_VA  0x0000040000000000ul
 #define CPUID_1GIB (1u << 26)
+#define PIC_DATA   0x21 /* a port that traps */
 #define ONES       (~(u64)0)
 
 static struct range partition(void)
@@ -150,7 +151,7 @@ TEST(partition_as_tables, "I4 M5")
 	u64 *root = pa_to_ptr(space.root);
 
 	space_load(&space);
-	for (u64 pa = all.start; pa < all.end; pa += PAGE_SIZE) {
+	for (u64 pa = all.start; pa < all.end; pa += 61 * PAGE_SIZE) {
 		root[TABLES_VA >> 39] = pa | PTE_P | PTE_W;
 		write_cr3(read_cr3());
 		for (u64 i = 0; i < 3; i++)
@@ -158,4 +159,29 @@ TEST(partition_as_tables, "I4 M5")
 	}
 	root[TABLES_VA >> 39] = 0;
 	leave(&space);
+}
+
+static void read_mask_to(void *to)
+{
+	asm volatile("cld; insb" : "+D"(to) : "d"(PIC_DATA) : "memory");
+}
+
+/* An instruction that Vellum carries out, with an operand where there is no memory. */
+TEST(partition_operand_without_memory, "I4 M5")
+{
+	static const u64 nowhere[] = {4 * GIB, 0xfffffff000, 0xf0000};
+	struct range all = partition();
+	struct trap_info info;
+
+	for (size_t i = 0; i <= ARRAY_SIZE(nowhere); i++) {
+		struct space space = new_space();
+		pa_t pa = {i < ARRAY_SIZE(nowhere) ? nowhere[i] : all.start};
+
+		CHECK(space_map(&space, (va_t){WINDOW_VA}, pa, PAGE_SIZE, PTE_W) == 0,
+		      "cannot map");
+		space_load(&space);
+		CHECK(!trap_catch(read_mask_to, (void *)WINDOW_VA, &info), "INS to %#lx: %s", pa.v,
+		      trap_name(info.vector));
+		leave(&space);
+	}
 }
