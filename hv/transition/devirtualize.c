@@ -20,7 +20,7 @@ static s64 check(struct vcpu *v, u64 layers)
 		return -VL_EINVAL;
 	if (vcpu_interrupt_waits(v) || v->nmi_pending || !pic_hardware_can_leave(&v->pic))
 		return -VL_EAGAIN;
-	return 0;
+	return segments_can_leave(v) ? 0 : -VL_EFAULT;
 }
 
 /* Ring 3 cannot hold ring-0 selectors: what became null gets its old value, the rest is kept. */

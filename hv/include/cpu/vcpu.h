@@ -204,6 +204,9 @@ void segments_destroy(void);
 void segments_load_real(struct vcpu *v);
 void segments_load_guest(struct vcpu *v);
 
+/** Whether the guest's own GDT still has the segments that it goes on with at ring 0. */
+bool segments_can_leave(struct vcpu *v);
+
 /** Make an I/O port trap while virtualized, or be the machine's (as all are by default). */
 void segments_trap_port(u16 port, bool trapped);
 

@@ -124,6 +124,7 @@ static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers)
  * Returns 0; the caller goes on at ring 0; or a negated error:
  *   VL_EINVAL: unknown or missing layers, or this CPU is not virtualized.
  *   VL_EPERM: the caller is not the first guest.
+ *   VL_EFAULT: the guest's GDT has no longer the segments that it goes on with at ring 0.
  *   VL_EAGAIN: an interrupt waits that the guest has to take first: enable interrupts (and
  *     unmask it), call again.
  */
