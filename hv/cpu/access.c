@@ -118,19 +118,28 @@ u8 *access_cached(const struct vcpu *v, u64 va, u32 access)
 	return page != NULL ? page + va % PAGE_SIZE : NULL;
 }
 
-/* Where the page of va lies, or NULL and the exception. */
-static u8 *locate(struct vcpu *v, u64 va, u32 access, struct exception *fault)
+/* Only memory is in Vellum's direct map: a guest may map devices, or nothing, and point the
+ * processor at it. */
+static bool is_memory(const struct vcpu *v, ma_t ma)
+{
+	struct range page = {round_down(ma.v, PAGE_SIZE), round_down(ma.v, PAGE_SIZE) + PAGE_SIZE};
+
+	return memmap_is_ram(&v->domain->memory, page) || own_direct_maps(page);
+}
+
+/* Where the page of va lies, NULL if no memory is there; or false and the exception. */
+static bool locate(struct vcpu *v, u64 va, u32 access, u8 **there, struct exception *fault)
 {
 	struct paging_mode mode = vcpu_paging_mode(v, true);
 	struct shadow_p2m p2m = vcpu_p2m(v);
 	struct translation t;
 	u32 error, shift = PAGE_SHIFT;
 	u64 offset;
-	u8 *there;
+	ma_t ma;
 
 	if (!is_canonical(va)) {
 		*fault = (struct exception){.vector = 13, .has_error = true};
-		return NULL;
+		return false;
 	}
 	error = vcpu_translate(v, &mode, va, access, &t);
 	if (error != 0) {
@@ -138,13 +147,25 @@ static u8 *locate(struct vcpu *v, u64 va, u32 access, struct exception *fault)
 					    .has_error = true,
 					    .error = error & ~WALK_FAULT,
 					    .cr2 = va};
-		return NULL;
+		return false;
 	}
 	offset = va & (level_size(t.level) - 1);
-	there = direct(p2m.translate(p2m.context, (pa_t){t.page.v + round_down(offset, PAGE_SIZE)},
-				     &shift));
-	cache_enter(v, va, access, &t, there);
-	return there;
+	ma = p2m.translate(p2m.context, (pa_t){t.page.v + round_down(offset, PAGE_SIZE)}, &shift);
+	*there = is_memory(v, ma) ? direct(ma) : NULL;
+	if (*there != NULL)
+		cache_enter(v, va, access, &t, *there);
+	return true;
+}
+
+/* What is no memory reads as ones and takes no writes. */
+static void copy_part(u8 *there, u8 *buffer, size_t size, bool write)
+{
+	if (there == NULL && !write)
+		memset(buffer, 0xff, size);
+	else if (there != NULL && write)
+		memcpy(there, buffer, size);
+	else if (there != NULL)
+		memcpy(buffer, there, size);
 }
 
 static bool transfer(struct vcpu *v, u64 va, u8 *buffer, size_t size, u32 access,
@@ -154,15 +175,10 @@ static bool transfer(struct vcpu *v, u64 va, u8 *buffer, size_t size, u32 access
 		size_t part = (size_t)min_u64(size, PAGE_SIZE - va % PAGE_SIZE);
 		u8 *there = cache_find(v, va, access);
 
-		if (there == NULL)
-			there = locate(v, va, access, fault);
-		if (there == NULL)
+		if (there == NULL && !locate(v, va, access, &there, fault))
 			return false;
-		there += va % PAGE_SIZE;
-		if (access & PF_WRITE)
-			memcpy(there, buffer, part);
-		else
-			memcpy(buffer, there, part);
+		copy_part(there != NULL ? there + va % PAGE_SIZE : NULL, buffer, part,
+			  (access & PF_WRITE) != 0);
 		va += part;
 		buffer += part;
 		size -= part;

@@ -156,6 +156,10 @@ static void load_table(struct vcpu *v, const struct insn *i)
 
 	if (!operand_read(v, i, sizeof(value), &value))
 		return;
+	if (!is_canonical(value.base)) {
+		deliver_fault(v, VECTOR_GP, 0);
+		return;
+	}
 	if (i->op == INSN_LGDT) {
 		v->gdt = value;
 		if (!segments_mirror(v))
@@ -199,7 +203,7 @@ static void load_system_segment(struct vcpu *v, const struct insn *i, struct sys
 {
 	u64 want = i->op == INSN_LTR ? TYPE_TSS_AVAILABLE : TYPE_LDT;
 	u16 selector;
-	u64 d[2], va;
+	u64 d[2], va, base;
 	struct exception fault;
 
 	if (!operand_read(v, i, sizeof(selector), &selector))
@@ -219,6 +223,11 @@ static void load_system_segment(struct vcpu *v, const struct insn *i, struct sys
 		deliver_fault(v, VECTOR_NP, selector & ~3u);
 		return;
 	}
+	base = (d[0] >> 16 & 0xffffff) | (d[0] >> 56) << 24 | d[1] << 32;
+	if (!is_canonical(base)) {
+		deliver_fault(v, VECTOR_GP, selector & ~3u);
+		return;
+	}
 	if (i->op == INSN_LTR) {
 		d[0] |= DESCRIPTOR_BUSY;
 		if (!guest_write(v, va, &d[0], sizeof(d[0]), 0, &fault)) {
@@ -227,7 +236,7 @@ static void load_system_segment(struct vcpu *v, const struct insn *i, struct sys
 		}
 	}
 	to->selector = selector;
-	to->base = (d[0] >> 16 & 0xffffff) | (d[0] >> 56) << 24 | d[1] << 32;
+	to->base = base;
 	to->limit = (u32)((d[0] & 0xffff) | (d[0] >> 48 & 0xf) << 16);
 	emulate_done(v, i);
 }

@@ -29,6 +29,7 @@
 #define DESC_L           ((u64)1 << 53)
 #define DESC_D           ((u64)1 << 54)
 #define DESC_P           ((u64)1 << 47)
+#define DESC_READABLE    ((u64)1 << 41)
 #define DESC_ACCESS      ((u64)0xff << 40)
 #define DESC_BASE        0xff0000ffffff0000ull
 #define ACCESS_P         0x80
@@ -422,14 +423,35 @@ void segments_load_real(struct vcpu *v)
 	load_system_call_msrs(v);
 }
 
+static bool is_data_of_ring0(struct vcpu *v, u16 selector)
+{
+	struct exception fault;
+	u64 d;
+
+	if ((selector & ~3) == 0)
+		return true;
+	return !(selector & 4) && (selector | 7u) <= v->gdt.limit &&
+	       guest_read(v, v->gdt.base + (selector & ~7u), &d, sizeof(d), 0, &fault) &&
+	       (d & DESC_S) && (d & DESC_P) && (!(d & DESC_CODE) || (d & DESC_READABLE));
+}
+
+bool segments_can_leave(struct vcpu *v)
+{
+	const struct trap_frame *f = v->frame;
+	struct exception fault;
+
+	return iret_allowed(v, (u16)f->cs & 0xfffc, (u16)f->ss & 0xfffc, f->rip, &fault) &&
+	       is_data_of_ring0(v, v->data[0]) && is_data_of_ring0(v, v->data[1]);
+}
+
 /*
  * LTR writes the busy bit, and the guest's GDT is often loaded through a read-only alias: so TR is
  * loaded from Vellum's GDT, from a copy of the guest's descriptor at the same index, and only then
- * comes the guest's GDT.
+ * comes the guest's GDT. LDTR likewise: the guest may have changed its descriptor since.
  */
 void segments_load_guest(struct vcpu *v)
 {
-	u32 index = v->tr.selector / 8;
+	u32 index = v->tr.selector / 8, ldt_index = v->ldt.selector / 8;
 
 	wrmsr(MSR_STAR, v->star);
 	wrmsr(MSR_LSTAR, v->lstar);
@@ -442,7 +464,10 @@ void segments_load_guest(struct vcpu *v)
 		set_system_descriptor(&real_tables.gdt[index], v->tr.base, v->tr.limit, DESC_TSS);
 		ltr(v->tr.selector);
 	}
+	if (ldt_index != 0 && ldt_index + 1 < REAL_CODE / 8)
+		set_system_descriptor(&real_tables.gdt[ldt_index], v->ldt.base, v->ldt.limit,
+				      DESC_LDT);
+	__asm__ volatile("lldt %0" : : "r"(v->ldt.selector) : "memory");
 	lgdt(&v->gdt);
 	lidt(&v->idt);
-	__asm__ volatile("lldt %0" : : "r"(v->ldt.selector) : "memory");
 }

@@ -11,6 +11,7 @@
 #include "lib/string.h"
 #include "lib/x86.h"
 #include "mem/frames.h"
+#include "mem/machine.h"
 #include "mem/layout.h"
 #include "mem/pagetable.h"
 #include "public/errno.h"
@@ -95,12 +96,31 @@ static bool map_image(u64 nx)
 			     nx | PTE_W | PTE_PCD | PTE_PWT);
 }
 
+static bool is_mapped(const struct vl_memory_range *r)
+{
+	return r->type == VL_MEMORY_RAM || r->type == VL_MEMORY_ACPI;
+}
+
+bool own_direct_maps(struct range ma)
+{
+	const struct memmap *machine = machine_map();
+
+	for (u32 i = 0; i < machine->count; i++) {
+		const struct vl_memory_range *r = &machine->range[i];
+
+		if (is_mapped(r) &&
+		    range_contains((struct range){r->start, r->start + r->size}, ma))
+			return true;
+	}
+	return false;
+}
+
 static bool map_machine(const struct memmap *machine, u64 nx)
 {
 	for (u32 i = 0; i < machine->count; i++) {
 		const struct vl_memory_range *r = &machine->range[i];
 
-		if (r->type != VL_MEMORY_RAM && r->type != VL_MEMORY_ACPI)
+		if (!is_mapped(r))
 			continue;
 		if (!pagetable_map(&own, DIRECT_BASE + r->start, (ma_t){r->start}, r->size,
 				   nx | PTE_W))

@@ -37,7 +37,7 @@ static s64 check_layers(const struct domain *d, u64 layers)
 	return 0;
 }
 
-static s64 check(const struct domain *d, const struct vcpu *v, u64 layers)
+static s64 check(const struct domain *d, struct vcpu *v, u64 layers)
 {
 	s64 err = check_layers(d, layers);
 
@@ -50,7 +50,7 @@ static s64 check(const struct domain *d, const struct vcpu *v, u64 layers)
 		return -VL_EFAULT;
 	if ((layers & VL_LAYER_INTERRUPTS) && !interrupts_layer_can_leave(v))
 		return -VL_EAGAIN;
-	return 0;
+	return segments_can_leave(v) ? 0 : -VL_EFAULT;
 }
 
 static s64 make_copies(struct vcpu *v)

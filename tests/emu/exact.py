@@ -80,3 +80,10 @@ declare("exact-gate", "exact_gate", "I2 I4",
         wrong={"qemu": ("= gate stack 0xffff800000000000",),
                "bochs": ("= gate stack 0x800000000000 ring 3", "= gate stack 0xffff7ffffffff000 ring 3",
                          "= gate stack 0x8000000000000000 ring 3")})
+
+declare("exact-table", "exact_table*", "M5 I2 I4",
+        "LLDT and LTR with all selectors and all kinds of descriptors, and reads by odd mappings, answer as bare.",
+        # QEMU's LTR takes null selectors and 16-bit TSS, and neither it nor LLDT looks at the base.
+        wrong={"qemu": (*(f"= ltr access {access:#x}:" for access in range(1, 256, 32)), "= ltr 0x",
+                        *(f"= {what} base {base}:" for what in ("lldt", "ltr") for base in
+                          ("0x800000000000", "0xffff7ffffffff000", "0x8000000000000000")))})

@@ -44,11 +44,11 @@ def mini_virtualized_qemu(t):
     t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
 
 
-@test("mini-virtualized-bochs", shows="M1 M3 M5 M6 M9 I1 I2 I3 I4 I8", needs="vellum mini", limit=120)
+@test("mini-virtualized-bochs", shows="M1 M3 M5 M6 M9 I1 I2 I3 I4 I8", needs="vellum mini", limit=240)
 def mini_virtualized_bochs(t):
     """The same in Bochs."""
     m = Bochs(t, images.vellum(("mini", "virtualized")))
-    ending = m.wait(110)
+    ending = m.wait(220)
     check_tap(t, m)
     t.equal(ending, "shutdown-port", "how the run ended")
 

@@ -30,7 +30,7 @@ struct cpu_local cpu_local;
 
 static struct tss tss;
 static char ist_stacks[3][IST_STACK_SIZE] __attribute__((aligned(16)));
-static u64 gdt[10];
+static u64 gdt[12]; /* two for LDTs that tests make */
 
 static void set_tss_descriptor(u64 base, u64 limit)
 {

@@ -218,7 +218,7 @@ struct exception {
 /**
  * Copy between Vellum and the guest's memory at `va` with access rights `access` (PF_* bits, as for
  * walk()). On a page fault, or a non-canonical address, returns false and *fault says which
- * exception the access deserves.
+ * exception the access deserves. What is mapped but no memory reads as ones and ignores writes.
  */
 bool guest_read(struct vcpu *v, u64 va, void *to, size_t size, u32 access, struct exception *fault);
 bool guest_write(struct vcpu *v, u64 va, const void *from, size_t size, u32 access,
@@ -273,6 +273,9 @@ bool segments_are_plain(void);
  * guest's. */
 void segments_load_real(struct vcpu *v);
 void segments_load_guest(struct vcpu *v);
+
+/** Whether the guest's own GDT still has the segments that it goes on with at ring 0. */
+bool segments_can_leave(struct vcpu *v);
 
 /** Make an I/O port trap while virtualized, or be the machine's (as all are by default). */
 void segments_trap_port(u16 port, bool trapped);

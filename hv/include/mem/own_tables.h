@@ -34,6 +34,9 @@ int own_tables_build(const struct memmap *machine, ma_t image, struct failure *f
  */
 void own_tables_enter(ma_t from);
 
+/** Whether [ma.start, ma.end) is in the direct map, in one range of the machine's map. */
+bool own_direct_maps(struct range ma);
+
 /** The root, and its top-level entries from slot VL_FIRST_SLOT on; returns how many are in use. */
 ma_t own_root(void);
 u32 own_slots(u64 slot[VL_MAX_SLOTS]);

@@ -134,7 +134,8 @@ static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers)
  *   VL_EINVAL: no layer, an unknown bit, or one that is not virtualized.
  *   VL_EPERM: the caller is not the first guest.
  *   VL_EBUSY: VL_LAYER_CPU, but not the other layers that are virtualized.
- *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM.
+ *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM, or its GDT has no longer the
+ *     segments that it goes on with at ring 0.
  *   VL_EAGAIN: an interrupt waits that the guest has to take first: enable interrupts (and
  *     unmask it), call again.
  *   VL_EIO: a failpoint (set_failpoint).

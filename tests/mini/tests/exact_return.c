@@ -163,3 +163,42 @@ TEST_ON_REQUEST(exact_return_syscall_edge, "I1 I2 I4")
 	user_program_unload(&program);
 	frame_free(page);
 }
+
+/* SYSCALL to where no kernel is: the fault is the kernel's, on the user's stack. */
+TEST_ON_REQUEST(exact_return_syscall_target, "I1 I2 I4")
+{
+	u64 before = read_msr(MSR_LSTAR);
+
+	USER_PROGRAM_LOAD(&program, syscalls);
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		struct outcome o;
+
+		if ((u64)((s64)(addresses[i] << 16) >> 16) != addresses[i])
+			continue;
+		write_msr(MSR_LSTAR, addresses[i]);
+		o = try_frame(&program.regs, USER_IRET);
+		print("= syscall to %#lx: %s\n", addresses[i], outcome_text(&o));
+	}
+	write_msr(MSR_LSTAR, before);
+	user_program_unload(&program);
+}
+
+/* SYSRET takes its selectors from STAR unseen: whatever stands there, the user gets no more than a
+ * fault (bare, it runs with them), and Vellum's own are no exception. */
+TEST(user_sysret_selectors, "I1 I4")
+{
+	u64 before = read_msr(MSR_STAR);
+
+	USER_PROGRAM_LOAD(&program, gates);
+	for (u64 selector = 0; selector < 0x1000; selector++) {
+		struct outcome o;
+
+		write_msr(MSR_STAR, (before & 0xfffffffffffful) | selector << 48);
+		o = try_frame(&program.regs, USER_SYSRET);
+		CHECK(o.ring == 3 && (o.info.vector == VECTOR_GATE || o.info.vector == TRAP_GP ||
+				      o.info.vector == TRAP_SS),
+		      "STAR's selector %#lx: %s", selector, outcome_text(&o));
+	}
+	write_msr(MSR_STAR, before);
+	user_program_unload(&program);
+}

@@ -6,17 +6,20 @@
  * drawn from an arena, from what is not RAM, and from sizes and ids.
  */
 #include "lib/string.h"
+#include "mini/cmdline.h"
+#include "mini/console.h"
 #include "mini/hypercall.h"
 #include "mini/memory.h"
 #include "mini/tap.h"
 #include "mini/tests/random.h"
 #include "mini/virtual.h"
 
-#define CALLS      10000
-#define SEED       0x76656c6c756dull
-#define FILL       0x5a
-#define FILL_WORD  0x5a5a5a5a5a5a5a5aull
-#define ARENA_SIZE (4 * PAGE_SIZE)
+#define CALLS        10000
+#define SWITCH_EVERY 512
+#define SEED         0x76656c6c756dull
+#define FILL         0x5a
+#define FILL_WORD    0x5a5a5a5a5a5a5a5aull
+#define ARENA_SIZE   (4 * PAGE_SIZE)
 
 static u8 arena[ARENA_SIZE] __attribute__((aligned(4096)));
 static struct vl_hv_info info __attribute__((aligned(256)));
@@ -129,18 +132,35 @@ static void seed_position(u64 *state)
 	memset(io, FILL, PAGE_SIZE);
 }
 
+/* The calls answer from both modes, and a switch in between loses nothing of them. */
+static void change_mode(void)
+{
+	s64 r = is_virtualized() ? devirtualize() : virtualize(0);
+
+	CHECK(r == 0, "the switch answered %ld", r);
+}
+
 TEST(hypercall_fuzz, "U3 I4")
 {
-	u64 state = SEED;
+	u64 state = SEED, calls = CALLS;
+	bool before = is_virtualized();
 	s64 r = vl_call_hv_info(hypercall_page, ptr_to_pa(&info).v, sizeof(info));
 
 	CHECK(r == sizeof(info), "result %ld", r);
+	cmdline_get_hex("calls", &calls);
+	cmdline_get_hex("seed", &state);
+	print("# %lu calls from seed %#lx\n", calls, state);
 	memset(arena, FILL, sizeof(arena));
-	for (int call = 0; call < CALLS; call++) {
+	for (int call = 0; (u64)call < calls; call++) {
 		if (call % 16 == 0)
 			seed_position(&state);
 		one_call(&state, call);
+		if (random_below(&state, SWITCH_EVERY) == 0)
+			change_mode();
 	}
+	if (is_virtualized() != before)
+		change_mode();
+	print("# the generator stands at %#lx\n", state);
 	r = vl_call_version(hypercall_page);
 	CHECK(r >> 16 == VL_ABI_MAJOR, "the version is %#lx after the calls", r);
 }

@@ -8,8 +8,10 @@
 #include "mini/cpu.h"
 #include "mini/frames.h"
 #include "mini/hypercall.h"
+#include "mini/layout.h"
 #include "mini/memory.h"
 #include "mini/paging.h"
+#include "mini/segments.h"
 #include "mini/snapshot.h"
 #include "mini/tap.h"
 #include "mini/tests/random.h"
@@ -18,7 +20,8 @@
 #include "mini/virtual.h"
 
 #define ROUNDS     100
-#define PATTERN    64 /* pages */
+#define LDT_SEL    0x50 /* unused by the kernel, two entries */
+#define PATTERN    64   /* pages */
 #define HZ         1000
 #define WANT_TICKS 200
 #define MS_LIMIT   20000u
@@ -161,4 +164,35 @@ TEST(transition_refused, "M1 I1")
 	answer = vl_call_set_vcpu_info(hypercall_page, 0);
 	CHECK(answer == -VL_EBUSY, "set_vcpu_info virtualized answered %ld", answer);
 	go_out();
+}
+
+/* The descriptors that the processor goes back to are gone: refused while nothing has happened, or
+ * not needed. */
+TEST(transition_damaged_segments, "M1 I1 I4")
+{
+	u16 limit;
+	u64 *gdt = segments_gdt(&limit);
+	static const u16 needed[] = {KERNEL_CS, KERNEL_DS};
+	s64 answer;
+
+	if (!is_virtualized())
+		go_in();
+	asm volatile("movl %0, %%ss" ::"r"(KERNEL_DS)
+		     : "memory"); /* null after an exit from ring 3 */
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		u64 before = gdt[needed[i] / 8];
+
+		gdt[needed[i] / 8] = 0;
+		answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL);
+		gdt[needed[i] / 8] = before;
+		CHECK(answer == -VL_EFAULT && is_virtualized(), "without %#x it answered %ld",
+		      needed[i], answer);
+	}
+	gdt[LDT_SEL / 8] =
+		0x0000820000000067 | ((u64)gdt & 0xffffff) << 16 | ((u64)gdt >> 24 & 0xff) << 56;
+	gdt[LDT_SEL / 8 + 1] = (u64)gdt >> 32;
+	asm volatile("lldt %w0" ::"r"(LDT_SEL) : "memory");
+	gdt[LDT_SEL / 8] = 0;
+	go_out();
+	asm volatile("lldt %w0" ::"r"(0) : "memory");
 }
