@@ -25,12 +25,17 @@ static void release(void *context, void *page)
 
 const struct p2m_memory p2m_frames = {.alloc = alloc, .free = release};
 
+static mfn_t ones;
+
+void p2m_memory_renew(void)
+{
+	memset(direct(mfn_to_ma(ones)), 0xff, PAGE_SIZE);
+}
+
 void p2m_memory_init(void)
 {
-	mfn_t ones;
-
 	if (!frame_alloc(&ones))
 		panic("the partition cannot hold one frame"); /* options.c sets the minimum */
-	memset(direct(mfn_to_ma(ones)), 0xff, PAGE_SIZE);
+	p2m_memory_renew();
 	p2m_set_machine(frames_partition(), mfn_to_ma(ones));
 }

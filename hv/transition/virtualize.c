@@ -175,6 +175,12 @@ static s64 begin_cpu(struct vcpu *v, u64 layers)
 
 void transition_tidy(u64 tables)
 {
+	static u64 renewed; /* after so many devirtualizations */
+	u64 times = domain_first()->counters.devirtualized;
+
+	if (renewed != times)
+		p2m_memory_renew();
+	renewed = times;
 	if (current_vcpu() == NULL && shadow_destroy(&the_vcpu.shadow, tables))
 		tables_give_back(tables);
 }
