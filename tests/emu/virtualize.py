@@ -57,3 +57,11 @@ def probe_min(t):
 def probe_full(t):
     """The same on the distribution-like kernel, on a CPU with SMAP, with its default command line."""
     check_probe(t, run_linux(t, ["probe-switch"], kernel="full", memory=512, cpu="max,la57=off", seconds=280))
+
+
+@test("probe-bochs", shows="I1 I2 I3 M5 M9", needs="vellum min initrd-test", limit=2400, group="soak")
+def probe_bochs(t):
+    """The same in Bochs, which checks more strictly what a processor checks."""
+    m = Bochs(t, linux_image(["probe-switch"], cmdline="nopcid"))
+    finish_linux(t, m, ["probe-switch"], 2300)
+    check_probe(t, m)
