@@ -7,6 +7,7 @@
  */
 #include "cpu/vcpu.h"
 
+#include "cpu/apic.h"
 #include "cpu/percpu.h"
 
 #define ERROR_EXTERNAL 1u
@@ -151,28 +152,17 @@ void deliver(struct vcpu *v, struct exception e, enum event_source source)
 	deliver(v, o.fault, EVENT_EXCEPTION);
 }
 
-static int highest_pending(const struct vcpu *v)
-{
-	for (int i = 3; i >= 0; i--)
-		if (v->pending[i] != 0)
-			return i * 64 + 63 - __builtin_clzll(v->pending[i]);
-	return -1;
-}
-
 bool vcpu_interrupt_waits(const struct vcpu *v)
 {
-	return highest_pending(v) >= 0 || pic_hardware_waits(&v->pic);
+	return apic_request(v) >= 0 || pic_hardware_waits(&v->pic);
 }
 
 /* The local APIC's first: a processor asks the 8259s only if that has none. */
 static int take_interrupt(struct vcpu *v)
 {
-	int vector = highest_pending(v);
+	int vector = apic_take(v);
 
-	if (vector < 0)
-		return pic_hardware_take(&v->pic);
-	v->pending[vector / 64] &= ~((u64)1 << (vector % 64));
-	return vector;
+	return vector >= 0 ? vector : pic_hardware_take(&v->pic);
 }
 
 void deliver_pending(struct vcpu *v)

@@ -7,6 +7,8 @@
  */
 #include "cpu/vcpu.h"
 
+#include "cpu/apic.h"
+#include "cpu/mmio.h"
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
@@ -16,7 +18,8 @@
 #include "mem/pagetable.h"
 #include "p2m/p2m.h"
 
-#define FIRST_EXTERNAL 32
+#define FIRST_EXTERNAL  32
+#define VECTOR_USER_INT 0x80 /* the only gate above the exceptions that INT gets through */
 
 struct vcpu *current_vcpu(void)
 {
@@ -79,9 +82,24 @@ struct guest_tables vcpu_tables(struct vcpu *v)
 	return (struct guest_tables){.table = guest_table, .context = v->domain};
 }
 
+/* The p2m, but for pages that trap: no large page is filled over them. */
+static ma_t translate(void *context, pa_t pa, u32 *shift)
+{
+	struct vcpu *v = context;
+
+	*shift = mmio_limit(v, pa, *shift);
+	return p2m_translate(&v->p2m, pa, shift);
+}
+
 struct shadow_p2m vcpu_p2m(struct vcpu *v)
 {
-	return (struct shadow_p2m){.translate = p2m_translate, .context = &v->p2m};
+	return (struct shadow_p2m){.translate = translate, .context = v};
+}
+
+/* Where `va` is, in the page that it was translated to. */
+static pa_t address_in(const struct translation *t, u64 va)
+{
+	return (pa_t){t->page.v + (va & (level_size(t->level) - 1))};
 }
 
 static void page_fault(struct vcpu *v, u64 va)
@@ -96,6 +114,11 @@ static void page_fault(struct vcpu *v, u64 va)
 	if (v->cpl == 3)
 		access |= PF_USER;
 	fault = vcpu_translate(v, &mode, va, access, &t);
+	if (fault == 0 && mmio_is_trapped(v, address_in(&t, va))) {
+		v->exits[EXIT_EMULATED]++;
+		mmio_access(v, address_in(&t, va));
+		return;
+	}
 	if (fault == 0) {
 		v->exits[EXIT_HIDDEN_FAULT]++;
 		v->debug_pending = false; /* the instruction runs again, and hits again */
@@ -166,9 +189,8 @@ bool vcpu_note_interrupt(struct vcpu *v, u8 vector)
 	if ((!is_exception || pic_hardware_is_low(&v->pic)) &&
 	    pic_hardware_arrived(&v->pic, vector))
 		return true;
-	if (!is_exception)
-		v->pending[vector / 64] |= (u64)1 << (vector % 64);
-	return !is_exception;
+	/* What nobody has in service is a spurious interrupt, unless it is the user's INT. */
+	return !is_exception && (apic_arrived(v, vector) || vector != VECTOR_USER_INT);
 }
 
 static void dispatch(struct vcpu *v, u64 va)
@@ -179,6 +201,9 @@ static void dispatch(struct vcpu *v, u64 va)
 		v->exits[EXIT_INTERRUPT]++;
 	} else if (vector < FIRST_EXTERNAL) {
 		exception(v, va);
+	} else if (vector < EXIT_VECTOR_SYSCALL) {
+		v->exits[EXIT_REFLECTED]++;
+		deliver(v, (struct exception){.vector = (u8)vector}, EVENT_SOFTWARE);
 	} else {
 		v->exits[EXIT_SYSCALL]++;
 		if (vector == EXIT_VECTOR_SYSENTER)

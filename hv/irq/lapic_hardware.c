@@ -135,15 +135,10 @@ static void tick(const struct lapic_hardware *h)
 		send_self(h, (u8)h->lvt_timer);
 }
 
-/* The real timer for the earlier one of the two, or for none. */
-static void arm(struct lapic_hardware *h, u64 now)
+static void load(const struct lapic_hardware *h, u64 next, u64 now)
 {
-	u64 next = lapic_timer_next(&h->timer);
 	u64 ticks = 0;
 
-	if (h->lvt_timer & LAPIC_MASKED)
-		next = CLOCK_NEVER;
-	next = min_u64(next, h->own_deadline);
 	if (h->access->write_deadline != NULL) {
 		h->access->write_deadline(h->access->context, next != CLOCK_NEVER ? next : 0);
 		return;
@@ -151,6 +146,18 @@ static void arm(struct lapic_hardware *h, u64 now)
 	if (next != CLOCK_NEVER)
 		ticks = next <= now ? 1 : clock_ticks(&h->timer.clock, next - now) + 1;
 	put(h, LAPIC_INITIAL, (u32)min_u64(ticks, MAX_COUNT));
+}
+
+/* The real timer for the earlier one of the two, or for none. It may have run out for what it was
+ * loaded with before, and not have interrupted yet. */
+static void arm(struct lapic_hardware *h, u64 now)
+{
+	u64 next = h->lvt_timer & LAPIC_MASKED ? CLOCK_NEVER : lapic_timer_next(&h->timer);
+
+	next = min_u64(next, h->own_deadline);
+	load(h, next, now);
+	h->armed = next;
+	h->late = has_bit(h, LAPIC_IRR, LAPIC_OWN_VECTOR);
 }
 
 static void advance(struct lapic_hardware *h, u64 now)
@@ -178,14 +185,11 @@ static void capture_timer(struct lapic_hardware *h, u64 now)
 		deadline = h->access->read_deadline(h->access->context);
 	put(h, LAPIC_LVT_TIMER, h->lvt_timer | LAPIC_MASKED);
 	count = get(h, LAPIC_CURRENT);
-	t->deadline = deadline;
+	t->deadline = deadline > now ? deadline : 0;
 	lapic_timer_set_count(t, count, now);
-	if (has_bit(h, LAPIC_IRR, (u8)h->lvt_timer)) {
-		if (deadline <= now)
-			t->deadline = 0;
-	} else if (before != 0 && (count == 0 || count > before)) {
+	if (before != 0 && (count == 0 || count > before) &&
+	    !has_bit(h, LAPIC_IRR, (u8)h->lvt_timer))
 		tick(h);
-	}
 }
 
 /* From here on the real timer is Vellum's, one-shot, on a vector that the guest's TPR never holds
@@ -256,17 +260,21 @@ bool lapic_hardware_set_timer(struct lapic_hardware *h, u64 deadline, u64 now)
 	return true;
 }
 
-/* The guest may use the vector, too: it is the timer's if that is not counting any more. */
-static bool is_own(const struct lapic_hardware *h, u8 vector, u64 now)
+/* Not every processor clears the deadline when it is over. */
+static bool has_run_out(const struct lapic_hardware *h, u64 now)
 {
-	u64 next = min_u64(lapic_timer_next(&h->timer), h->own_deadline);
-
-	if (!h->shared || vector != LAPIC_OWN_VECTOR)
+	if (h->armed == CLOCK_NEVER)
 		return false;
-	return h->access->write_deadline != NULL ? next <= now : get(h, LAPIC_CURRENT) == 0;
+	return h->access->read_deadline != NULL ? h->armed <= now : get(h, LAPIC_CURRENT) == 0;
 }
 
-static bool own_arrived(struct lapic_hardware *h, u64 now)
+/* The guest may use the vector, too: then the timer is still counting. */
+static bool is_own(const struct lapic_hardware *h, u8 vector, u64 now)
+{
+	return h->shared && vector == LAPIC_OWN_VECTOR && (h->late || has_run_out(h, now));
+}
+
+static enum lapic_arrival own_arrived(struct lapic_hardware *h, u64 now)
 {
 	bool due = h->own_deadline <= now;
 
@@ -275,16 +283,15 @@ static bool own_arrived(struct lapic_hardware *h, u64 now)
 		h->own_deadline = CLOCK_NEVER;
 	advance(h, now);
 	arm(h, now);
-	return due;
+	return due ? LAPIC_OWN_TIMER : LAPIC_INTERRUPT;
 }
 
-/* One that is not in service is a spurious one: nothing happened, and nothing is to be ended. */
-bool lapic_hardware_arrived(struct lapic_hardware *h, u8 vector, u64 now)
+enum lapic_arrival lapic_hardware_arrived(struct lapic_hardware *h, u8 vector, u64 now)
 {
 	bool is_stray = h->stray && vector == LAPIC_OWN_VECTOR;
 
 	if (h->access == NULL || !has_bit(h, LAPIC_ISR, vector))
-		return false;
+		return LAPIC_NOTHING;
 	if (is_own(h, vector, now))
 		return own_arrived(h, now);
 	if (is_stray)
@@ -293,7 +300,7 @@ bool lapic_hardware_arrived(struct lapic_hardware *h, u8 vector, u64 now)
 		put(h, LAPIC_EOI, 0);
 	else
 		lapic_set(h->held, vector);
-	return false;
+	return LAPIC_INTERRUPT;
 }
 
 void lapic_hardware_leave(struct lapic_hardware *h)

@@ -4,6 +4,7 @@
  * registers and ring come back in a fixed order; the shadow was a cache and is
  * thrown away after the switch.
  */
+#include "cpu/apic.h"
 #include "cpu/percpu.h"
 #include "cpu/vcpu.h"
 #include "domain/domain.h"
@@ -18,7 +19,8 @@ static s64 check(struct vcpu *v, u64 layers)
 {
 	if (layers != VL_LAYER_ALL || v == NULL)
 		return -VL_EINVAL;
-	if (vcpu_interrupt_waits(v) || v->nmi_pending || !pic_hardware_can_leave(&v->pic))
+	if (vcpu_interrupt_waits(v) || v->nmi_pending || !pic_hardware_can_leave(&v->pic) ||
+	    !apic_can_leave(v))
 		return -VL_EAGAIN;
 	return 0;
 }
@@ -61,6 +63,7 @@ static void switch_back(struct vcpu *v, struct cpu *cpu)
 	restore_data_segments(v);
 	f->cs = f->cs & ~3u;
 	pic_hardware_leave(&v->pic);
+	apic_leave(v);
 	cpu->vcpu = NULL;
 	v->leaving = true;
 	v->domain->mode = VL_MODE_PASSTHROUGH;

@@ -9,6 +9,7 @@
  *  3. prepare: p2m, shadow tables, mirrored descriptors
  *  4. switch:  the point of no return; nothing fails from here on
  */
+#include "cpu/apic.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
 #include "cpu/vcpu.h"
@@ -116,6 +117,7 @@ static void switch_over(struct vcpu *v, struct cpu *cpu)
 {
 	cpu->vcpu = v;
 	ports_enter(v);
+	apic_enter(v);
 	v->domain->mode = VL_MODE_VIRTUALIZED;
 	v->frame->rax = 0;
 	write_cr4((v->cr4 & ~(CR4_SMAP | CR4_PGE | CR4_PCIDE)) | CR4_PAE);

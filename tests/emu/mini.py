@@ -2,18 +2,9 @@
 """The mini guest: the same image in both emulators, its TAP checked line by line."""
 import images
 from bochs import Bochs
-from guest import tap
+from guest import check_tap
 from qemu import CPU, Qemu
 from registry import test
-
-
-def check_tap(t, m):
-    plan, results = tap(m.console.lines())
-    t.check(plan, "the mini guest prints a plan (1..N)")
-    t.equal(sorted(results), list(range(1, plan + 1)), "numbers of the results")
-    bad = [f"{n} {name}" for n, (ok, name) in results.items() if not ok]
-    t.check(not bad, f"failed in the mini guest: {'; '.join(bad)}")
-    t.log(f"{plan} tests in the guest")
 
 
 @test("mini-qemu", shows="U1 U3", needs="vellum mini", limit=90)

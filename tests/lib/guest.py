@@ -107,6 +107,16 @@ def tap(lines):
     return plan, results
 
 
+def check_tap(t, m):
+    """Each line of the mini guest's TAP says ok, and none is missing."""
+    plan, results = tap(m.console.lines())
+    t.check(plan, "the mini guest prints a plan (1..N)")
+    t.equal(sorted(results), list(range(1, plan + 1)), "numbers of the results")
+    bad = [f"{n} {name}" for n, (ok, name) in results.items() if not ok]
+    t.check(not bad, f"failed in the mini guest: {'; '.join(bad)}")
+    t.log(f"{plan} tests in the guest")
+
+
 def page_entry(m, table, index):
     """Entry of a page table at a machine address."""
     return struct.unpack("<Q", m.memory((table & 0x000ffffffffff000) + 8 * index, 8))[0]

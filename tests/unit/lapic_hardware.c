@@ -80,7 +80,7 @@ static void run(struct world *w)
 {
 	while (w->h.access != NULL && lapic_request(&w->real.apic) >= 0)
 		w->own += lapic_hardware_arrived(&w->h, lapic_acknowledge(&w->real.apic),
-						 w->real.now);
+						 w->real.now) == LAPIC_OWN_TIMER;
 }
 
 static void let_pass(struct world *w, u64 until)
@@ -212,7 +212,7 @@ static void test_spurious(void **state)
 
 	(void)state;
 	start(&w, false);
-	assert_false(lapic_hardware_arrived(&w.h, SPURIOUS, 0));
+	assert_int_equal(lapic_hardware_arrived(&w.h, SPURIOUS, 0), LAPIC_NOTHING);
 	assert_int_equal(take(&w), LAPIC_NO_VECTOR);
 	both_write(&w, LAPIC_EOI, 0); /* nothing in service: ends nothing */
 	raise(&w, 0x50);
@@ -505,6 +505,26 @@ static void test_stray(void **state)
 	assert_true(lapic_hardware_can_leave(&w.h));
 }
 
+/* The timer had run out when the guest set its own anew, and interrupts only then. */
+static void test_late(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (int has_deadline = 0; has_deadline < 2; has_deadline++) {
+		start(&w, has_deadline);
+		both_write(&w, LAPIC_LVT_TIMER, TIMER);
+		own_timer(&w, 100);
+		w.real.now = w.bare.now = 150;
+		lapic_advance(&w.real.apic, 150);
+		lapic_hardware_write(&w.h, LAPIC_INITIAL, 1000, 150);
+		run(&w);
+		assert_int_equal(w.own, 1);
+		assert_int_equal(lapic_hardware_request(&w.h), LAPIC_NO_VECTOR);
+		assert_int_equal(guest_read(&w, LAPIC_CURRENT), 1000);
+	}
+}
+
 /* The guest's own interrupt on Vellum's vector, and a TPR that holds back everything. */
 static void test_own_vector_and_tpr(void **state)
 {
@@ -546,12 +566,19 @@ static void test_guest_disabled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_eoi_below_ticket),   cmocka_unit_test(test_spurious),
-		cmocka_unit_test(test_transitions),        cmocka_unit_test(test_random),
-		cmocka_unit_test(test_own_timer),          cmocka_unit_test(test_shared_one_shot),
-		cmocka_unit_test(test_shared_periodic),    cmocka_unit_test(test_shared_deadline),
-		cmocka_unit_test(test_capture_of_expired), cmocka_unit_test(test_stray),
-		cmocka_unit_test(test_own_vector_and_tpr), cmocka_unit_test(test_guest_disabled),
+		cmocka_unit_test(test_eoi_below_ticket),
+		cmocka_unit_test(test_spurious),
+		cmocka_unit_test(test_transitions),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_own_timer),
+		cmocka_unit_test(test_shared_one_shot),
+		cmocka_unit_test(test_shared_periodic),
+		cmocka_unit_test(test_shared_deadline),
+		cmocka_unit_test(test_capture_of_expired),
+		cmocka_unit_test(test_stray),
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_own_vector_and_tpr),
+		cmocka_unit_test(test_guest_disabled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

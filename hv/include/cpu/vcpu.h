@@ -11,6 +11,7 @@
 #include "cpu/decode.h"
 #include "cpu/trap.h"
 #include "domain/domain.h"
+#include "irq/lapic_hardware.h"
 #include "irq/pic_hardware.h"
 #include "lib/types.h"
 #include "lib/x86.h"
@@ -59,7 +60,9 @@ struct vcpu {
 	u64 star, lstar, cstar, sfmask;
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 	u64 kernel_gs_base; /* the inactive one; the active one is in the register */
-	u64 pending[4];     /* external interrupts, a bit a vector, that IF holds back */
+	u64 pending[4];     /* external interrupts, a bit a vector, that IF holds back, while the
+			       local APIC is not trapped: */
+	struct lapic_hardware lapic; /* which keeps them otherwise */
 	bool nmi_pending, nmi_blocked;
 	struct pic_hardware
 		pic; /* its INT is wired to this CPU, through LINT0 if there is an APIC */

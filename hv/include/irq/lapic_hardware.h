@@ -30,10 +30,12 @@ struct lapic_hardware {
 	u32 tpr;
 	bool stray;  /* an interrupt of Vellum's timer is still to arrive after it was stopped */
 	bool shared; /* the real timer is Vellum's, which keeps the guest's: */
+	bool late;   /* it had interrupted already when it was loaded anew */
 	struct lapic_timer timer; /* that, and always the clock */
 	u64 lost; /* counts by which a periodic timer was late after it was shared, below a period
 		   */
 	u32 lvt_timer, svr, icr; /* as the guest believes them to be */
+	u64 armed;               /* what the real timer is loaded for, a TSC or CLOCK_NEVER */
 	u64 own_deadline;        /* Vellum's, a TSC; CLOCK_NEVER: none */
 };
 
@@ -52,11 +54,14 @@ bool lapic_hardware_can_leave(const struct lapic_hardware *h);
 /** Give it back: the hardware is what the guest believes it to be. Only if that is true. */
 void lapic_hardware_leave(struct lapic_hardware *h);
 
-/**
- * The CPU took an interrupt with this vector, which came from no 8259. True if it was Vellum's
- * timer and the deadline of lapic_hardware_set_timer() is over.
- */
-bool lapic_hardware_arrived(struct lapic_hardware *h, u8 vector, u64 now);
+enum lapic_arrival {
+	LAPIC_NOTHING,   /* not in service: a spurious one, or an INT instruction */
+	LAPIC_INTERRUPT, /* dealt with */
+	LAPIC_OWN_TIMER, /* the same, and the deadline of lapic_hardware_set_timer() is over */
+};
+
+/** The CPU came through this vector's gate, and not for an 8259. */
+enum lapic_arrival lapic_hardware_arrived(struct lapic_hardware *h, u8 vector, u64 now);
 
 /** The vector that the guest would take with its IF set; LAPIC_NO_VECTOR: none. */
 int lapic_hardware_request(const struct lapic_hardware *h);
