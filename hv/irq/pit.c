@@ -160,6 +160,8 @@ static void load(struct pit_counter *c, u16 code, u64 tick)
 {
 	u32 count = from_code(c, code);
 
+	if (is_periodic(c) && count < 2) /* 1 is illegal there */
+		count = 2;
 	if (is_periodic(c) && c->running) {
 		replace_count(c, count, tick);
 		return;

@@ -40,6 +40,17 @@ def apic_direct_qemu(t):
     t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
 
 
+@test("x2apic-bochs", shows="I3 I8", needs="vellum mini", limit=60)
+def x2apic_bochs(t):
+    """The local APIC's tests with its registers reached as MSRs, switched to that mode while virtualized, with
+    Vellum's own timer on. Only Bochs has the mode."""
+    words = "virtualized own_timer x2apic test=lapic*,timer*,pic*"
+    m = Bochs(t, images.vellum(("mini", words), opts=OWN_TIMER))
+    ending = m.wait(50)
+    check_tap(t, m)
+    t.equal(ending, "shutdown-port", "how the run ended")
+
+
 def check_switches(t, m, cycles):
     lines = output_of(m, "switch-load")
     t.check(f"ok: {cycles} cycles" in lines, f"the guest's verdict: {lines[-3:]}")

@@ -5,16 +5,18 @@
  */
 #include "mini/apic.h"
 
+#include "mini/cmdline.h"
 #include "mini/cpu.h"
 #include "mini/memory.h"
 #include "mini/paging.h"
 #include "mini/ticks.h"
 #include "mini/timer.h"
 
-#define CPUID1_EDX_APIC 0x200u
-#define BASE_ENABLED    0x800u
-#define BASE_X2APIC     0x400u
-#define BASE_ADDRESS    0x000ffffffffff000ull
+#define CPUID1_ECX_X2APIC 0x200000u
+#define CPUID1_EDX_APIC   0x200u
+#define BASE_ENABLED      0x800u
+#define BASE_X2APIC       0x400u
+#define BASE_ADDRESS      0x000ffffffffff000ull
 
 #define MSR_X2APIC      0x800u
 #define SVR_ENABLE      0x1ffu /* and the spurious vector 0xff */
@@ -47,6 +49,20 @@ static void ignore(const struct trap_frame *frame)
 	(void)frame;
 }
 
+/* With `x2apic` on the command line the registers are reached as MSRs where the processor can;
+ * there is no way back from that. */
+static u64 choose_mode(u64 base)
+{
+	char value[2];
+
+	if (!cmdline_get("x2apic", value, sizeof(value)) || (base & BASE_X2APIC) ||
+	    !(cpuid(1).ecx & CPUID1_ECX_X2APIC))
+		return base;
+	registers = NULL;
+	write_msr(MSR_APIC_BASE, base | BASE_X2APIC);
+	return read_msr(MSR_APIC_BASE);
+}
+
 bool apic_enable(void)
 {
 	u64 base;
@@ -56,6 +72,7 @@ bool apic_enable(void)
 	base = read_msr(MSR_APIC_BASE);
 	if (!(base & BASE_ENABLED))
 		return false;
+	base = choose_mode(base);
 	if (!(base & BASE_X2APIC) && registers == NULL)
 		registers = mmio_map((pa_t){base & BASE_ADDRESS}, PAGE_SIZE);
 	trap_set_handler(VECTOR_SPURIOUS, ignore);

@@ -8,6 +8,7 @@
 #include "lib/string.h"
 #include "mini/apic.h"
 #include "mini/cmdline.h"
+#include "mini/console.h"
 #include "mini/cpu.h"
 #include "mini/hypercall.h"
 #include "mini/memory.h"
@@ -376,6 +377,35 @@ static u64 own_ticks(void)
 		log.head.pos += (u64)n;
 	} while (n > 0);
 	return ticks;
+}
+
+/* What an interrupt costs from request to end: instructions under -icount. */
+TEST(lapic_cost, "I3")
+{
+	u64 start, spent;
+
+	set_up(end, end, end);
+	let_in();
+	interrupts_on();
+	start = rdtsc();
+	for (u32 i = 0; i < 1000; i++)
+		send_self(LOW);
+	spent = rdtsc() - start;
+	interrupts_off();
+	CHECK(taken == 1000, "%u taken", taken);
+	print("# an interrupt to oneself: %lu TSC ticks\n", spent / 1000);
+}
+
+/* What the word on the command line has switched to. */
+TEST(lapic_x2apic, "I3")
+{
+	char value[2];
+
+	if (!cmdline_get("x2apic", value, sizeof(value)))
+		test_skip("not asked for");
+	set_up(end, end, end);
+	CHECK(read_msr(MSR_APIC_BASE) & 0x400, "the processor has no x2APIC mode");
+	CHECK(apic_read(APIC_SVR) == (u32)read_msr(0x80f), "SVR by MSR differs");
 }
 
 TEST(lapic_own_timer, "I8")
