@@ -21,8 +21,6 @@
  */
 #include "irq/lapic_hardware.h"
 
-#include "lib/string.h"
-
 #define CLASS           0xf0u
 #define ICR_SELF        0x40000u
 #define DIVIDE_BY_1     0x0bu
@@ -48,23 +46,30 @@ static bool has_bit(const struct lapic_hardware *h, u32 set, u8 vector)
 	return (get(h, set + vector / 32 * 16) >> vector % 32 & 1) != 0;
 }
 
+/* On the path of a transition: no more than has to be set. */
 void lapic_hardware_enter(struct lapic_hardware *h, const struct lapic_access *access,
 			  struct clock bus)
 {
-	memset(h, 0, sizeof(*h));
 	h->access = access;
+	h->shared = h->stray = h->late = false;
 	h->timer.clock = bus;
+	h->lost = 0;
 	h->own_deadline = CLOCK_NEVER;
 	h->tpr = get(h, LAPIC_TPR) & 0xff;
 	h->svr = get(h, LAPIC_SVR);
-	for (u32 i = 0; i < LAPIC_WORDS; i++)
+	for (u32 i = 0; i < LAPIC_WORDS; i++) {
 		h->taken[i] = h->held[i] = get(h, LAPIC_ISR + i * 16);
+		h->ended[i] = 0;
+	}
 }
 
 bool lapic_hardware_can_leave(const struct lapic_hardware *h)
 {
-	return h->access == NULL ||
-	       (!h->shared && !h->stray && memcmp(h->held, h->taken, sizeof(h->held)) == 0);
+	u32 differs = 0;
+
+	for (u32 i = 0; i < LAPIC_WORDS; i++)
+		differs |= h->held[i] ^ h->taken[i];
+	return h->access == NULL || (!h->shared && !h->stray && differs == 0);
 }
 
 /* Acknowledged by the CPU, not by the guest. */
