@@ -2,7 +2,7 @@
 /*
  * The local APIC as a CPU reaches it, by its page or by MSRs, between the
  * guest's accesses and irq/lapic_hardware.c. Owns invariant I2: while it is
- * trapped, no register of it is reached by the guest but through here.
+ * trapped, the guest reaches no register of it but through here.
  */
 #include "cpu/apic.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The real local APIC under a virtualized guest that owns it. Owns invariant
- * I1: an EOI reaches the hardware exactly once for each acknowledge, after the
- * guest's own EOI, and ends the vector that the guest ended.
+ * The real local APIC under a virtualized guest that owns it. Owns invariants
+ * I1 (an EOI reaches the hardware exactly once for each acknowledge, after the
+ * guest's own, and ends that vector), I3 and I4.
  *
  * Ring 3 runs with the real IF set, so the CPU acknowledges what the guest's
  * own IF may still hold back. What it acknowledged and the guest has not is a

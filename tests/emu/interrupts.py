@@ -2,7 +2,7 @@
 """Interrupt controllers and timers across the transitions, with Vellum's own timer running beside the guest's."""
 import images
 from bochs import Bochs
-from guest import check_tap, output_of, run_linux
+from guest import check_tap, finish_linux, linux_image, output_of, run_linux
 from qemu import Qemu
 from registry import test
 
@@ -68,3 +68,34 @@ def own_timer_linux(t):
 def own_timer_linux_min(t):
     """The same 20 times with the small Linux."""
     check_switches(t, run_linux(t, ["switch-load"], opts=OWN_TIMER_LINUX, cmdline="cycles=20", memory=256, seconds=200), 20)
+
+
+def check_devices(t, m, cycles):
+    lines = output_of(m, "device-load")
+    t.check(f"ok: {cycles} cycles" in lines, f"the guest's verdict: {lines[-3:]}")
+
+
+@test("devices-linux", shows="I3 I8 M2", needs="vellum full initrd-test", limit=240, slow=True)
+def devices_linux(t):
+    """On the distribution-like Linux (local APIC, IOAPIC) ATA, serial port and timers interrupt in both modes, across 8
+    cycles, with right data, beside Vellum's own timer."""
+    m = run_linux(t, ["device-load"], kernel="full", opts=OWN_TIMER_LINUX, cmdline="cycles=8", memory=512, seconds=220)
+    check_devices(t, m, 8)
+
+
+@test("devices-linux-8259", shows="I3 I8 M2", needs="vellum min initrd-test", limit=180)
+def devices_linux_8259(t):
+    """The same on the small Linux without local APIC: 8259s and PIT, and a disk."""
+    image = linux_image(["device-load"], opts=OWN_TIMER_LINUX, cmdline="cycles=8 nolapic")
+    m = Qemu(t, image, extra=["-drive", f"if=ide,format=raw,snapshot=on,file={image}"])
+    finish_linux(t, m, ["device-load"], 160)
+    check_devices(t, m, 8)
+
+
+@test("devices-linux-bochs", shows="I3 I8 M2", needs="vellum full initrd-test", limit=300, slow=True)
+def devices_linux_bochs(t):
+    """One such cycle of the distribution-like Linux in Bochs."""
+    m = Bochs(t, linux_image(["device-load"], kernel="full", opts="own_timer=1000000", cmdline="cycles=1 nopcid"),
+              memory=512)
+    finish_linux(t, m, ["device-load"], 280)
+    check_devices(t, m, 1)
