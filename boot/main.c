@@ -15,6 +15,7 @@
 #include "boot/bootinfo.h"
 #include "boot/main.h"
 #include "boot/loader.h"
+#include "cpu/apic.h"
 #include "cpu/descriptors.h"
 #include "cpu/panic.h"
 #include "cpu/segments.h"
@@ -163,6 +164,7 @@ void boot_main(u64 mbi, u64 tsc)
 	loader_move(&plan);
 	move_in(partition, old_image);
 	loader_load(&info, &plan);
+	apic_init(options.apic_trapped, options.own_timer);
 	log_print("vellum: entry tsc %lu\n", tsc);
 	log_print("vellum: guest entry tsc %lu, %lu bytes copied, %lu bytes checked\n", rdtsc(),
 		  plan.bytes_copied, plan.bytes_checked);

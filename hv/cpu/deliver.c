@@ -7,6 +7,7 @@
  */
 #include "cpu/vcpu.h"
 
+#include "cpu/apic.h"
 #include "cpu/percpu.h"
 #include "mem/layout.h"
 
@@ -166,11 +167,6 @@ void deliver(struct vcpu *v, struct exception e, enum event_source source)
 	deliver(v, o.fault, EVENT_EXCEPTION);
 }
 
-static bool any_pending(const struct vcpu *v)
-{
-	return (v->pending[0] | v->pending[1] | v->pending[2] | v->pending[3]) != 0;
-}
-
 void deliver_software(struct vcpu *v, u8 vector, u8 length)
 {
 	struct outcome o;
@@ -194,28 +190,18 @@ bool gate_is_for_users(struct vcpu *v, u8 vector)
 	       (gate.type >> 5 & 3) == 3;
 }
 
-static int highest_pending(const struct vcpu *v)
-{
-	for (int i = 3; i >= 0; i--)
-		if (v->pending[i] != 0)
-			return i * 64 + 63 - __builtin_clzll(v->pending[i]);
-	return -1;
-}
-
 bool vcpu_interrupt_waits(const struct vcpu *v)
 {
-	return any_pending(v) || (!pic_hardware_is_idle(&v->pic) && pic_hardware_waits(&v->pic));
+	return apic_request(v) >= 0 ||
+	       (!pic_hardware_is_idle(&v->pic) && pic_hardware_waits(&v->pic));
 }
 
 /* The local APIC's first: a processor asks the 8259s only if that has none. */
 static int take_interrupt(struct vcpu *v)
 {
-	int vector = highest_pending(v);
+	int vector = apic_take(v);
 
-	if (vector < 0)
-		return pic_hardware_take(&v->pic);
-	v->pending[vector / 64] &= ~((u64)1 << (vector % 64));
-	return vector;
+	return vector >= 0 ? vector : pic_hardware_take(&v->pic);
 }
 
 void deliver_pending(struct vcpu *v)
@@ -228,7 +214,7 @@ void deliver_pending(struct vcpu *v)
 		deliver(v, (struct exception){.vector = VECTOR_NMI}, EVENT_EXTERNAL);
 		return;
 	}
-	if (!any_pending(v) && pic_hardware_is_idle(&v->pic))
+	if (apic_request(v) < 0 && pic_hardware_is_idle(&v->pic))
 		return;
 	if (!(v->frame->rflags & RFLAGS_IF)) {
 		pic_hardware_hold(&v->pic);

@@ -29,15 +29,16 @@ static void halt(struct vcpu *v, const struct insn *i)
 		__asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
-static size_t fetch(struct vcpu *v, u64 rip, u8 *bytes, size_t n)
+size_t emulate_fetch(struct vcpu *v, u64 rip, u8 *bytes, size_t n)
 {
 	size_t first = (size_t)min_u64(n, PAGE_SIZE - rip % PAGE_SIZE);
+	u32 access = PF_FETCH | (v->cpl == 3 ? PF_USER : 0);
 	struct exception fault;
 
 	/* An instruction may end right before a page that is not there. */
-	if (!guest_read(v, rip, bytes, first, PF_FETCH, &fault))
+	if (!guest_read(v, rip, bytes, first, access, &fault))
 		return 0;
-	if (first < n && !guest_read(v, rip + first, bytes + first, n - first, PF_FETCH, &fault))
+	if (first < n && !guest_read(v, rip + first, bytes + first, n - first, access, &fault))
 		return first;
 	return n;
 }
@@ -50,7 +51,7 @@ static bool find_return(struct vcpu *v, u64 rip, struct return_site *site)
 
 	memset(site, 0, sizeof(*site));
 	do {
-		size_t n = fetch(v, rip + (u64)site->offset, window, sizeof(window));
+		size_t n = emulate_fetch(v, rip + (u64)site->offset, window, sizeof(window));
 
 		answer = n == 0 ? DECODE_UNKNOWN : decode_return_site(window, n, site);
 	} while (answer == DECODE_MORE);
@@ -79,7 +80,7 @@ static void set_interrupt_flag(struct vcpu *v, const struct insn *i)
 
 	v->frame->rflags |= RFLAGS_IF;
 	emulate_done(v, i);
-	if (!shadow || fetch(v, v->frame->rip, next, sizeof(next)) < sizeof(next))
+	if (!shadow || emulate_fetch(v, v->frame->rip, next, sizeof(next)) < sizeof(next))
 		return;
 	if (next[0] == OPCODE_HLT)
 		halt(v, &(struct insn){.op = INSN_HLT, .length = 1});
@@ -259,7 +260,7 @@ static bool emulate_flow(struct vcpu *v, const struct insn *i)
 bool emulate(struct vcpu *v)
 {
 	u8 bytes[INSN_MAX_LENGTH];
-	size_t n = fetch(v, v->frame->rip, bytes, sizeof(bytes));
+	size_t n = emulate_fetch(v, v->frame->rip, bytes, sizeof(bytes));
 	struct insn i;
 
 	if (decode(bytes, n, DECODE_64, &i) != 0)

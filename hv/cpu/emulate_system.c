@@ -3,6 +3,7 @@
  * Privileged instructions that read and write the system's registers: control
  * and debug registers, MSRs, descriptor tables, translations.
  */
+#include "cpu/apic.h"
 #include "cpu/emulate.h"
 
 #include "cpu/fast.h"
@@ -101,7 +102,7 @@ static void mov_to_cr(struct vcpu *v, const struct insn *i)
 	} else if (i->reg == 4) {
 		ok = write_guest_cr4(v, value);
 	} else if (i->reg == 8) {
-		__asm__ volatile("mov %0, %%cr8" : : "r"(value & 15) : "memory");
+		apic_write_cr8(v, value);
 	}
 	if (ok)
 		emulate_done(v, i);
@@ -122,7 +123,7 @@ static void mov_from_cr(struct vcpu *v, const struct insn *i)
 	else if (i->reg == 4)
 		value = v->cr4;
 	else if (i->reg == 8)
-		__asm__ volatile("mov %%cr8, %0" : "=r"(value));
+		value = apic_read_cr8(v);
 	*operand_register(v->frame, i->rm) = value;
 	emulate_done(v, i);
 }

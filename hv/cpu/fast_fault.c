@@ -136,6 +136,10 @@ u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 	fault = vcpu_translate(v, &mode, va, access, &t);
 	if (fault != 0)
 		return fault;
+	/* What is not plain memory may trap (cpu/mmio.c). */
+	if (!range_contains(v->domain->main_ram,
+			    (struct range){t.page.v, t.page.v + level_size(t.level)}))
+		return UNKNOWN;
 	p2m = vcpu_p2m(v);
 	shadow_fill(&v->shadow, view, &mode, &p2m, va, &t);
 	psc_enter(v, view, va, &t);
@@ -228,5 +232,5 @@ bool fast_fault(struct fault_frame *f)
 		v->exits[EXIT_HIDDEN_FAULT]++;
 		return true;
 	}
-	return user && deliver_fast(v, &cpu->fast, f, va, fault & ~WALK_FAULT);
+	return user && fault != UNKNOWN && deliver_fast(v, &cpu->fast, f, va, fault & ~WALK_FAULT);
 }

@@ -4,19 +4,18 @@
  * struct vcpu; what the one guest that owns the machine may program is passed
  * on; anything else is #GP, as on a processor that does not have it.
  */
+#include "cpu/apic.h"
 #include "cpu/vcpu.h"
 
 #include "cpu/fast.h"
 #include "mem/layout.h"
 #include "mem/own_tables.h"
 
-#define MSR_TSC          0x10u
-#define MSR_MPERF        0xe7u
-#define MSR_APERF        0xe8u
-#define MSR_DEBUGCTL     0x1d9u
-#define MSR_APIC_BASE    0x1bu
-#define MSR_PAT          0x277u
-#define MSR_TSC_DEADLINE 0x6e0u
+#define MSR_TSC      0x10u
+#define MSR_MPERF    0xe7u
+#define MSR_APERF    0xe8u
+#define MSR_DEBUGCTL 0x1d9u
+#define MSR_PAT      0x277u
 
 /* The guest's own copy of a register that Vellum uses itself; NULL for others. */
 static u64 *own_copy(struct vcpu *v, u32 msr)
@@ -47,12 +46,10 @@ static bool passed_on(u32 msr)
 {
 	switch (msr) {
 	case MSR_TSC:
-	case MSR_APIC_BASE:
 	case MSR_MPERF:
 	case MSR_APERF:
 	case MSR_DEBUGCTL:
 	case MSR_PAT:
-	case MSR_TSC_DEADLINE:
 	case MSR_FS_BASE:
 	case MSR_GS_BASE:
 	case MSR_KERNEL_GS_BASE:
@@ -73,6 +70,8 @@ bool msr_read(struct vcpu *v, u32 msr, u64 *value)
 {
 	const u64 *copy = own_copy(v, msr);
 
+	if (apic_has_msr(msr))
+		return apic_read_msr(v, msr, value);
 	if (copy == NULL && !passed_on(msr))
 		return false;
 	if (copy == NULL)
@@ -109,6 +108,8 @@ bool msr_write(struct vcpu *v, u32 msr, u64 value)
 {
 	u64 *copy = own_copy(v, msr);
 
+	if (apic_has_msr(msr))
+		return apic_write_msr(v, msr, value);
 	if (is_address(msr) && !is_canonical(value))
 		return false;
 	if (msr == MSR_EFER)

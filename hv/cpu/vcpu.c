@@ -7,7 +7,9 @@
  */
 #include "cpu/vcpu.h"
 
+#include "cpu/apic.h"
 #include "cpu/fast.h"
+#include "cpu/mmio.h"
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
@@ -103,11 +105,20 @@ struct guest_tables vcpu_tables(struct vcpu *v)
 	};
 }
 
+/* The p2m, but for pages that trap: no large page is filled over them. */
+static ma_t translate(void *context, pa_t pa, u32 *shift)
+{
+	struct vcpu *v = context;
+
+	*shift = mmio_limit(v, pa, *shift);
+	if (v->domain->layers & VL_LAYER_MEMORY)
+		return p2m_translate(&v->domain->p2m, pa, shift);
+	return p2m_translate_unmapped(NULL, pa, shift);
+}
+
 struct shadow_p2m vcpu_p2m(struct vcpu *v)
 {
-	if (v->domain->layers & VL_LAYER_MEMORY)
-		return (struct shadow_p2m){.translate = p2m_translate, .context = &v->domain->p2m};
-	return (struct shadow_p2m){.translate = p2m_translate_unmapped};
+	return (struct shadow_p2m){.translate = translate, .context = v};
 }
 
 enum shadow_view vcpu_view(const struct vcpu *v)
@@ -116,6 +127,12 @@ enum shadow_view vcpu_view(const struct vcpu *v)
 		return SHADOW_USER;
 	return (v->cr4 & CR4_SMAP) && !(v->frame->rflags & RFLAGS_AC) ? SHADOW_GUARDED
 								      : SHADOW_KERNEL;
+}
+
+/* Where `va` is, in the page that it was translated to. */
+static pa_t address_in(const struct translation *t, u64 va)
+{
+	return (pa_t){t->page.v + (va & (level_size(t->level) - 1))};
 }
 
 static void page_fault(struct vcpu *v, u64 va)
@@ -130,6 +147,11 @@ static void page_fault(struct vcpu *v, u64 va)
 	if (v->cpl == 3)
 		access |= PF_USER;
 	fault = vcpu_translate(v, &mode, va, access, &t);
+	if (fault == 0 && mmio_is_trapped(v, address_in(&t, va))) {
+		v->exits[EXIT_EMULATED]++;
+		mmio_access(v, address_in(&t, va));
+		return;
+	}
 	if (fault == 0) {
 		v->exits[EXIT_HIDDEN_FAULT]++;
 		if (v->cpl == 0 && (v->frame->error & PF_KEY))
@@ -208,14 +230,15 @@ bool vcpu_note_interrupt(struct vcpu *v, u8 vector)
 	if ((!is_exception || pic_hardware_is_low(&v->pic)) &&
 	    pic_hardware_arrived(&v->pic, vector))
 		return true;
+	/* What nobody has in service is a spurious interrupt. */
 	if (!is_exception)
-		v->pending[vector / 64] |= (u64)1 << (vector % 64);
+		apic_arrived(v, vector);
 	return !is_exception;
 }
 
 /*
- * INT 0x80, whose gate may be open to ring 3, is no interrupt that waits for IF. Nothing but the
- * code tells the two apart.
+ * INT 0x80, whose gate may be open to ring 3, is no interrupt that waits for IF. Where the local
+ * APIC is trapped, what it has in service tells the two apart, else nothing but the code.
  */
 static bool is_int80(struct vcpu *v)
 {
@@ -226,6 +249,8 @@ static bool is_int80(struct vcpu *v)
 
 	if (v->frame->vector != VECTOR_INT80 || !segments_gate_is_open(VECTOR_INT80))
 		return false;
+	if (v->lapic.access != NULL)
+		return !apic_arrived(v, VECTOR_INT80);
 	if (v->cpl == 3)
 		segments_code_mode((u16)v->frame->cs, &base);
 	return guest_read(v, base + v->frame->rip - sizeof(before), before, sizeof(before),

@@ -15,7 +15,7 @@ struct text {
 	size_t length;
 };
 
-#define KNOWN "vellum_mem=, mem=, console=, serial=, kernel_crc= and debug"
+#define KNOWN "vellum_mem=, mem=, console=, serial=, kernel_crc=, apic=, own_timer= and debug"
 
 /* The first so many characters of a word are quoted in sentences. */
 #define QUOTE(t) (int)min_u64((t).length, 48), (t).p
@@ -185,6 +185,26 @@ static int set_kernel_crc(struct options *o, struct text value, struct failure *
 	return 0;
 }
 
+static int set_apic(struct options *o, struct text value, struct failure *f)
+{
+	if (!equals(value, "direct") && !equals(value, "trapped"))
+		return fail(f, VL_EINVAL, "apic=%.*s is unknown; use apic=direct or apic=trapped.",
+			    QUOTE(value));
+	o->apic_trapped = equals(value, "trapped");
+	return 0;
+}
+
+static int set_own_timer(struct options *o, struct text value, struct failure *f)
+{
+	if (!take_number(&value, &o->own_timer) || value.length > 0 ||
+	    o->own_timer < OPTIONS_OWN_TIMER_MIN || o->own_timer > OPTIONS_OWN_TIMER_MAX)
+		return fail(f, VL_EINVAL,
+			    "own_timer= is a number of TSC ticks between %lu and %lu, for "
+			    "debugging; leave it out otherwise.",
+			    OPTIONS_OWN_TIMER_MIN, OPTIONS_OWN_TIMER_MAX);
+	return 0;
+}
+
 static int unknown_option(struct text word, struct failure *f)
 {
 	return fail(f, VL_EINVAL,
@@ -201,7 +221,8 @@ static int set_option(struct options *o, struct text word, struct failure *f)
 	} table[] = {
 		{"vellum_mem", set_partition},  {"mem", set_memory},
 		{"console", set_console},       {"serial", set_serial},
-		{"kernel_crc", set_kernel_crc},
+		{"kernel_crc", set_kernel_crc}, {"apic", set_apic},
+		{"own_timer", set_own_timer},
 	};
 	struct text name = word;
 	struct text value;
@@ -245,6 +266,7 @@ int options_parse(const char *cmdline, struct options *out, struct failure *f)
 		.serial_port = 0x3f8,
 		.serial_baud = 115200,
 		.kernel_crc = true,
+		.apic_trapped = true,
 	};
 	for (bool first = true; next_word(&cmdline, &word); first = false) {
 		struct failure later;

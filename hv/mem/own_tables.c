@@ -19,6 +19,8 @@
 #define VGA_TEXT   0xb8000u
 #define VGA_SIZE   0x8000u
 #define VGA_VA     (IMAGE_BASE + IMAGE_ALIGN)
+#define LAPIC      0xfee00000u
+#define LAPIC_VA   (VGA_VA + VGA_SIZE)
 #define SLOT_SHIFT 39
 
 /* boot/entry.S: copies the image and loads the new root, keeping nothing on the stack between. */
@@ -93,6 +95,8 @@ static bool map_image(u64 nx)
 	if (!pagetable_map(&own, IMAGE_BASE + text + rodata, ma, data, nx | PTE_W))
 		return false;
 	return pagetable_map(&own, VGA_VA, (ma_t){VGA_TEXT}, VGA_SIZE,
+			     nx | PTE_W | PTE_PCD | PTE_PWT) &&
+	       pagetable_map(&own, LAPIC_VA, (ma_t){LAPIC}, PAGE_SIZE,
 			     nx | PTE_W | PTE_PCD | PTE_PWT);
 }
 
@@ -177,4 +181,9 @@ u32 own_slots(u64 slot[VL_MAX_SLOTS])
 volatile u16 *own_vga_text(void)
 {
 	return (volatile u16 *)VGA_VA;
+}
+
+volatile u32 *own_lapic(void)
+{
+	return (volatile u32 *)LAPIC_VA;
 }

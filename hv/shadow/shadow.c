@@ -4,7 +4,7 @@
  * present only for what walk() granted in that view since the last flush), M7
  * (no leaf maps a frame that the p2m did not give out), M8 (no leaf is global:
  * guest-kernel pages are user pages to the hardware and would leak into the
- * user view) and M9 (what the user view can reach has no supervisor page).
+ * user view) and M11 (what the user view can reach has no supervisor page).
  *
  * Upper entries grant everything; the leaf alone carries the rights, so
  * dropping a leaf is all that an invalidation takes.

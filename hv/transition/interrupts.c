@@ -5,6 +5,7 @@
  */
 #include "transition/interrupts.h"
 
+#include "cpu/apic.h"
 #include "cpu/ports.h"
 
 bool interrupts_layer_can_enter(const struct vcpu *v)
@@ -18,14 +19,16 @@ bool interrupts_layer_can_enter(const struct vcpu *v)
 void interrupts_layer_enter(struct vcpu *v)
 {
 	ports_enter(v);
+	apic_enter(v);
 }
 
-bool interrupts_layer_can_leave(const struct vcpu *v)
+bool interrupts_layer_can_leave(struct vcpu *v)
 {
-	return pic_hardware_can_leave(&v->pic);
+	return pic_hardware_can_leave(&v->pic) && apic_can_leave(v);
 }
 
 void interrupts_layer_leave(struct vcpu *v)
 {
 	ports_leave(v);
+	apic_leave(v);
 }

@@ -4,7 +4,7 @@
 # tests/fuzz/NAME.c becomes build/tests/fuzz/NAME. None needs a corpus: those whose input has a
 # form of its own start from a valid sample and let the input damage it.
 
-FUZZERS := bootinfo bzimage elf64 options memory print decode pic
+FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices
 
 FUZZ_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c tests/fuzz/damage.c
 FUZZ_bzimage_SOURCES := hv/domain/bzimage.c hv/domain/bootparams.c hv/domain/image.c hv/lib/crc32.c \
@@ -17,6 +17,9 @@ FUZZ_memory_SOURCES := hv/mem/memmap.c hv/mem/memmap_check.c hv/domain/placement
 FUZZ_print_SOURCES := tests/fuzz/damage.c
 FUZZ_decode_SOURCES := hv/cpu/decode.c hv/cpu/decode_table.c hv/cpu/decode_use.c
 FUZZ_pic_SOURCES := hv/irq/pic.c hv/irq/pic_hardware.c tests/fuzz/damage.c
+FUZZ_lapic_SOURCES := hv/irq/lapic.c hv/irq/lapic_hardware.c hv/irq/lapic_timer.c hv/irq/ioapic.c hv/irq/clock.c \
+	tests/fuzz/damage.c
+FUZZ_devices_SOURCES := hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c hv/irq/clock.c tests/fuzz/damage.c
 
 FUZZ_COMMON := hv/lib/print.c hv/lib/failure.c
 FUZZ_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer \

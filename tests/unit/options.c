@@ -36,6 +36,8 @@ static void defaults(void **state)
 		assert_int_equal(o.serial_port, 0x3f8);
 		assert_int_equal(o.serial_baud, 115200);
 		assert_true(o.kernel_crc);
+		assert_true(o.apic_trapped);
+		assert_true(o.own_timer == 0);
 		assert_false(o.debug);
 	}
 }
@@ -44,7 +46,7 @@ static void all_options(void **state)
 {
 	(void)state;
 	assert_works(parse("/vellum vellum_mem=128M mem=all console=vga serial=0x2f8,9600 "
-			   "kernel_crc=off debug"),
+			   "kernel_crc=off apic=direct own_timer=0x100000 debug"),
 		     &f);
 	assert_int_equal(o.partition_size, 128 * MIB);
 	assert_int_equal(o.memory, MEM_ALL);
@@ -52,6 +54,8 @@ static void all_options(void **state)
 	assert_int_equal(o.serial_port, 0x2f8);
 	assert_int_equal(o.serial_baud, 9600);
 	assert_false(o.kernel_crc);
+	assert_false(o.apic_trapped);
+	assert_true(o.own_timer == 0x100000);
 	assert_true(o.debug);
 	assert_works(parse("mem=contiguous console=none kernel_crc=on serial=1016"), &f);
 	assert_int_equal(o.console, 0);
@@ -127,6 +131,9 @@ static void bad_values(void **state)
 	assert_fails(parse("mem="), VL_EINVAL, &f, "mem=contiguous or mem=all");
 	assert_fails(parse("console=tty0"), VL_EINVAL, &f, "console=serial, vga, both or none");
 	assert_fails(parse("kernel_crc=maybe"), VL_EINVAL, &f, "kernel_crc=on or kernel_crc=off");
+	assert_fails(parse("apic=on"), VL_EINVAL, &f, "apic=direct or apic=trapped");
+	assert_fails(parse("own_timer=9999"), VL_EINVAL, &f, "between 10000 and 1099511627776");
+	assert_fails(parse("own_timer=1s"), VL_EINVAL, &f, "TSC ticks");
 	assert_fails(parse("serial=ttyS0"), VL_EINVAL, &f, "serial=0x3f8,115200");
 	assert_fails(parse("serial=0"), VL_EINVAL, &f, "I/O port");
 	assert_fails(parse("serial=0xfff9"), VL_EINVAL, &f, "I/O port");

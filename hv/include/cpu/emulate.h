@@ -25,6 +25,10 @@ bool operand_read(struct vcpu *v, const struct insn *i, size_t size, void *to);
 bool operand_write(struct vcpu *v, const struct insn *i, const void *from, size_t size,
 		   size_t register_size);
 
+/** Read up to `n` (at most 4096) bytes of code at `rip`; how many are there: those of the first
+ * page or all, 0 if none is. */
+size_t emulate_fetch(struct vcpu *v, u64 rip, u8 *bytes, size_t n);
+
 /** The instruction is complete: RIP moves on. */
 void emulate_done(struct vcpu *v, const struct insn *i);
 

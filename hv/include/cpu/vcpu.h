@@ -13,6 +13,7 @@
 #include "cpu/real_tables.h"
 #include "cpu/trap.h"
 #include "domain/domain.h"
+#include "irq/lapic_hardware.h"
 #include "irq/pic_hardware.h"
 #include "lib/types.h"
 #include "lib/x86.h"
@@ -102,7 +103,9 @@ struct vcpu {
 	struct system_segment ldt, tr;
 	u64 star, lstar, cstar, sfmask;
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
-	u64 pending[4]; /* external interrupts, a bit a vector, that IF holds back */
+	u64 pending[4]; /* external interrupts, a bit a vector, that IF holds back, while the
+			   local APIC is not trapped: */
+	struct lapic_hardware lapic; /* which keeps them otherwise */
 	bool nmi_pending, nmi_blocked;
 	struct pic_hardware
 		pic; /* its INT is wired to this CPU, through LINT0 if there is an APIC */

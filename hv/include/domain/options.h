@@ -15,6 +15,8 @@
 #define OPTIONS_PARTITION_DEFAULT (64 * MIB)
 #define OPTIONS_PARTITION_MIN     (16 * MIB)
 #define OPTIONS_PARTITION_MAX     (1 * GIB)
+#define OPTIONS_OWN_TIMER_MIN     ((u64)10000)
+#define OPTIONS_OWN_TIMER_MAX     ((u64)1 << 40)
 
 /** Bits of struct options.console. */
 #define CONSOLE_SERIAL 1u
@@ -26,8 +28,12 @@ struct options {
 	u32 console;             /* console=serial|vga|both|none, CONSOLE_* bits */
 	u16 serial_port;         /* serial=PORT[,BAUD], I/O port of a 16550 */
 	u32 serial_baud;
-	bool kernel_crc; /* kernel_crc=on|off: check the bzImage's CRC-32 */
-	bool debug;      /* debug: log more */
+	bool kernel_crc;   /* kernel_crc=on|off: check the bzImage's CRC-32 */
+	bool apic_trapped; /* apic=direct|trapped: a virtualized guest's accesses to the local APIC
+			    */
+	u64 own_timer; /* own_timer=TICKS, debugging: interrupt a virtualized guest so often; 0: not
+			  given */
+	bool debug;    /* debug: log more */
 };
 
 /**

@@ -24,7 +24,8 @@ u64 own_image_size(void);
  * Build the tables in the partition (frames_init() was done): the image at IMAGE_BASE from
  * `image` (machine address of its future copy, own_image_size() bytes), W^X; every range of the
  * machine's map at DIRECT_BASE, not executable, Vellum's own text and constants read-only there
- * too; the VGA text screen. Fails with VL_ENOMEM when the partition is too small for them.
+ * too; the VGA text screen and the local APIC. Fails with VL_ENOMEM when the partition is too small
+ * for them.
  */
 int own_tables_build(const struct memmap *machine, ma_t image, struct failure *f);
 
@@ -43,6 +44,9 @@ u32 own_slots(u64 slot[VL_MAX_SLOTS]);
 
 /** Va of the VGA text screen in these tables. */
 volatile u16 *own_vga_text(void);
+
+/** Registers of the local APIC at the machine address where a processor starts with them. */
+volatile u32 *own_lapic(void);
 
 /** Largest page level that the CPU has: 3 with 1 GiB pages, else 2. */
 u32 cpu_page_levels(void);

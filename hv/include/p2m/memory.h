@@ -14,8 +14,8 @@ extern const struct p2m_memory p2m_frames;
 /** p2m_set_machine(); once, after frames_init() and own_tables_enter(). */
 void p2m_memory_init(void);
 
-/** The frame of ones that stands for the partition is ones again: what a guest wrote there is not for
- * the next one to see. */
+/** The frame of ones that stands for the partition is ones again: what a guest wrote there is not
+ * for the next one to see. */
 void p2m_memory_renew(void);
 
 #endif

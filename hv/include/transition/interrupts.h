@@ -19,7 +19,7 @@ bool interrupts_layer_can_enter(const struct vcpu *v);
 void interrupts_layer_enter(struct vcpu *v);
 
 /** Whether the hardware can be what the guest believes it to be. */
-bool interrupts_layer_can_leave(const struct vcpu *v);
+bool interrupts_layer_can_leave(struct vcpu *v);
 
 /** Give the hardware back in that state. Never fails. */
 void interrupts_layer_leave(struct vcpu *v);

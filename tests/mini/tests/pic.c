@@ -7,31 +7,23 @@
  */
 #include "mini/cpu.h"
 #include "mini/irq.h"
+#include "mini/rtc.h"
 #include "mini/tap.h"
 #include "mini/timer.h"
 #include "mini/virtual.h"
 
-#define MASTER      0x20
-#define SLAVE       0xa0
-#define DATA        1
-#define ELCR        0x4d0
-#define EOI         0x20
-#define READ_IRR    0x0a
-#define READ_ISR    0x0b
-#define CASCADE     (1 << 2)
-#define PIT         (1 << 0)
-#define RTC         (1 << 0) /* of the slave */
-#define LINE_RTC    8
-#define MS_LIMIT    20000u
-#define LOW_VECTOR  0x08
-#define RTC_INDEX   0x70
-#define RTC_DATA    0x71
-#define RTC_A       0x0a
-#define RTC_B       0x0b
-#define RTC_C       0x0c
-#define RTC_RATE    0x26 /* 1024 Hz */
-#define RTC_PIE     0x40
-#define RTC_NMI_OFF 0x80
+#define MASTER     0x20
+#define SLAVE      0xa0
+#define DATA       1
+#define ELCR       0x4d0
+#define EOI        0x20
+#define READ_IRR   0x0a
+#define READ_ISR   0x0b
+#define CASCADE    (1 << 2)
+#define PIT        (1 << 0)
+#define RTC        (1 << 0) /* of the slave */
+#define MS_LIMIT   20000u
+#define LOW_VECTOR 0x08
 
 static volatile u32 order[8];
 static volatile u32 taken;
@@ -41,18 +33,6 @@ static void note(const struct trap_frame *frame)
 	if (taken < ARRAY_SIZE(order))
 		order[taken] = (u32)(frame->vector - VECTOR_IRQ);
 	taken++;
-}
-
-static u8 rtc_read(u8 reg)
-{
-	out8(RTC_INDEX, RTC_NMI_OFF | reg);
-	return in8(RTC_DATA);
-}
-
-static void rtc_write(u8 reg, u8 value)
-{
-	out8(RTC_INDEX, RTC_NMI_OFF | reg);
-	out8(RTC_DATA, value);
 }
 
 static u8 chip_read(u16 chip, u8 which)
@@ -76,8 +56,7 @@ static void set_up(void)
 
 static void clean_up(void)
 {
-	rtc_write(RTC_B, rtc_read(RTC_B) & (u8)~RTC_PIE);
-	rtc_read(RTC_C);
+	rtc_set_periodic(false);
 	irq_init();
 	timer_stop();
 }
@@ -98,9 +77,7 @@ static void request_rtc(void)
 {
 	u64 limit = rdtsc() + tsc_per_ms() * MS_LIMIT;
 
-	rtc_write(RTC_A, RTC_RATE);
-	rtc_write(RTC_B, rtc_read(RTC_B) | RTC_PIE);
-	rtc_read(RTC_C);
+	rtc_set_periodic(true);
 	while (!(chip_read(SLAVE, READ_IRR) & RTC))
 		CHECK(rdtsc() < limit, "the RTC requests nothing");
 }

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The local APIC as a CPU reaches it, by its page or by MSRs, between the
+ * guest's accesses and irq/lapic_hardware.c. Owns invariant I2: while it is
+ * trapped, the guest reaches no register of it but through here.
+ */
+#include "cpu/apic.h"
+
+#include "lib/log.h"
+#include "mem/own_tables.h"
+#include "mem/pagetable.h"
+
+#define MSR_APIC_BASE    0x1bu
+#define MSR_TSC_DEADLINE 0x6e0u
+#define MSR_X2APIC       0x800u
+#define MSR_X2APIC_END   0x900u
+#define MSR_X2APIC_ICR   0x830u
+
+#define BASE_ENABLED ((u64)1 << 11)
+#define BASE_X2APIC  ((u64)1 << 10)
+
+#define CPUID1_DEADLINE ((u32)1 << 24)
+
+#define MEASURE_COUNTS 0x80000u       /* 0.5 to 5 ms */
+#define MEASURE_LIMIT  ((u64)1 << 30) /* TSC ticks, after which the timer is said to stand still */
+
+static struct {
+	bool trapped;
+	u64 own_period;
+	struct clock bus;
+	u64 own_ticks;
+} apic;
+
+static u32 page_read(void *context, u32 offset)
+{
+	(void)context;
+	return own_lapic()[offset / 4];
+}
+
+static void page_write(void *context, u32 offset, u32 value)
+{
+	(void)context;
+	own_lapic()[offset / 4] = value;
+}
+
+static u32 msr_of_read(void *context, u32 offset)
+{
+	(void)context;
+	return (u32)rdmsr(MSR_X2APIC + offset / 16);
+}
+
+static void msr_of_write(void *context, u32 offset, u32 value)
+{
+	(void)context;
+	wrmsr(MSR_X2APIC + offset / 16, value);
+}
+
+static u64 deadline_read(void *context)
+{
+	(void)context;
+	return rdmsr(MSR_TSC_DEADLINE);
+}
+
+/* The SDM wants a fence between the LVT entry in memory and this. */
+static void deadline_write(void *context, u64 tsc)
+{
+	(void)context;
+	__asm__ volatile("mfence" : : : "memory");
+	wrmsr(MSR_TSC_DEADLINE, tsc);
+}
+
+static struct lapic_access by_page = {.read = page_read, .write = page_write};
+static struct lapic_access by_msr = {.read = msr_of_read, .write = msr_of_write};
+
+/* The access that the base register's state asks for; NULL: off, or where Vellum has no map. */
+static const struct lapic_access *access_of(u64 base)
+{
+	if (!(base & BASE_ENABLED))
+		return NULL;
+	if (base & BASE_X2APIC)
+		return &by_msr;
+	return (base & PTE_ADDR) == APIC_PAGE ? &by_page : NULL;
+}
+
+/* The timer runs masked, in the mode that firmware leaves: nothing of it shows afterwards. */
+static struct clock measure(const struct lapic_access *a)
+{
+	u32 lvt = a->read(NULL, LAPIC_LVT_TIMER), divide = a->read(NULL, LAPIC_DIVIDE), count;
+	u64 start, end;
+
+	a->write(NULL, LAPIC_LVT_TIMER, lvt | LAPIC_MASKED);
+	a->write(NULL, LAPIC_DIVIDE, 0xb);
+	a->write(NULL, LAPIC_INITIAL, ~(u32)0);
+	start = rdtsc();
+	do {
+		count = a->read(NULL, LAPIC_CURRENT);
+		end = rdtsc();
+	} while (~count < MEASURE_COUNTS && end - start < MEASURE_LIMIT);
+	a->write(NULL, LAPIC_INITIAL, 0);
+	a->write(NULL, LAPIC_DIVIDE, divide);
+	a->write(NULL, LAPIC_LVT_TIMER, lvt);
+	return clock_of(~count, end - start);
+}
+
+void apic_init(bool trapped, u64 own_period)
+{
+	const struct lapic_access *a = access_of(rdmsr(MSR_APIC_BASE));
+
+	if (cpuid(1, 0).ecx & CPUID1_DEADLINE) {
+		by_page.read_deadline = by_msr.read_deadline = deadline_read;
+		by_page.write_deadline = by_msr.write_deadline = deadline_write;
+	}
+	apic.trapped = trapped;
+	apic.own_period = own_period;
+	if (!trapped)
+		return;
+	if (a != NULL)
+		apic.bus = measure(a);
+	log_print("vellum: local APIC trapped, its timer makes %lu ticks in 2^32 of the TSC\n",
+		  apic.bus.rate);
+}
+
+static void start_own_period(struct vcpu *v)
+{
+	if (apic.own_period != 0)
+		apic_set_own_timer(v, rdtsc() + apic.own_period);
+}
+
+void apic_enter(struct vcpu *v)
+{
+	const struct lapic_access *a = access_of(rdmsr(MSR_APIC_BASE));
+
+	if (!apic.trapped || v->iopl3 || a == NULL)
+		return;
+	lapic_hardware_enter(&v->lapic, a, apic.bus);
+	start_own_period(v);
+}
+
+bool apic_can_leave(struct vcpu *v)
+{
+	apic_set_own_timer(v, CLOCK_NEVER);
+	if (lapic_hardware_can_leave(&v->lapic))
+		return true;
+	start_own_period(v);
+	return false;
+}
+
+void apic_leave(struct vcpu *v)
+{
+	if (v->lapic.access != NULL && apic.own_period != 0)
+		log_print("vellum: own timer: %lu ticks\n", apic.own_ticks);
+	lapic_hardware_leave(&v->lapic);
+}
+
+bool apic_set_own_timer(struct vcpu *v, u64 deadline)
+{
+	return lapic_hardware_set_timer(&v->lapic, deadline, rdtsc());
+}
+
+bool apic_arrived(struct vcpu *v, u8 vector)
+{
+	enum lapic_arrival what;
+
+	if (v->lapic.access == NULL) {
+		v->pending[vector / 64] |= (u64)1 << (vector % 64);
+		return true;
+	}
+	what = lapic_hardware_arrived(&v->lapic, vector, rdtsc());
+	if (what == LAPIC_OWN_TIMER) {
+		apic.own_ticks++;
+		start_own_period(v);
+	}
+	return what != LAPIC_NOTHING;
+}
+
+static int highest_pending(const struct vcpu *v)
+{
+	for (int i = 3; i >= 0; i--)
+		if (v->pending[i] != 0)
+			return i * 64 + 63 - __builtin_clzll(v->pending[i]);
+	return -1;
+}
+
+int apic_request(const struct vcpu *v)
+{
+	return v->lapic.access != NULL ? lapic_hardware_request(&v->lapic) : highest_pending(v);
+}
+
+int apic_take(struct vcpu *v)
+{
+	int vector;
+
+	if (v->lapic.access != NULL)
+		return lapic_hardware_take(&v->lapic);
+	vector = highest_pending(v);
+	if (vector >= 0)
+		v->pending[vector / 64] &= ~((u64)1 << (vector % 64));
+	return vector;
+}
+
+u64 apic_read_cr8(const struct vcpu *v)
+{
+	u64 value;
+
+	if (v->lapic.access != NULL)
+		return v->lapic.tpr >> 4;
+	__asm__ volatile("mov %%cr8, %0" : "=r"(value));
+	return value;
+}
+
+void apic_write_cr8(struct vcpu *v, u64 value)
+{
+	if (v->lapic.access != NULL)
+		lapic_hardware_write(&v->lapic, LAPIC_TPR, (u32)(value & 15) << 4, rdtsc());
+	else
+		__asm__ volatile("mov %0, %%cr8" : : "r"(value & 15) : "memory");
+}
+
+/* --- MSRs --- */
+
+bool apic_has_msr(u32 msr)
+{
+	return msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE ||
+	       (msr >= MSR_X2APIC && msr < MSR_X2APIC_END);
+}
+
+static u32 offset_of(u32 msr)
+{
+	return (msr - MSR_X2APIC) * 16;
+}
+
+/* Whether the real register is the guest's, with the processor's own checks. */
+static bool is_direct(const struct vcpu *v, u32 msr)
+{
+	u32 offset = offset_of(msr);
+
+	if (v->lapic.access == NULL || msr == MSR_APIC_BASE)
+		return true;
+	if (msr == MSR_TSC_DEADLINE)
+		return !v->lapic.shared;
+	if (v->lapic.access != &by_msr)
+		return true; /* faults, as it should */
+	if (offset == LAPIC_TPR || offset == LAPIC_PPR || offset == LAPIC_EOI)
+		return false;
+	return (offset < LAPIC_ISR || offset >= LAPIC_ESR) && !v->lapic.shared;
+}
+
+bool apic_read_msr(struct vcpu *v, u32 msr, u64 *value)
+{
+	if (is_direct(v, msr))
+		return rdmsr_safe(msr, value);
+	if (msr == MSR_TSC_DEADLINE)
+		*value = lapic_hardware_read_deadline(&v->lapic);
+	else if (!rdmsr_safe(msr, value)) /* EOI, and what the processor does not have */
+		return false;
+	else if (msr != MSR_X2APIC_ICR)
+		*value = lapic_hardware_read(&v->lapic, offset_of(msr), rdtsc());
+	return true;
+}
+
+/* The APIC is moved, switched on or off: it is given back and captured anew. Not while an interrupt
+ * is on its way, for which the SDM has no rule either. */
+static bool write_base(struct vcpu *v, u64 value)
+{
+	if (v->lapic.access != NULL && !apic_can_leave(v))
+		return false;
+	apic_leave(v);
+	if (!wrmsr_safe(MSR_APIC_BASE, value)) {
+		apic_enter(v);
+		return false;
+	}
+	apic_enter(v);
+	vcpu_flush(v);
+	return true;
+}
+
+/* Bits of the kept registers that are reserved; the processor judges the others. */
+static u64 reserved_bits(u32 offset)
+{
+	switch (offset) {
+	case LAPIC_EOI:
+		return ~(u64)0;
+	case LAPIC_TPR:
+		return ~(u64)0xff;
+	case LAPIC_SVR:
+		return ~(u64)0x13ff;
+	case LAPIC_LVT_TIMER:
+		return ~(u64)0x710ff;
+	case LAPIC_INITIAL:
+		return ~(u64)0xffffffff;
+	case LAPIC_DIVIDE:
+		return ~(u64)0xb;
+	default:
+		return 0;
+	}
+}
+
+static bool write_x2apic(struct vcpu *v, u32 msr, u64 value)
+{
+	u32 offset = offset_of(msr);
+
+	if (offset == LAPIC_PPR || (offset >= LAPIC_ISR && offset < LAPIC_ESR))
+		return false;
+	if (reserved_bits(offset) == 0) {
+		if (msr == MSR_X2APIC_ICR)
+			v->lapic.icr = (u32)value;
+		return wrmsr_safe(msr, value);
+	}
+	if (value & reserved_bits(offset))
+		return false;
+	lapic_hardware_write(&v->lapic, offset, (u32)value, rdtsc());
+	return true;
+}
+
+bool apic_write_msr(struct vcpu *v, u32 msr, u64 value)
+{
+	if (msr == MSR_APIC_BASE)
+		return value == rdmsr(msr) || write_base(v, value);
+	if (is_direct(v, msr)) {
+		if (!wrmsr_safe(msr, value))
+			return false;
+		if (v->lapic.access == &by_msr && offset_of(msr) == LAPIC_SVR)
+			v->lapic.svr = (u32)value;
+		return true;
+	}
+	if (msr != MSR_TSC_DEADLINE)
+		return write_x2apic(v, msr, value);
+	lapic_hardware_write_deadline(&v->lapic, value, rdtsc());
+	return true;
+}
+
+/* --- the page --- */
+
+bool apic_traps_page(const struct vcpu *v)
+{
+	return v->lapic.access == &by_page;
+}
+
+u32 apic_mmio_read(struct vcpu *v, u32 offset)
+{
+	return lapic_hardware_read(&v->lapic, offset & ~15u, rdtsc());
+}
+
+void apic_mmio_write(struct vcpu *v, u32 offset, u32 value)
+{
+	if (offset == LAPIC_EOI)
+		lapic_hardware_eoi(&v->lapic);
+	else
+		lapic_hardware_write(&v->lapic, offset & ~15u, value, rdtsc());
+}

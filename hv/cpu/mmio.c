@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Loads and stores of device registers that trap. The processor has told the
+ * address; what is left is which register of the guest, and how wide. A device
+ * is read or written once per instruction, after all that can fault.
+ *
+ * The registers are 32 bits wide and the SDM defines 32-bit accesses only, so
+ * of others just the moves are done, a register at a time.
+ */
+#include "cpu/mmio.h"
+
+#include "cpu/apic.h"
+#include "cpu/emulate.h"
+
+#define REGISTER_SIZE 4
+#define ARITHMETIC    ((u64)0x8d5) /* CF, PF, AF, ZF, SF, OF */
+
+bool mmio_is_trapped(const struct vcpu *v, pa_t pa)
+{
+	return round_down(pa.v, PAGE_SIZE) == APIC_PAGE && apic_traps_page(v);
+}
+
+u32 mmio_limit(const struct vcpu *v, pa_t pa, u32 shift)
+{
+	while (shift > PAGE_SHIFT && round_down(pa.v, (u64)1 << shift) <= APIC_PAGE &&
+	       APIC_PAGE - round_down(pa.v, (u64)1 << shift) < (u64)1 << shift &&
+	       apic_traps_page(v))
+		shift -= 9;
+	return shift;
+}
+
+/* The bytes of a register that an access of `size` bytes takes. */
+static u64 load(struct vcpu *v, u32 offset, u8 size)
+{
+	u64 value = apic_mmio_read(v, offset) >> 8 * (offset % REGISTER_SIZE);
+
+	return size < REGISTER_SIZE ? value & (((u64)1 << 8 * size) - 1) : value;
+}
+
+static void store(struct vcpu *v, u32 offset, u64 value)
+{
+	apic_mmio_write(v, offset, (u32)value);
+}
+
+#define ALU(name)                                                                                  \
+	__asm__(name " %2, %0\n\tpushfq\n\tpopq %1" : "+r"(a), "=r"(flags) : "r"(b) : "cc")
+
+/* What the processor computes, by itself; false: another operation. */
+static bool compute(struct vcpu *v, u8 op, u32 a, u32 b, u32 *result)
+{
+	u64 flags;
+
+	switch (op) {
+	case INSN_AND:
+	case INSN_TEST:
+		ALU("andl");
+		break;
+	case INSN_OR:
+		ALU("orl");
+		break;
+	case INSN_XOR:
+		ALU("xorl");
+		break;
+	case INSN_ADD:
+		ALU("addl");
+		break;
+	case INSN_SUB:
+	case INSN_CMP:
+		ALU("subl");
+		break;
+	default:
+		return false;
+	}
+	*result = a;
+	v->frame->rflags = (v->frame->rflags & ~ARITHMETIC) | (flags & ARITHMETIC);
+	return true;
+}
+
+static u64 get_register(const struct vcpu *v, const struct insn *i, u8 size)
+{
+	u8 reg = i->reg >= REG_AH ? (u8)(i->reg - REG_AH) : i->reg;
+	u64 value = *operand_register(v->frame, reg) >> (i->reg >= REG_AH ? 8 : 0);
+
+	return size == 8 ? value : value & (((u64)1 << 8 * size) - 1);
+}
+
+static void put_register(struct vcpu *v, const struct insn *i, u8 size, u64 value)
+{
+	u8 shift = i->reg >= REG_AH ? 8 : 0;
+	u64 *reg = operand_register(v->frame, i->reg >= REG_AH ? (u8)(i->reg - REG_AH) : i->reg);
+	u64 mask = size == 1 ? (u64)0xff << shift : 0xffff;
+
+	if (size >= 4)
+		*reg = size == 8 ? value : (u32)value;
+	else
+		*reg = (*reg & ~mask) | (value << shift & mask);
+}
+
+static bool is_arithmetic_to_memory(const struct insn *i)
+{
+	return i->op != INSN_TEST && i->op != INSN_CMP && i->form != INSN_FORM_REG_RM;
+}
+
+static bool arithmetic(struct vcpu *v, const struct insn *i, u32 offset)
+{
+	u64 other = i->form == INSN_FORM_RM_IMM ? i->imm : get_register(v, i, REGISTER_SIZE);
+	u32 here, result;
+	bool ok;
+
+	if (i->size != REGISTER_SIZE || i->form == INSN_FORM_RM)
+		return false;
+	here = (u32)load(v, offset, REGISTER_SIZE);
+	if (i->form == INSN_FORM_REG_RM)
+		ok = compute(v, i->op, (u32)other, here, &result);
+	else
+		ok = compute(v, i->op, here, (u32)other, &result);
+	if (ok && is_arithmetic_to_memory(i))
+		store(v, offset, result);
+	else if (ok && i->form == INSN_FORM_REG_RM && i->op != INSN_CMP)
+		put_register(v, i, REGISTER_SIZE, result);
+	return ok;
+}
+
+static void exchange(struct vcpu *v, const struct insn *i, u32 offset)
+{
+	u64 new = get_register(v, i, i->size);
+
+	put_register(v, i, i->size, load(v, offset, i->size));
+	store(v, offset, new);
+}
+
+static bool perform(struct vcpu *v, const struct insn *i, u32 offset)
+{
+	u8 width = i->rm_size != 0 ? i->rm_size : i->size;
+
+	switch (i->op) {
+	case INSN_MOV:
+		if (i->form == INSN_FORM_REG_RM)
+			put_register(v, i, i->size, load(v, offset, i->size));
+		else
+			store(v, offset,
+			      i->form == INSN_FORM_RM_IMM ? i->imm : get_register(v, i, i->size));
+		return true;
+	case INSN_MOVZX:
+		put_register(v, i, i->size, load(v, offset, width));
+		return true;
+	case INSN_MOVSX:
+		put_register(v, i, i->size, (u64)insn_sign_extend(load(v, offset, width), width));
+		return true;
+	case INSN_XCHG:
+		exchange(v, i, offset);
+		return true;
+	default:
+		return arithmetic(v, i, offset);
+	}
+}
+
+static bool decode_at_rip(struct vcpu *v, struct insn *i)
+{
+	u8 bytes[INSN_MAX_LENGTH];
+	enum decode_mode mode = DECODE_64;
+	u64 base = 0;
+
+	if (v->cpl == 3)
+		mode = segments_code_mode((u16)v->frame->cs, &base);
+	return decode(bytes, emulate_fetch(v, base + v->frame->rip, bytes, sizeof(bytes)), mode,
+		      i) == 0;
+}
+
+void mmio_access(struct vcpu *v, pa_t pa)
+{
+	struct insn i;
+
+	if (decode_at_rip(v, &i) && i.memory && perform(v, &i, (u32)(pa.v % PAGE_SIZE)))
+		emulate_done(v, &i);
+	else if (v->cpl == 3)
+		deliver_fault(v, VECTOR_GP, 0);
+	else
+		vcpu_crash(v, "an access to the local APIC that Vellum does not emulate");
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC of a virtualized guest that owns the machine, and Vellum's
+ * own timer in it. Two ways, chosen by the option apic=: `direct` leaves the
+ * registers to the guest, `trapped` keeps what irq/lapic_hardware.h does.
+ */
+#ifndef VELLUM_CPU_APIC_H
+#define VELLUM_CPU_APIC_H
+
+#include "cpu/vcpu.h"
+
+/**
+ * Once, on Vellum's own tables and with interrupts off: measure the timer's clock. `own_period`
+ * (TSC ticks, 0: none) is a debugging aid: Vellum's timer interrupts so often while virtualized.
+ */
+void apic_init(bool trapped, u64 own_period);
+
+/** The guest becomes virtualized: capture, if it is to be trapped and the guest has it on. */
+void apic_enter(struct vcpu *v);
+
+/** Whether devirtualize may go on, and the hardware back. */
+bool apic_can_leave(struct vcpu *v);
+void apic_leave(struct vcpu *v);
+
+/** The CPU came through this vector's gate, and not for an 8259. False if it is no interrupt that
+ * the APIC knows of; never while the APIC is not trapped. */
+bool apic_arrived(struct vcpu *v, u8 vector);
+
+/** The vector that the guest would take with its IF set, or takes; negative: none. */
+int apic_request(const struct vcpu *v);
+int apic_take(struct vcpu *v);
+
+/** The guest's CR8. */
+u64 apic_read_cr8(const struct vcpu *v);
+void apic_write_cr8(struct vcpu *v, u64 value);
+
+/** Whether this MSR is the local APIC's; if so, the guest's access to it: false is #GP(0). */
+bool apic_has_msr(u32 msr);
+bool apic_read_msr(struct vcpu *v, u32 msr, u64 *value);
+bool apic_write_msr(struct vcpu *v, u32 msr, u64 value);
+
+/** The guest's accesses to its page of registers, see cpu/mmio.h. */
+bool apic_traps_page(const struct vcpu *v);
+u32 apic_mmio_read(struct vcpu *v, u32 offset);
+void apic_mmio_write(struct vcpu *v, u32 offset, u32 value);
+
+#define APIC_PAGE 0xfee00000u /* ma; a guest that moves it has it direct */
+
+/** Vellum's timer: one interrupt at the TSC `deadline`, CLOCK_NEVER: none. False if there is none
+ * to be had. */
+bool apic_set_own_timer(struct vcpu *v, u64 deadline);
+
+#endif
