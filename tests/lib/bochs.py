@@ -72,7 +72,9 @@ class Bochs(Machine):
                  f" -f {shlex.quote(os.path.basename(self.file('rc')))}"
                  f" -rc {shlex.quote(os.path.basename(self.file('go')))}")
         with open(self.file("tty"), "wb") as tty:
-            self.launch(["script", "-qec", inner, "/dev/null"], stdin=subprocess.DEVNULL,
+            # An open pipe as input: at the end of its input script(1) stops reading the terminal, and
+            # Bochs, which moves its cursor there, waits for ever once that is full (after minutes).
+            self.launch(["script", "-qec", inner, "/dev/null"], stdin=subprocess.PIPE,
                         stdout=tty, stderr=subprocess.STDOUT, cwd=t.dir,
                         env=dict(os.environ, TERM="xterm"))
         self._reader = threading.Thread(target=self._follow, daemon=True)
