@@ -130,8 +130,8 @@ TEST_ON_REQUEST(crash_cr3_recursive, "M5 I4")
 	pa_t root = frame_alloc();
 	u64 *entry = pa_to_ptr(root);
 
-	/* Read-only: what is executed now are the entries, and a store of theirs would change them, with
-	 * a result that depends on what the TLB still has. */
+	/* Read-only: what is executed now are the entries, and a store of theirs would change them,
+	 * with a result that depends on what the TLB still has. */
 	for (int i = 0; i < NR_ENTRIES; i++)
 		entry[i] = root.v | PTE_P;
 	load_root(root.v);

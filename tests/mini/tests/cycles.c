@@ -20,7 +20,7 @@
 #define CYCLES     100ull
 #define WORDS      8192u
 #define HZ         100 /* slower than a cycle on any emulator: the PIT keeps one tick that waits */
-#define TICK_WAITS 20 /* of a devirtualize that an interrupt on its way holds up */
+#define TICK_WAITS 20  /* of a devirtualize that an interrupt on its way holds up */
 
 static u64 words[WORDS];
 
@@ -90,7 +90,8 @@ TEST(transition_cycles, "M1 M2 M9 I1 I2 I3 I8")
 	USER_PROGRAM_LOAD(&p, syscalls);
 	if (is_virtualized())
 		leave(0);
-	/* SYSCALL, by which the program comes back, loads SS: the first snapshot is to have it, too. */
+	/* SYSCALL, by which the program comes back, loads SS: the first snapshot is to have it,
+	 * too. */
 	p.regs.rbx = 0;
 	user_run(&p.regs, USER_SYSRET);
 	timer_start(HZ);
