@@ -487,7 +487,8 @@ static void test_capture_of_expired(void **state)
 	assert_int_equal(take(&w), LAPIC_NO_VECTOR);
 }
 
-/* Captured when the count is 0 and the request is still to come, as in QEMU: the tick is not lost. */
+/* Captured when the count is 0 and the request is still to come, as in QEMU: the tick is not lost.
+ */
 static void test_capture_before_request(void **state)
 {
 	struct world w;
