@@ -140,21 +140,34 @@ def devirtualized_cost(t):
 ROWS = ["null_syscall", "read", "signal", "page_fault", "cow_fault", "file_fault", "mprotect_page", "mprotect_mib",
         "map_touch_mib", "segv_mprotect", "fork_exit", "fork_exec", "pipe"]
 
+# What takes fresh pages costs what the page allocator's history makes it cost: without Vellum, with 160 to 512 MiB,
+# the least of these differed by up to 0.2 %, and the medians of fork by 0.4 %; the least of fork by 0.04 %.
+# And the second run has not started the 200 programs of the switches before.
+BOUNDS = {"file_fault": 0.0025, "map_touch_mib": 0.0025, "fork_exec": 0.004}
+
+
+def text_copy(m):
+    """Bytes that the kernel on Vellum keeps for the second copy of its text, in pages of 2 MiB."""
+    start, end = re.search(r"([0-9a-f]+)-([0-9a-f]+) : Kernel code", m.console.text).groups()
+    return (int(end, 16) - int(start, 16) | 0x1fffff) + 1
+
 
 def cost(t, switches):
     line = "nokaslr norandmaps quiet"
     under = run_linux(t, ["bench-switched"], kernel="full", icount=True, cmdline=f"{line} {switches}", name="vellum")
-    alone = Qemu(t, images.native("full", "initrd-test", f"{CONSOLE} {line} vltest=bench-switched"), icount=True,
-                 name="native")
+    # Thresholds of the kernel grow with its memory, so it gets no more without Vellum.
+    memory = vellum_range(under, "partition")[0] - text_copy(under)
+    alone = Qemu(t, images.native("full", "initrd-test", f"{CONSOLE} {line} mem={memory:#x} vltest=bench-switched"),
+                 icount=True, name="native")
     finish_linux(t, alone, ["bench-switched"])
     t.check("vellum: " not in plain(alone.console.text), "the second run is without Vellum")
     with_vellum, without = rows(output_of(under, "bench-switched")), rows(output_of(alone, "bench-switched"))
     t.equal(sorted(with_vellum), sorted(ROWS), "rows of the benchmark")
     t.equal(sorted(without), sorted(with_vellum), "rows without Vellum")
-    for name, (_, median) in with_vellum.items():
-        ratio = median / without[name][1]
-        t.log(f"{name}: {median} under Vellum, {without[name][1]} without, ratio {ratio:.5f}")
-    for name, (_, median) in with_vellum.items():
-        ratio = median / without[name][1]
-        t.check(abs(ratio - 1) <= 0.001, f"{name}: {median} instructions under Vellum, {without[name][1]} without, "
-                f"ratio {ratio:.5f}")
+    for name, (least, median) in with_vellum.items():
+        t.log(f"{name}: least {least} under Vellum, {without[name][0]} without, ratio {least / without[name][0]:.5f}; "
+              f"median {median} and {without[name][1]}")
+    for name, (least, _) in with_vellum.items():
+        ratio = least / without[name][0]
+        t.check(abs(ratio - 1) <= BOUNDS.get(name, 0.001), f"{name}: {least} instructions under Vellum, "
+                f"{without[name][0]} without, ratio {ratio:.5f}")
