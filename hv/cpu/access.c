@@ -35,6 +35,13 @@ static void apply_aliases(const struct domain *d, u64 va, struct translation *t)
 	}
 }
 
+static bool has_aliases(const struct domain *d, u64 va, u32 level)
+{
+	u64 start = round_down(va, level_size(level));
+
+	return range_overlaps(d->aliased, (struct range){start, start + level_size(level)});
+}
+
 u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 access,
 		   struct translation *t)
 {
@@ -42,7 +49,7 @@ u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 a
 	u32 fault = is_own_va(va) ? WALK_FAULT | access : walk(mode, &tables, va, access, t);
 
 	/* In the kernel's view: not for a user, but for what the processor reads on its behalf. */
-	if (fault == 0 && !(access & PF_USER) && v->domain->has_alias)
+	if (fault == 0 && !(access & PF_USER) && has_aliases(v->domain, va, t->level))
 		apply_aliases(v->domain, va, t);
 	return fault;
 }
@@ -127,15 +134,25 @@ static bool is_memory(const struct vcpu *v, ma_t ma)
 	return memmap_is_ram(&v->domain->memory, page) || own_direct_maps(page);
 }
 
+/* The page at pa, or NULL. Most are where identity says, in the main range. */
+static u8 *page_at(struct vcpu *v, u64 pa)
+{
+	struct shadow_p2m p2m = vcpu_p2m(v);
+	u32 shift = PAGE_SHIFT;
+	ma_t ma = {pa};
+
+	if (pa - p2m.plain.start < range_size(p2m.plain))
+		return direct(ma);
+	ma = p2m.translate(p2m.context, (pa_t){pa}, &shift);
+	return is_memory(v, ma) ? direct(ma) : NULL;
+}
+
 /* Where the page of va lies, NULL if no memory is there; or false and the exception. */
 static bool locate(struct vcpu *v, u64 va, u32 access, u8 **there, struct exception *fault)
 {
 	struct paging_mode mode = vcpu_paging_mode(v, true);
-	struct shadow_p2m p2m = vcpu_p2m(v);
 	struct translation t;
-	u32 error, shift = PAGE_SHIFT;
-	u64 offset;
-	ma_t ma;
+	u32 error;
 
 	if (!is_canonical(va)) {
 		*fault = (struct exception){.vector = 13, .has_error = true};
@@ -149,9 +166,7 @@ static bool locate(struct vcpu *v, u64 va, u32 access, u8 **there, struct except
 					    .cr2 = va};
 		return false;
 	}
-	offset = va & (level_size(t.level) - 1);
-	ma = p2m.translate(p2m.context, (pa_t){t.page.v + round_down(offset, PAGE_SIZE)}, &shift);
-	*there = is_memory(v, ma) ? direct(ma) : NULL;
+	*there = page_at(v, t.page.v + (va & (level_size(t.level) - 1) & PAGE_MASK));
 	if (*there != NULL)
 		cache_enter(v, va, access, &t, *there);
 	return true;

@@ -21,13 +21,16 @@
 /* The real one is the guest's with WP, so the processor itself says which values it takes. */
 static bool write_guest_cr0(struct vcpu *v, u64 value)
 {
+	u64 was;
+
 	if (!(value & CR0_PG) || !(value & CR0_PE))
 		return false; /* leaving paging: #GP in 64-bit code (SDM) */
 	if (!write_cr0_safe(value | CR0_WP))
 		return false;
-	if ((v->cr0 ^ value) & CR0_WP)
-		vcpu_flush(v);
+	was = v->cr0;
 	v->cr0 = (read_cr0() & ~CR0_WP) | (value & CR0_WP);
+	if ((was ^ v->cr0) & CR0_WP)
+		vcpu_flush(v);
 	return true;
 }
 

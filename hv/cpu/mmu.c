@@ -25,6 +25,7 @@ static void reload_root(struct vcpu *v)
 
 void vcpu_flush(struct vcpu *v)
 {
+	vcpu_update_mode(v);
 	shadow_flush(&v->shadow);
 	access_forget_all(v);
 	reload_root(v);

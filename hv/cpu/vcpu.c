@@ -62,15 +62,24 @@ struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit)
 
 struct paging_mode vcpu_paging_mode_smap(const struct vcpu *v, bool smap)
 {
-	return (struct paging_mode){
-		.root = {v->cr3 & PTE_ADDR},
+	struct paging_mode mode = v->mode;
+
+	mode.root.v = v->cr3 & PTE_ADDR;
+	mode.smap = mode.smap && smap;
+	if (mode.keys)
+		mode.pkru = keys_pkru(v);
+	return mode;
+}
+
+void vcpu_update_mode(struct vcpu *v)
+{
+	v->mode = (struct paging_mode){
 		.wp = (v->cr0 & CR0_WP) != 0,
 		.nx = (v->efer & EFER_NXE) != 0,
 		.smep = (v->cr4 & CR4_SMEP) != 0,
-		.smap = (v->cr4 & CR4_SMAP) != 0 && smap,
+		.smap = (v->cr4 & CR4_SMAP) != 0,
 		.pge = (v->cr4 & CR4_PGE) != 0,
 		.keys = (v->cr4 & CR4_PKE) != 0,
-		.pkru = keys_pkru(v),
 		.physical_bits = physical_bits(),
 	};
 }
@@ -118,7 +127,11 @@ static ma_t translate(void *context, pa_t pa, u32 *shift)
 
 struct shadow_p2m vcpu_p2m(struct vcpu *v)
 {
-	return (struct shadow_p2m){.translate = translate, .context = v};
+	return (struct shadow_p2m){
+		.translate = translate,
+		.context = v,
+		.plain = v->domain->p2m.moved == 0 ? v->domain->main_ram : (struct range){0, 0},
+	};
 }
 
 enum shadow_view vcpu_view(const struct vcpu *v)

@@ -165,16 +165,23 @@ ma_t own_root(void)
 	return own.root;
 }
 
+const u64 *own_slots_in_use(u32 *used)
+{
+	static u32 in_use; /* all are mapped when the machine starts */
+	const u64 *slot = (const u64 *)direct(own.root) + VL_FIRST_SLOT;
+
+	for (u32 i = in_use; in_use == 0 && i < VL_MAX_SLOTS; i++)
+		if (slot[VL_MAX_SLOTS - 1 - i] != 0)
+			in_use = VL_MAX_SLOTS - i;
+	*used = in_use;
+	return slot;
+}
+
 u32 own_slots(u64 slot[VL_MAX_SLOTS])
 {
-	const u64 *root = direct(own.root);
-	u32 used = 0;
+	u32 used;
 
-	for (u32 i = 0; i < VL_MAX_SLOTS; i++) {
-		slot[i] = root[VL_FIRST_SLOT + i];
-		if (slot[i] != 0)
-			used = i + 1;
-	}
+	memcpy(slot, own_slots_in_use(&used), VL_MAX_SLOTS * sizeof(u64));
 	return used;
 }
 

@@ -136,14 +136,16 @@ static ma_t take_table(struct shadow *s)
 ma_t shadow_top(struct shadow *s, enum shadow_view view)
 {
 	ma_t *top = &s->now->top[view];
-	u64 slot[VL_MAX_SLOTS];
+	const u64 *slot;
 	u64 *table;
+	u32 n;
 
 	if (top->v != 0)
 		return *top;
 	*top = take_table(s);
 	table = direct(*top);
-	for (u32 i = 0, n = own_slots(slot); i < n; i++)
+	slot = own_slots_in_use(&n);
+	for (u32 i = 0; i < n; i++)
 		if (slot[i] != 0)
 			table_set(&table[VL_FIRST_SLOT + i], slot[i] | ENTRY_SHARED);
 	return *top;
@@ -426,6 +428,11 @@ static u32 choose_level(const struct shadow *s, u64 va, const struct translation
 
 	if (level == 3 && cpu_page_levels() < 3)
 		level = 2;
+	if (level == t->level &&
+	    range_contains(p2m->plain, (struct range){t->page.v, t->page.v + level_size(level)})) {
+		ma->v = t->page.v;
+		return level;
+	}
 	for (;; level--) {
 		u64 size = level_size(level);
 		pa_t pa = {t->page.v + (va & (level_size(t->level) - 1) & ~(size - 1))};

@@ -76,6 +76,7 @@ static bool capture(struct vcpu *v, struct cpu *cpu)
 	__asm__ volatile("mov %%ds, %0" : "=r"(v->data[0]));
 	__asm__ volatile("mov %%es, %0" : "=r"(v->data[1]));
 	capture_msrs(v);
+	vcpu_update_mode(v);
 	return capture_system_segment(v, ldt, &v->ldt) && capture_system_segment(v, tr, &v->tr);
 }
 
@@ -165,10 +166,23 @@ static void enter_others(struct vcpu *v, u64 layers)
 	v->domain->layers |= (u32)layers;
 }
 
+/* Nothing of an earlier time is left, if need be by more calls. */
+static bool is_tidy;
+
+static bool tidy_vcpu(struct vcpu *v, u64 tables)
+{
+	if (!is_tidy && !shadow_destroy(&v->shadow, tables))
+		return false;
+	if (!is_tidy)
+		memset(v, 0, sizeof(*v));
+	is_tidy = true;
+	return true;
+}
+
 static s64 begin_cpu(struct vcpu *v, u64 layers)
 {
-	shadow_destroy(&v->shadow, NO_BUDGET); /* what transition_tidy() has left */
-	memset(v, 0, sizeof(*v));
+	tidy_vcpu(v, NO_BUDGET); /* what transition_tidy() has left */
+	is_tidy = false;
 	v->iopl3 = (layers & VL_DEBUG_IOPL3) != 0;
 	return transition_prepare(v, cpu_steps, ARRAY_SIZE(cpu_steps));
 }
@@ -181,7 +195,7 @@ void transition_tidy(u64 tables)
 	if (renewed != times)
 		p2m_memory_renew();
 	renewed = times;
-	if (current_vcpu() == NULL && shadow_destroy(&the_vcpu.shadow, tables))
+	if (current_vcpu() == NULL && tidy_vcpu(&the_vcpu, tables))
 		tables_give_back(tables);
 }
 

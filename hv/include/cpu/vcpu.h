@@ -112,6 +112,7 @@ struct vcpu {
 	struct shadow shadow;
 	u64 exits[NR_EXITS];
 	struct trap_frame *frame; /* of the exit that is being handled */
+	struct paging_mode mode;  /* see vcpu_update_mode() */
 	struct return_sites sites;
 	struct access_cache cache;
 	struct psc psc[NR_PSC];
@@ -174,6 +175,9 @@ void vcpu_crash(struct vcpu *v, const char *reason) __attribute__((noreturn));
 
 /** The paging mode of an access at the vcpu's present state; `implicit` as for descriptor reads. */
 struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit);
+
+/** CR0, CR4 or EFER changed: what does not change with each access is kept in v->mode. */
+void vcpu_update_mode(struct vcpu *v);
 
 /** The same with SMAP in force or not, whatever the flags say. */
 struct paging_mode vcpu_paging_mode_smap(const struct vcpu *v, bool smap);

@@ -38,9 +38,13 @@ void own_tables_enter(ma_t from);
 /** Whether [ma.start, ma.end) is in the direct map, in one range of the machine's map. */
 bool own_direct_maps(struct range ma);
 
-/** The root, and its top-level entries from slot VL_FIRST_SLOT on; returns how many are in use. */
+/** The root, and a copy of its top-level entries from slot VL_FIRST_SLOT on; returns how many are
+ * in use. */
 ma_t own_root(void);
 u32 own_slots(u64 slot[VL_MAX_SLOTS]);
+
+/** Those that are in use, where they stand. */
+const u64 *own_slots_in_use(u32 *used);
 
 /** Va of the VGA text screen in these tables. */
 volatile u16 *own_vga_text(void);
