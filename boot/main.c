@@ -159,6 +159,7 @@ void boot_main(u64 mbi, u64 tsc)
 	listen(mbi);
 	plan_memory(&partition, old_image);
 	domain_first()->main_ram = memmap_largest_ram(&domain_first()->memory);
+	domain_p2m_changed(domain_first());
 	if (loader_plan(&info, &options, partition, old_image, &plan, &f) < 0)
 		stop(&f);
 	loader_move(&plan);

@@ -45,8 +45,7 @@ static bool has_aliases(const struct domain *d, u64 va, u32 level)
 u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 access,
 		   struct translation *t)
 {
-	struct guest_tables tables = vcpu_tables(v);
-	u32 fault = is_own_va(va) ? WALK_FAULT | access : walk(mode, &tables, va, access, t);
+	u32 fault = is_own_va(va) ? WALK_FAULT | access : walk(mode, &v->tables, va, access, t);
 
 	/* In the kernel's view: not for a user, but for what the processor reads on its behalf. */
 	if (fault == 0 && !(access & PF_USER) && has_aliases(v->domain, va, t->level))
@@ -91,7 +90,7 @@ static void cache_enter(struct vcpu *v, u64 va, u32 access, const struct transla
 
 	if (access & ~(PF_WRITE | PF_FETCH))
 		return;
-	v->cache.local |= !t->global;
+	v->cache.local |= !(t->rights & PTE_G);
 	if (access & PF_FETCH) {
 		v->cache.fetch_page = (va & PAGE_MASK) | CACHE_VALID;
 		v->cache.fetch_there = there;
@@ -137,20 +136,19 @@ static bool is_memory(const struct vcpu *v, ma_t ma)
 /* The page at pa, or NULL. Most are where identity says, in the main range. */
 static u8 *page_at(struct vcpu *v, u64 pa)
 {
-	struct shadow_p2m p2m = vcpu_p2m(v);
 	u32 shift = PAGE_SHIFT;
 	ma_t ma = {pa};
 
-	if (pa - p2m.plain.start < range_size(p2m.plain))
+	if (pa - v->p2m.plain->start < range_size(*v->p2m.plain))
 		return direct(ma);
-	ma = p2m.translate(p2m.context, (pa_t){pa}, &shift);
+	ma = v->p2m.translate(v->p2m.context, (pa_t){pa}, &shift);
 	return is_memory(v, ma) ? direct(ma) : NULL;
 }
 
 /* Where the page of va lies, NULL if no memory is there; or false and the exception. */
 static bool locate(struct vcpu *v, u64 va, u32 access, u8 **there, struct exception *fault)
 {
-	struct paging_mode mode = vcpu_paging_mode(v, true);
+	const struct paging_mode *mode = vcpu_paging_mode(v, true);
 	struct translation t;
 	u32 error;
 
@@ -158,7 +156,7 @@ static bool locate(struct vcpu *v, u64 va, u32 access, u8 **there, struct except
 		*fault = (struct exception){.vector = 13, .has_error = true};
 		return false;
 	}
-	error = vcpu_translate(v, &mode, va, access, &t);
+	error = vcpu_translate(v, mode, va, access, &t);
 	if (error != 0) {
 		*fault = (struct exception){.vector = VECTOR_PF,
 					    .has_error = true,

@@ -72,7 +72,7 @@ static u32 judge(u64 all, u64 any, enum shadow_view view, u32 access, bool smep)
 /* The frame's machine address, if it is plainly RAM where it says; 0: the long way. */
 static bool is_plain_frame(const struct domain *d, u64 pa, enum shadow_view view, u64 va)
 {
-	if (d->p2m.moved != 0 || pa < d->main_ram.start || pa >= d->main_ram.end)
+	if (pa - d->plain.start >= range_size(d->plain))
 		return false;
 	return view == SHADOW_USER || !d->has_alias ||
 	       !range_contains(d->aliased, (struct range){va, va + 1});
@@ -125,23 +125,21 @@ static u32 psc_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 
 u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 {
-	struct shadow_p2m p2m;
-	struct paging_mode mode;
+	const struct paging_mode *mode;
 	struct translation t;
 	u32 fault = psc_fill(v, view, va, access);
 
 	if (fault != UNKNOWN)
 		return fault;
 	mode = vcpu_paging_mode_smap(v, view == SHADOW_GUARDED);
-	fault = vcpu_translate(v, &mode, va, access, &t);
+	fault = vcpu_translate(v, mode, va, access, &t);
 	if (fault != 0)
 		return fault;
 	/* What is not plain memory may trap (cpu/mmio.c). */
 	if (!range_contains(v->domain->main_ram,
 			    (struct range){t.page.v, t.page.v + level_size(t.level)}))
 		return UNKNOWN;
-	p2m = vcpu_p2m(v);
-	shadow_fill(&v->shadow, view, &mode, &p2m, va, &t);
+	shadow_fill(&v->shadow, view, mode, &v->p2m, va, &t);
 	psc_enter(v, view, va, &t);
 	return 0;
 }

@@ -25,8 +25,6 @@ u32 keys_pkru(const struct vcpu *v)
 {
 	u32 pkru;
 
-	if (!(v->cr4 & CR4_PKE))
-		return 0;
 	if (!v->keys_off)
 		return read_pkru();
 	set_real_keys(true);

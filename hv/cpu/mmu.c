@@ -36,7 +36,7 @@ void vcpu_load_cr3(struct vcpu *v, u64 value)
 	bool pcids = (v->cr4 & CR4_PCIDE) != 0;
 	bool flush = !pcids || !(value & CR3_NOFLUSH);
 
-	v->cr3 = value & ~CR3_NOFLUSH;
+	vcpu_set_cr3(v, value & ~CR3_NOFLUSH);
 	access_forget_local(v);
 	if (!pcids)
 		shadow_flush_local(&v->shadow);
@@ -78,7 +78,7 @@ s64 vcpu_mmu_load(struct vcpu *v, u64 pgd, u64 asid, u64 flags)
 	if ((pgd & ~PTE_ADDR) != 0 || asid > VL_MAX_ASID || (flags & ~(u64)VL_MMU_FLUSH) != 0)
 		return -VL_EINVAL;
 	v->exits[EXIT_HYPERCALL]++;
-	v->cr3 = pgd | (v->cr4 & CR4_PCIDE ? asid : 0);
+	vcpu_set_cr3(v, pgd | (v->cr4 & CR4_PCIDE ? asid : 0));
 	access_forget_local(v);
 	shadow_load(&v->shadow, pgd, (u32)asid, flags != 0);
 	reload_root(v);

@@ -55,33 +55,27 @@ static u32 physical_bits(void)
 	return bits;
 }
 
-struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit)
+const struct paging_mode *vcpu_paging_mode(struct vcpu *v, bool implicit)
 {
 	return vcpu_paging_mode_smap(v, implicit || !(v->frame->rflags & RFLAGS_AC));
 }
 
-struct paging_mode vcpu_paging_mode_smap(const struct vcpu *v, bool smap)
-{
-	struct paging_mode mode = v->mode;
-
-	mode.root.v = v->cr3 & PTE_ADDR;
-	mode.smap = mode.smap && smap;
-	if (mode.keys)
-		mode.pkru = keys_pkru(v);
-	return mode;
-}
-
 void vcpu_update_mode(struct vcpu *v)
 {
-	v->mode = (struct paging_mode){
+	struct paging_mode mode = {
+		.root.v = v->cr3 & PTE_ADDR,
 		.wp = (v->cr0 & CR0_WP) != 0,
 		.nx = (v->efer & EFER_NXE) != 0,
 		.smep = (v->cr4 & CR4_SMEP) != 0,
-		.smap = (v->cr4 & CR4_SMAP) != 0,
 		.pge = (v->cr4 & CR4_PGE) != 0,
 		.keys = (v->cr4 & CR4_PKE) != 0,
 		.physical_bits = physical_bits(),
 	};
+
+	paging_mode_prepare(&mode);
+	v->mode[false] = mode;
+	mode.smap = (v->cr4 & CR4_SMAP) != 0;
+	v->mode[true] = mode;
 }
 
 u64 vcpu_unplain_bits(const struct vcpu *v)
@@ -103,17 +97,6 @@ static volatile u64 *guest_table(void *context, pfn_t frame)
 	return domain_buffer(d, (pa_t){pa}, PAGE_SIZE);
 }
 
-struct guest_tables vcpu_tables(struct vcpu *v)
-{
-	/* Most tables are where identity says, in the main range. */
-	return (struct guest_tables){
-		.table = guest_table,
-		.context = v->domain,
-		.plain = v->domain->p2m.moved == 0 ? v->domain->main_ram : (struct range){0, 0},
-		.at = DIRECT_BASE,
-	};
-}
-
 /* The p2m, but for pages that trap: no large page is filled over them. */
 static ma_t translate(void *context, pa_t pa, u32 *shift)
 {
@@ -125,13 +108,17 @@ static ma_t translate(void *context, pa_t pa, u32 *shift)
 	return p2m_translate_unmapped(NULL, pa, shift);
 }
 
-struct shadow_p2m vcpu_p2m(struct vcpu *v)
+/* Most tables and pages are where identity says, in the main range. */
+void vcpu_init(struct vcpu *v, struct domain *d)
 {
-	return (struct shadow_p2m){
-		.translate = translate,
-		.context = v,
-		.plain = v->domain->p2m.moved == 0 ? v->domain->main_ram : (struct range){0, 0},
+	v->domain = d;
+	v->tables = (struct guest_tables){
+		.table = guest_table,
+		.context = d,
+		.plain = &d->plain,
+		.at = DIRECT_BASE,
 	};
+	v->p2m = (struct shadow_p2m){.translate = translate, .context = v, .plain = &d->plain};
 }
 
 enum shadow_view vcpu_view(const struct vcpu *v)
@@ -151,15 +138,14 @@ static pa_t address_in(const struct translation *t, u64 va)
 static void page_fault(struct vcpu *v, u64 va)
 {
 	enum shadow_view view = vcpu_view(v);
-	struct paging_mode mode = vcpu_paging_mode(v, false);
-	struct shadow_p2m p2m = vcpu_p2m(v);
+	const struct paging_mode *mode = vcpu_paging_mode(v, false);
 	u32 access = (u32)v->frame->error & (PF_WRITE | PF_FETCH);
 	struct translation t;
 	u32 fault;
 
 	if (v->cpl == 3)
 		access |= PF_USER;
-	fault = vcpu_translate(v, &mode, va, access, &t);
+	fault = vcpu_translate(v, mode, va, access, &t);
 	if (fault == 0 && mmio_is_trapped(v, address_in(&t, va))) {
 		v->exits[EXIT_EMULATED]++;
 		mmio_access(v, address_in(&t, va));
@@ -170,7 +156,7 @@ static void page_fault(struct vcpu *v, u64 va)
 		if (v->cpl == 0 && (v->frame->error & PF_KEY))
 			keys_turn_off(v);
 		v->debug_pending = false; /* the instruction runs again, and hits again */
-		shadow_fill(&v->shadow, view, &mode, &p2m, va, &t);
+		shadow_fill(&v->shadow, view, mode, &v->p2m, va, &t);
 		return;
 	}
 	v->exits[EXIT_GUEST_FAULT]++;

@@ -27,9 +27,8 @@
 #include "public/errno.h"
 #include "shadow/tables.h"
 
-#define UPPER         (PTE_P | PTE_W | PTE_U | PTE_A)
-#define PTE_PAT_4K    ((u64)1 << 7)
-#define PTE_PAT_LARGE ((u64)1 << 12)
+#define UPPER    (PTE_P | PTE_W | PTE_U | PTE_A)
+#define PTE_KEYS ((u64)15 << PTE_KEY_SHIFT)
 
 #define ROOT_LEVEL  4
 #define UPPER_FIRST (PTES_PER_TABLE / 2)
@@ -310,30 +309,32 @@ bool shadow_invalidate(struct shadow *s, u64 va)
 
 static bool key_forbids_write(const struct paging_mode *mode, const struct translation *t)
 {
-	return mode->keys && t->user && (mode->pkru >> (2 * t->key) & 2);
+	return mode->keys && (t->rights & PTE_U) && (mode->pkru >> (2 * translation_key(t)) & 2);
 }
 
 /* Whether the user view may have this leaf and the kernel sees the same in it. */
 static bool is_common(enum shadow_view view, const struct paging_mode *mode,
 		      const struct translation *t)
 {
-	return view == SHADOW_USER || (view == SHADOW_KERNEL && t->user &&
-				       (mode->wp || t->writable) && !key_forbids_write(mode, t));
+	return view == SHADOW_USER ||
+	       (view == SHADOW_KERNEL && (t->rights & PTE_U) && (mode->wp || (t->rights & PTE_W)) &&
+		!key_forbids_write(mode, t));
 }
 
 /* The leaf's flags; W only once the guest's D bit is set, so that the first write comes back to
  * walk(). */
 static u64 leaf_flags(bool common, const struct paging_mode *mode, const struct translation *t)
 {
-	u64 flags = PTE_P | PTE_U | PTE_A | t->cache | (u64)t->key << PTE_KEY_SHIFT;
-	bool writable = t->writable || (!common && !mode->wp);
+	u64 kept = PTE_PWT | PTE_PCD | PTE_PAT_4K | PTE_KEYS | PTE_NX;
+	u64 flags = PTE_P | PTE_U | PTE_A | (t->rights & kept);
+	bool writable = (t->rights & PTE_W) || (!common && !mode->wp);
 
 	/* While keys are off (cpu/keys.c) the processor is not asked in the kernel view. */
 	if (!common && mode->wp && key_forbids_write(mode, t))
 		writable = false;
-	if (writable && t->dirty)
+	if (writable && (t->rights & PTE_D))
 		flags |= PTE_W | PTE_D;
-	if (t->no_execute || (!common && mode->smep && t->user))
+	if (!common && mode->smep && (t->rights & PTE_U))
 		flags |= PTE_NX;
 	return flags;
 }
@@ -429,7 +430,7 @@ static u32 choose_level(const struct shadow *s, u64 va, const struct translation
 	if (level == 3 && cpu_page_levels() < 3)
 		level = 2;
 	if (level == t->level &&
-	    range_contains(p2m->plain, (struct range){t->page.v, t->page.v + level_size(level)})) {
+	    range_contains(*p2m->plain, (struct range){t->page.v, t->page.v + level_size(level)})) {
 		ma->v = t->page.v;
 		return level;
 	}
@@ -468,7 +469,7 @@ void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mo
 			leaf.value = (leaf.value & ~PTE_PAT_4K) | PTE_PAT_LARGE;
 		leaf.value |= PTE_PS;
 	}
-	if (is_upper_half(va) && !t->global)
+	if (is_upper_half(va) && !(t->rights & PTE_G))
 		s->upper_local = true;
 	s->fills++;
 	s->last.common = common;

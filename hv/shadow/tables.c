@@ -19,26 +19,21 @@
 #define NONE           (~(u32)0)
 #define KEPT           64 /* spare ones: what a guest needs in its first moments */
 
-struct descriptor {
-	u64 lines; /* a bit a cache line that may hold something */
-	u32 next;  /* of the free list */
-	u32 reserved;
-};
-_Static_assert(sizeof(struct descriptor) == 16, "tables.h says what it costs");
-
 static struct {
-	struct descriptor *of; /* by frame of the partition */
-	u64 first;             /* mfn of the partition's first frame */
+	struct table_descriptor *of; /* by frame of the partition */
+	u64 first;                   /* mfn of the partition's first frame */
 	u32 free;
 	u64 used;
 	u64 spare; /* in the free list */
 	u64 limit;
 } pool = {.free = NONE};
 
+u64 table_descriptors;
+
 int tables_init(struct failure *f)
 {
 	struct range partition = frames_partition();
-	u64 size = (range_size(partition) >> PAGE_SHIFT) * sizeof(struct descriptor);
+	u64 size = (range_size(partition) >> PAGE_SHIFT) * sizeof(struct table_descriptor);
 	mfn_t mfn;
 
 	if (!frame_alloc_run((size + PAGE_SIZE - 1) >> PAGE_SHIFT, &mfn))
@@ -48,6 +43,8 @@ int tables_init(struct failure *f)
 	pool.of = direct(mfn_to_ma(mfn));
 	memset(pool.of, 0, size);
 	pool.first = partition.start >> PAGE_SHIFT;
+	table_descriptors =
+		(u64)pool.of - ((DIRECT_BASE >> PAGE_SHIFT) + pool.first) * sizeof(*pool.of);
 	pool.limit = frames_free_count() * 3 / 4;
 	return 0;
 }
@@ -60,11 +57,6 @@ void tables_limit(u64 tables)
 static u32 index_of(const void *in_table)
 {
 	return (u32)((((u64)in_table - DIRECT_BASE) >> PAGE_SHIFT) - pool.first);
-}
-
-u64 *table_below(u64 entry)
-{
-	return direct((ma_t){entry & PTE_ADDR});
 }
 
 bool table_alloc(ma_t *out)
@@ -83,13 +75,6 @@ bool table_alloc(ma_t *out)
 	pool.used++;
 	*out = mfn_to_ma(mfn);
 	return true;
-}
-
-void table_set(u64 *entry, u64 value)
-{
-	*entry = value;
-	pool.of[index_of(entry)].lines |= (u64)1
-					  << ((u64)entry / sizeof(u64) / ENTRIES_A_LINE % 64);
 }
 
 void table_free(u64 *table)
@@ -151,7 +136,7 @@ static bool drop_line(u64 *line, u32 level, u64 *budget)
 
 bool tables_drop(u64 *table, u32 level, u32 first, u32 end, u64 *budget)
 {
-	u64 *lines = &pool.of[index_of(table)].lines;
+	u64 *lines = &table_descriptor(table)->lines;
 	u64 wanted = (~(u64)0 >> (64 - (end - first) / ENTRIES_A_LINE)) << (first / ENTRIES_A_LINE);
 
 	for (u64 left = *lines & wanted; left != 0; left &= left - 1) {

@@ -9,23 +9,27 @@
 
 #include "mem/pagetable.h"
 
-#define PTE_PAT_4K    ((u64)1 << 7)
-#define PTE_PAT_LARGE ((u64)1 << 12)
-#define ROOT_LEVEL    4
+#define ROOT_LEVEL 4
+#define KEY_MASK   ((u64)15 << PTE_KEY_SHIFT)
+
+/* Inlined with a constant level, a step is a dozen instructions. */
+#define ALWAYS_INLINE __attribute__((always_inline))
 
 /* What a descent finds. */
 struct path {
 	u64 all, any; /* AND and OR of the entries */
 	u64 upper_all, upper_any;
 	volatile u64 *table; /* the last one */
-	u64 leaf;
-	u32 level; /* of the leaf */
+	u64 entry;           /* and its entry; at first what leads to the root */
+	u32 level;           /* of the leaf; 0: none is there */
 };
 
-/* Reserved whatever the level: address bits that the processor does not have, NX without NXE. */
-static u64 always_reserved(const struct paging_mode *mode)
+void paging_mode_prepare(struct paging_mode *mode)
 {
-	return (PTE_ADDR & ~(((u64)1 << mode->physical_bits) - 1)) | (mode->nx ? 0 : PTE_NX);
+	/* Whatever the level: address bits that the processor does not have, NX without NXE. */
+	mode->reserved =
+		(PTE_ADDR & ~(((u64)1 << mode->physical_bits) - 1)) | (mode->nx ? 0 : PTE_NX);
+	mode->kept = PTE_D | PTE_PWT | PTE_PCD | (mode->pge ? PTE_G : 0);
 }
 
 /* Reserved because the entry has PS: at the root, and below a large page's address. */
@@ -34,11 +38,35 @@ static u64 reserved_by_size(u32 level)
 	return level == ROOT_LEVEL ? PTE_PS : (level_size(level) - 1) & PTE_ADDR & ~PTE_PAT_LARGE;
 }
 
-static volatile u64 *table_of(const struct guest_tables *tables, u64 pa)
+static inline ALWAYS_INLINE volatile u64 *table_of(const struct guest_tables *tables, u64 pa)
 {
-	if (pa - tables->plain.start < range_size(tables->plain))
+	if (pa - tables->plain->start < range_size(*tables->plain))
 		return (volatile u64 *)(tables->at + pa);
 	return tables->table(tables->context, (pfn_t){pa >> PAGE_SHIFT});
+}
+
+/* True if the way goes on below. */
+static inline ALWAYS_INLINE bool step(const struct guest_tables *tables, u64 va, u32 level,
+				      struct path *path)
+{
+	volatile u64 *table = table_of(tables, path->entry & PTE_ADDR);
+	u64 pte;
+
+	if (table == NULL)
+		return false;
+	pte = table[level_index(va, level)];
+	if (!(pte & PTE_P))
+		return false;
+	path->table = table;
+	path->entry = pte;
+	path->upper_all = path->all;
+	path->upper_any = path->any;
+	path->all &= pte;
+	path->any |= pte;
+	if (level > 1 && !(pte & PTE_PS))
+		return true;
+	path->level = level;
+	return false;
 }
 
 /*
@@ -46,81 +74,67 @@ static volatile u64 *table_of(const struct guest_tables *tables, u64 pa)
  * are looked for at the end: the processor stops at the first entry that has one, and what is below
  * it makes no difference to the answer.
  */
-static u32 descend(const struct paging_mode *mode, const struct guest_tables *tables, u64 va,
-		   struct path *path)
+static inline ALWAYS_INLINE u32 descend(const struct paging_mode *mode,
+					const struct guest_tables *tables, u64 va,
+					struct path *path)
 {
-	u64 pa = mode->root.v, all = ~(u64)0, any = 0, pte = 0;
-	u32 shift = PAGE_SHIFT + 9 * (ROOT_LEVEL - 1), level = ROOT_LEVEL;
+	u64 bad;
 
-	for (;; shift -= 9, level--) {
-		volatile u64 *table = table_of(tables, pa & PTE_ADDR);
-
-		if (table == NULL)
-			break;
-		pte = table[(va >> shift) % PTES_PER_TABLE];
-		if (!(pte & PTE_P))
-			break;
-		path->upper_all = all;
-		path->upper_any = any;
-		all &= pte;
-		any |= pte;
-		if (level == 1 || (pte & PTE_PS)) {
-			path->table = table;
-			path->all = all;
-			path->any = any;
-			path->leaf = pte;
-			path->level = level;
-			if (level > 1 && (pte & reserved_by_size(level)))
-				return WALK_FAULT | PF_PRESENT | PF_RESERVED;
-			return any & always_reserved(mode) ? WALK_FAULT | PF_PRESENT | PF_RESERVED
-							   : 0;
-		}
-		pa = pte;
-	}
-	return any & always_reserved(mode) ? WALK_FAULT | PF_PRESENT | PF_RESERVED : WALK_FAULT;
+	*path = (struct path){.all = ~(u64)0, .entry = mode->root.v};
+	(void)(step(tables, va, 4, path) && step(tables, va, 3, path) &&
+	       step(tables, va, 2, path) && step(tables, va, 1, path));
+	bad = path->any & mode->reserved;
+	if (path->level > 1)
+		bad |= path->entry & reserved_by_size(path->level);
+	if (bad != 0)
+		return WALK_FAULT | PF_PRESENT | PF_RESERVED;
+	return path->level == 0 ? WALK_FAULT : 0;
 }
 
-static void combine(const struct paging_mode *mode, const struct path *path,
-		    struct translation *out)
+static inline ALWAYS_INLINE void combine(const struct paging_mode *mode, const struct path *path,
+					 struct translation *out)
 {
-	u64 leaf = path->leaf;
+	u64 leaf = path->entry, mask = PTE_ADDR;
+	u64 rights = (path->all & (PTE_W | PTE_U)) | (path->any & PTE_NX) | (leaf & mode->kept);
 
+	if (path->level == 1) {
+		rights |= leaf & PTE_PAT_4K;
+	} else {
+		rights |= leaf & PTE_PAT_LARGE ? PTE_PAT_4K : 0;
+		mask &= ~(level_size(path->level) - 1);
+	}
+	if (mode->keys && (rights & PTE_U))
+		rights |= leaf & KEY_MASK;
+	out->page.v = leaf & mask;
 	out->level = path->level;
+	out->rights = rights;
 	out->table = path->table;
 	out->upper_all = path->upper_all;
 	out->upper_any = path->upper_any;
-	out->page.v = leaf & PTE_ADDR & ~(level_size(path->level) - 1);
-	out->writable = (path->all & PTE_W) != 0;
-	out->user = (path->all & PTE_U) != 0;
-	out->no_execute = (path->any & PTE_NX) != 0;
-	out->dirty = (leaf & PTE_D) != 0;
-	out->global = mode->pge && (leaf & PTE_G) != 0;
-	out->key = mode->keys && out->user ? (u8)(leaf >> PTE_KEY_SHIFT & 15) : 0;
-	out->cache = leaf & (PTE_PWT | PTE_PCD);
-	if (leaf & (path->level > 1 ? PTE_PAT_LARGE : PTE_PAT_4K))
-		out->cache |= PTE_PAT_4K;
 }
 
-static bool allowed(const struct paging_mode *mode, const struct translation *t, u32 access)
+static inline ALWAYS_INLINE bool allowed(const struct paging_mode *mode, u64 rights, u32 access)
 {
+	bool user = (rights & PTE_U) != 0, writable = (rights & PTE_W) != 0;
+
 	if (access & PF_USER) {
-		if (!t->user || ((access & PF_WRITE) && !t->writable))
+		if (!user || ((access & PF_WRITE) && !writable))
 			return false;
-		return !(access & PF_FETCH) || !t->no_execute;
+		return !(access & PF_FETCH) || !(rights & PTE_NX);
 	}
 	if (access & PF_FETCH)
-		return !t->no_execute && !(t->user && mode->smep);
-	if (t->user && mode->smap)
+		return !(rights & PTE_NX) && !(user && mode->smep);
+	if (user && mode->smap)
 		return false;
-	return !(access & PF_WRITE) || t->writable || !mode->wp;
+	return !(access & PF_WRITE) || writable || !mode->wp;
 }
 
 /* SDM volume 3, section 4.6.2: data accesses to user pages, by any ring. */
 static bool key_allows(const struct paging_mode *mode, const struct translation *t, u32 access)
 {
-	u32 bits = mode->pkru >> (2 * t->key) & 3;
+	u32 bits = mode->pkru >> (2 * translation_key(t)) & 3;
 
-	if (!mode->keys || !t->user || (access & PF_FETCH))
+	if (access & PF_FETCH)
 		return true;
 	if (bits & 1)
 		return false;
@@ -169,17 +183,18 @@ static u32 error_code(const struct paging_mode *mode, u32 fault, u32 access)
 u32 walk(const struct paging_mode *mode, const struct guest_tables *tables, u64 va, u32 access,
 	 struct translation *out)
 {
+	u64 used = PTE_A | (access & PF_WRITE ? PTE_D : 0);
 	struct path path;
 	u32 fault = descend(mode, tables, va, &path);
 
 	if (fault != 0)
 		return error_code(mode, fault, access);
 	combine(mode, &path, out);
-	fault = key_allows(mode, out, access) ? 0 : PF_KEY;
-	if (fault != 0 || !allowed(mode, out, access))
+	fault = !mode->keys || !(out->rights & PTE_U) || key_allows(mode, out, access) ? 0 : PF_KEY;
+	if (fault != 0 || !allowed(mode, out->rights, access))
 		return error_code(mode, WALK_FAULT | PF_PRESENT | fault, access);
-	if (!(path.all & PTE_A) || ((access & PF_WRITE) && !out->dirty))
+	if (((path.all | (path.entry & PTE_D)) & used) != used)
 		mark_used(tables, mode, va, path.level, (access & PF_WRITE) != 0);
-	out->dirty = out->dirty || (access & PF_WRITE);
+	out->rights |= used & PTE_D;
 	return 0;
 }

@@ -63,7 +63,7 @@ static bool capture(struct vcpu *v, struct cpu *cpu)
 	u16 ldt, tr;
 
 	v->frame = cpu->frame;
-	v->domain = domain_first();
+	vcpu_init(v, domain_first());
 	v->cpl = 0;
 	v->cr0 = read_cr0();
 	v->cr2 = read_cr2();

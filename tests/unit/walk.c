@@ -31,7 +31,8 @@ static volatile u64 *table(void *context, pfn_t frame)
 	return frame.v < FRAMES ? memory[frame.v] : NULL;
 }
 
-static const struct guest_tables tables = {.table = table};
+static const struct range nowhere;
+static const struct guest_tables tables = {.table = table, .plain = &nowhere};
 
 /* Entry of `level` for VA; table of level n is frame 5 - n. */
 static u64 *entry(u32 level)
@@ -135,12 +136,12 @@ static void check_one(const struct paging_mode *m, u32 access)
 	if (answer != 0)
 		return;
 	assert_int_equal(t.level, r.leaf);
-	assert_int_equal(t.writable, r.w);
-	assert_int_equal(t.user, r.u);
-	assert_int_equal(t.no_execute, r.nx);
-	assert_int_equal(t.key, r.key);
+	assert_int_equal((t.rights & PTE_W) != 0, r.w);
+	assert_int_equal((t.rights & PTE_U) != 0, r.u);
+	assert_int_equal((t.rights & PTE_NX) != 0, r.nx);
+	assert_int_equal(translation_key(&t), r.key);
 	assert_int_equal(t.page.v, *entry(r.leaf) & PTE_ADDR & ~(level_size(r.leaf) - 1));
-	assert_true(t.dirty == ((before[r.leaf] & PTE_D) || (access & PF_WRITE)));
+	assert_true(((t.rights & PTE_D) != 0) == ((before[r.leaf] & PTE_D) || (access & PF_WRITE)));
 }
 
 static void link_tables(void)
@@ -176,6 +177,7 @@ static void check_accesses(struct paging_mode *m)
 		m->nx = mode & 2;
 		m->smep = mode & 4;
 		m->smap = mode & 8;
+		paging_mode_prepare(m);
 		for (size_t i = 0; i < ARRAY_SIZE(accesses); i++)
 			check_one(m, accesses[i]);
 	}
@@ -234,6 +236,7 @@ static void outside_ram(void **state)
 	struct translation t;
 
 	(void)state;
+	paging_mode_prepare(&m);
 	assert_int_equal(walk(&m, &tables, VA, PF_WRITE, &t), WALK_FAULT | PF_WRITE);
 	m.root.v = 1 << PAGE_SHIFT;
 	link_tables();

@@ -111,8 +111,10 @@ struct vcpu {
 		pic; /* its INT is wired to this CPU, through LINT0 if there is an APIC */
 	struct shadow shadow;
 	u64 exits[NR_EXITS];
-	struct trap_frame *frame; /* of the exit that is being handled */
-	struct paging_mode mode;  /* see vcpu_update_mode() */
+	struct trap_frame *frame;   /* of the exit that is being handled */
+	struct paging_mode mode[2]; /* with SMAP off; as CR4 says. See vcpu_update_mode() */
+	struct guest_tables tables; /* for walk(), and for shadow_fill(): */
+	struct shadow_p2m p2m;
 	struct return_sites sites;
 	struct access_cache cache;
 	struct psc psc[NR_PSC];
@@ -173,21 +175,37 @@ void vcpu_exit(struct trap_frame *frame);
  */
 void vcpu_crash(struct vcpu *v, const char *reason) __attribute__((noreturn));
 
+/** The guest's PKRU, if it has CR4.PKE set: cpu/keys.c. */
+u32 keys_pkru(const struct vcpu *v);
+
+/** Begin with a domain: its tables and p2m. All else is captured. */
+void vcpu_init(struct vcpu *v, struct domain *d);
+
 /** The paging mode of an access at the vcpu's present state; `implicit` as for descriptor reads. */
-struct paging_mode vcpu_paging_mode(const struct vcpu *v, bool implicit);
+const struct paging_mode *vcpu_paging_mode(struct vcpu *v, bool implicit);
 
 /** CR0, CR4 or EFER changed: what does not change with each access is kept in v->mode. */
 void vcpu_update_mode(struct vcpu *v);
 
+/** The guest's CR3, wherever it comes from; nothing is flushed. */
+static inline void vcpu_set_cr3(struct vcpu *v, u64 value)
+{
+	v->cr3 = value;
+	v->mode[false].root.v = v->mode[true].root.v = value & PTE_ADDR;
+}
+
 /** The same with SMAP in force or not, whatever the flags say. */
-struct paging_mode vcpu_paging_mode_smap(const struct vcpu *v, bool smap);
+static inline const struct paging_mode *vcpu_paging_mode_smap(struct vcpu *v, bool smap)
+{
+	struct paging_mode *mode = &v->mode[smap];
+
+	if (mode->keys)
+		mode->pkru = keys_pkru(v);
+	return mode;
+}
 
 /** Bits that are reserved in a 4 KiB leaf, and those of its key if there are keys. */
 u64 vcpu_unplain_bits(const struct vcpu *v);
-
-/** The guest's tables and the domain's p2m, for walk() and shadow_fill(). */
-struct guest_tables vcpu_tables(struct vcpu *v);
-struct shadow_p2m vcpu_p2m(struct vcpu *v);
 
 /* --- cpu/mmu.c: what the guest does to its translations --- */
 
@@ -340,9 +358,6 @@ bool gate_selector_allowed(struct vcpu *v, u16 selector, u32 external, struct ex
 bool iret_allowed(struct vcpu *v, u16 cs, u16 ss, u64 rip, struct exception *fault);
 
 /* --- cpu/keys.c: protection keys; `keys_off` must be false when the guest reaches ring 3 --- */
-
-/** The guest's PKRU as far as it has an effect: 0 without CR4.PKE. */
-u32 keys_pkru(const struct vcpu *v);
 
 /** The hardware applied a key to a page of the guest kernel: no keys until keys_turn_on(). */
 void keys_turn_off(struct vcpu *v);

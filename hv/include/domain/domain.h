@@ -36,6 +36,7 @@ struct domain {
 	u64 call_site;                  /* va behind its hypercall by SYSCALL; 0: none */
 	struct vl_vcpu_info *vcpu_info; /* of vcpu 0, in the domain's own RAM; NULL: none */
 	struct range main_ram;          /* the largest range of it that is RAM */
+	struct range plain;             /* of main_ram, where physical is machine: all or nothing */
 	pa_t vcpu_info_pa;              /* and where that is */
 	struct p2m p2m;                 /* valid with VL_LAYER_MEMORY */
 	struct memmap memory;           /* what it is shown */
@@ -63,7 +64,7 @@ u32 domain_count(void);
  */
 void *domain_buffer(const struct domain *d, pa_t pa, u64 size);
 
-/** The p2m has changed: find again what Vellum holds pointers to (vcpu_info). */
+/** The p2m has changed, or main_ram: find again what depends on it (vcpu_info, plain). */
 void domain_p2m_changed(struct domain *d);
 
 #endif

@@ -9,6 +9,8 @@
 
 #include "lib/failure.h"
 #include "lib/types.h"
+#include "mem/layout.h"
+#include "mem/pagetable.h"
 
 /** Once, at boot: memory for the maps, 16 bytes a frame of the partition. -VL_ENOMEM or 0. */
 int tables_init(struct failure *f);
@@ -19,11 +21,36 @@ void tables_limit(u64 tables);
 /** One zero table; false when the limit is reached or the partition used up. */
 bool table_alloc(ma_t *out);
 
+/** What is known of a table, by its frame. */
+struct table_descriptor {
+	u64 lines; /* a bit a cache line that may hold something */
+	u32 next;  /* of the free list */
+	u32 reserved;
+};
+_Static_assert(sizeof(struct table_descriptor) == 16, "tables_init() says what it costs");
+
+/** Where the descriptor of page frame 0 of the direct map would be: see table_descriptor(). */
+extern u64 table_descriptors;
+
+static inline struct table_descriptor *table_descriptor(const void *in_table)
+{
+	return (struct table_descriptor *)(table_descriptors +
+					   ((u64)in_table >> PAGE_SHIFT) *
+						   sizeof(struct table_descriptor));
+}
+
 /** Store an entry of a table that table_alloc() gave; only like this may one become non-zero. */
-void table_set(u64 *entry, u64 value);
+static inline void table_set(u64 *entry, u64 value)
+{
+	*entry = value;
+	table_descriptor(entry)->lines |= (u64)1 << ((u64)entry / 64 % 64);
+}
 
 /** The table that an entry points to. */
-u64 *table_below(u64 entry);
+static inline u64 *table_below(u64 entry)
+{
+	return direct((ma_t){entry & PTE_ADDR});
+}
 
 /**
  * Drop what is below entries [first, end) of a table at `level` (4 is the root's), as far as

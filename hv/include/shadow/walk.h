@@ -8,6 +8,7 @@
 #define VELLUM_SHADOW_WALK_H
 
 #include "lib/types.h"
+#include "mem/pagetable.h"
 
 /* Bits of a page fault's error code; also how an access is described to walk(). */
 #define PF_PRESENT  ((u32)1 << 0)
@@ -28,7 +29,13 @@ struct paging_mode {
 	bool keys;         /* CR4.PKE */
 	u32 pkru;          /* two bits a key: access and write disabled */
 	u32 physical_bits; /* MAXPHYADDR */
+	u64 reserved;      /* see paging_mode_prepare() */
+	u64 kept;
 };
+
+/** Before the first walk, and when anything but root, wp, smep, smap and pkru has changed: what
+ * follows from the fields above, so that a walk need not ask each of them. */
+void paging_mode_prepare(struct paging_mode *mode);
 
 /** How the walk reaches the guest's tables. */
 struct guest_tables {
@@ -36,7 +43,7 @@ struct guest_tables {
 	volatile u64 *(*table)(void *context, pfn_t frame);
 	void *context;
 	/* Those in this range of addresses are at `at` + address: no need to ask. May be empty. */
-	struct range plain;
+	const struct range *plain;
 	u64 at;
 };
 
@@ -44,17 +51,19 @@ struct guest_tables {
 struct translation {
 	pa_t page; /* start of the page, of level_size(level) bytes */
 	u32 level; /* 1, 2 or 3 */
-	bool writable;
-	bool user;
-	bool no_execute;
-	bool global;
-	bool dirty;          /* the leaf's D bit is set: a write needs no further walk */
-	u8 key;              /* the leaf's protection key; 0 unless CR4.PKE */
+	/* What one 4 KiB entry would say: W and U if all levels have them, NX if one has; the
+	 * leaf's D (or the access sets it: a write needs no further walk), PWT, PCD and PAT, G if
+	 * CR4.PGE, and its key, if CR4.PKE and it is a user page. No other bit. */
+	u64 rights;
 	volatile u64 *table; /* the guest's table that has the leaf */
 	u64 upper_all;       /* AND and OR of the entries above the leaf */
 	u64 upper_any;
-	u64 cache; /* the leaf's PWT, PCD and, at its place in a 4 KiB entry, PAT */
 };
+
+static inline u32 translation_key(const struct translation *t)
+{
+	return (u32)(t->rights >> PTE_KEY_SHIFT) & 15;
+}
 
 /**
  * Translate `va` for an access of kind `access` (PF_WRITE, PF_USER, PF_FETCH). On success sets the
@@ -65,5 +74,9 @@ struct translation {
 u32 walk(const struct paging_mode *mode, const struct guest_tables *tables, u64 va, u32 access,
 	 struct translation *out);
 #define WALK_FAULT ((u32)1 << 31)
+
+/** Where a 4 KiB entry has its PAT bit, and a large one. */
+#define PTE_PAT_4K    ((u64)1 << 7)
+#define PTE_PAT_LARGE ((u64)1 << 12)
 
 #endif
