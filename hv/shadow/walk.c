@@ -141,34 +141,33 @@ static bool key_allows(const struct paging_mode *mode, const struct translation 
 	return !(bits & 2) || !(access & PF_WRITE) || (!(access & PF_USER) && !mode->wp);
 }
 
+/* True if the entry is present. */
+static inline ALWAYS_INLINE bool mark(volatile u64 *entry, u64 want)
+{
+	u64 pte = *entry;
+
+	if ((pte & PTE_P) && (pte & want) != want)
+		__atomic_fetch_or(entry, want, __ATOMIC_SEQ_CST);
+	return (pte & PTE_P) != 0;
+}
+
 /*
- * Set the A bits on the way and D in the leaf. Rare: most are set already, so the tables are walked
- * a second time for it. The guest may have changed them since; then the entry that is there now
- * gets the bits, as on a processor that walked a moment later.
+ * Set the A bits on the way and D in the leaf. Rare: most are set already above the leaf, so the
+ * tables are walked a second time for it. The guest may have changed them since; then the entry
+ * that is there now gets the bits, as on a processor that walked a moment later.
  */
 static void mark_used(const struct guest_tables *tables, const struct paging_mode *mode, u64 va,
-		      u32 leaf, bool write)
+		      u32 leaf, u64 used)
 {
 	pfn_t frame = pa_to_pfn(mode->root);
 
 	for (u32 level = ROOT_LEVEL;; level--) {
 		volatile u64 *table = table_of(tables, frame.v << PAGE_SHIFT);
-		volatile u64 *entry;
-		u64 pte, want = PTE_A;
+		volatile u64 *entry = table != NULL ? &table[level_index(va, level)] : NULL;
 
-		if (table == NULL)
+		if (entry == NULL || !mark(entry, level == leaf ? used : PTE_A) || level == leaf)
 			return;
-		entry = &table[level_index(va, level)];
-		pte = *entry;
-		if (!(pte & PTE_P))
-			return;
-		if (level == leaf && write)
-			want |= PTE_D;
-		if ((pte & want) != want)
-			__atomic_fetch_or(entry, want, __ATOMIC_SEQ_CST);
-		if (level == leaf)
-			return;
-		frame = (pfn_t){(pte & PTE_ADDR) >> PAGE_SHIFT};
+		frame = (pfn_t){(*entry & PTE_ADDR) >> PAGE_SHIFT};
 	}
 }
 
@@ -193,8 +192,10 @@ u32 walk(const struct paging_mode *mode, const struct guest_tables *tables, u64 
 	fault = !mode->keys || !(out->rights & PTE_U) || key_allows(mode, out, access) ? 0 : PF_KEY;
 	if (fault != 0 || !allowed(mode, out->rights, access))
 		return error_code(mode, WALK_FAULT | PF_PRESENT | fault, access);
-	if (((path.all | (path.entry & PTE_D)) & used) != used)
-		mark_used(tables, mode, va, path.level, (access & PF_WRITE) != 0);
+	if (!(path.upper_all & PTE_A))
+		mark_used(tables, mode, va, path.level, used);
+	else if ((path.entry & used) != used)
+		mark(&path.table[level_index(va, path.level)], used);
 	out->rights |= used & PTE_D;
 	return 0;
 }
