@@ -36,7 +36,9 @@ $(B)/gen/cpu/asm_offsets.h: hv/cpu/asm_offsets.c $(wildcard hv/include/*/*.h boo
 		/\.ascii/ && /->/ { gsub(/.*->|"/, ""); print "#define", $$1, $$2 }' $@.s > $@
 
 # What runs at every fault and exit; the rest is small.
-HV_HOT := hv/shadow/walk.c hv/shadow/shadow.c hv/shadow/tables.c hv/cpu/fast_fault.c hv/cpu/access.c
+HV_HOT := hv/shadow/walk.c hv/shadow/shadow.c hv/shadow/tables.c hv/cpu/fast_fault.c hv/cpu/access.c \
+	hv/cpu/vcpu.c hv/cpu/fast.c hv/cpu/segments.c hv/irq/lapic_hardware.c \
+	hv/irq/pic_hardware.c
 $(HV_HOT:%=$(B)/hv/%.o): HV_OPTIMIZE := -O2
 
 $(B)/hv/%.c.o: %.c hv/build.mk | $(HV_GENERATED)

@@ -19,7 +19,8 @@ static void apply_aliases(const struct domain *d, u64 va, struct translation *t)
 		const struct alias *a = &d->alias[i];
 		u64 start = round_down(va, level_size(t->level));
 
-		if (start + level_size(t->level) <= a->va || start >= a->va + a->size)
+		if (a->size == 0 || start + level_size(t->level) <= a->va ||
+		    start >= a->va + a->size)
 			continue;
 		while (t->level > 1 &&
 		       (start < a->va || start + level_size(t->level) > a->va + a->size ||

@@ -69,10 +69,12 @@ static const struct return_sites no_sites;
 void fast_arm(struct vcpu *v)
 {
 	struct fast *f = this_fast();
-	bool common = v->fast && v->iopl == 0 && !v->nmi_blocked && !v->nmi_pending &&
-		      !v->ac_hidden && !v->keys_off &&
+	bool common;
 
-		      (v->cpl == 3 || !(v->frame->rflags & (RFLAGS_TF | RFLAGS_NT)));
+	if (v->handler_unread && v->cpl == 3)
+		fast_update(v);
+	common = v->fast && v->iopl == 0 && !v->nmi_blocked && !v->nmi_pending && !v->ac_hidden &&
+		 !v->keys_off && (v->cpl == 3 || !(v->frame->rflags & (RFLAGS_TF | RFLAGS_NT)));
 
 	v->armed = common;
 	f->faults = common && !pic_hardware_is_low(&v->pic);
@@ -136,14 +138,20 @@ static bool begins_with_swapgs(struct vcpu *v, u64 va)
 	       memcmp(bytes, swapgs, sizeof(bytes)) == 0;
 }
 
-void fast_update(struct vcpu *v)
+static bool is_common(const struct vcpu *v)
+{
+	const struct domain *d = v->domain;
+
+	return (d->features & VL_FEATURE_DESCRIPTORS) && d->vcpu_info != NULL && !v->iopl3 &&
+	       segments_are_plain() && v->sfmask == REAL_SFMASK &&
+	       (v->star >> 48) == FAST_USER_CS32;
+}
+
+static void update(struct vcpu *v)
 {
 	struct fast *f = this_fast();
 	const struct domain *d = v->domain;
 
-	v->fast = (d->features & VL_FEATURE_DESCRIPTORS) && d->vcpu_info != NULL && !v->iopl3 &&
-		  segments_are_plain() && v->sfmask == REAL_SFMASK &&
-		  (v->star >> 48) == FAST_USER_CS32 && begins_with_swapgs(v, v->lstar);
 	f->call_site = d->call_site;
 	v->unplain = vcpu_unplain_bits(v);
 	f->kernel_cs = (v->star >> 32) & 0xfffc;
@@ -152,6 +160,23 @@ void fast_update(struct vcpu *v)
 	f->entry.ss = REAL_GUEST_SS;
 	f->entry.rflags = RFLAGS_FIXED | RFLAGS_IF;
 	fast_roots(v);
+}
+
+void fast_update(struct vcpu *v)
+{
+	v->fast = is_common(v) && begins_with_swapgs(v, v->lstar);
+	v->handler_unread = false;
+	update(v);
+}
+
+/*
+ * The handler is read later, to keep it out of the transition: before the guest reaches a user. The
+ * first time it does not get there without an exit, since no site is known yet that fast.S serves.
+ */
+void fast_begin(struct vcpu *v)
+{
+	v->fast = v->handler_unread = is_common(v);
+	update(v);
 }
 
 bool fast_fixup(u64 *rip)

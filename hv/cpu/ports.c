@@ -10,14 +10,14 @@
 #include "cpu/emulate.h"
 #include "irq/pic_hardware.h"
 
-static const u16 pic_ports[] = {PIC_MASTER,    PIC_MASTER + 1, PIC_SLAVE,
-				PIC_SLAVE + 1, PIC_ELCR,       PIC_ELCR + 1};
+/* Each is followed by another. */
+static const u16 pic_ports[] = {PIC_MASTER, PIC_SLAVE, PIC_ELCR};
 
 static bool is_pic_port(const struct vcpu *v, u16 port)
 {
 	if (v->pic.ports != NULL)
 		for (u32 i = 0; i < ARRAY_SIZE(pic_ports); i++)
-			if (pic_ports[i] == port)
+			if (pic_ports[i] == (port & ~1))
 				return true;
 	return false;
 }
@@ -41,14 +41,14 @@ void ports_enter(struct vcpu *v)
 	if (!v->iopl3)
 		pic_hardware_enter(&v->pic, &hardware);
 	for (u32 i = 0; i < ARRAY_SIZE(pic_ports); i++)
-		segments_trap_port(pic_ports[i], !v->iopl3);
+		segments_trap_ports(pic_ports[i], 2, !v->iopl3);
 }
 
 void ports_leave(struct vcpu *v)
 {
 	pic_hardware_leave(&v->pic);
 	for (u32 i = 0; i < ARRAY_SIZE(pic_ports); i++)
-		segments_trap_port(pic_ports[i], false);
+		segments_trap_ports(pic_ports[i], 2, false);
 }
 
 static bool touches_device(const struct vcpu *v, u16 port, u8 size)

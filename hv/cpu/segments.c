@@ -83,11 +83,6 @@ static void set_system_descriptor(u64 *entry, u64 base, u32 limit, u32 type)
 	entry[1] = base >> 32;
 }
 
-static bool is_ring3(u64 d)
-{
-	return (d & DESC_S) && (d & DESC_DPL3) == DESC_DPL3;
-}
-
 static void fill_tss(struct cpu *cpu)
 {
 	struct real_tss *tss = &real_tables.tss;
@@ -118,20 +113,21 @@ static bool hides(const struct mirror *m, u32 i, u64 d)
 	       ((d & DESC_BASE) != 0 || (m->stored[i / 64] >> (i % 64) & 1));
 }
 
+static void enter_segment(struct mirror *m, u32 i, u64 d)
+{
+	m->entry[i] = d;
+	if (hides(m, i, d)) {
+		m->access[i] = (u8)(d >> 40);
+		m->hides[i / 64] |= (u64)1 << (i % 64);
+	}
+}
+
 /* Enter `count` of the guest's descriptors from entry `first` on; its own ring-3 segments only. */
 static void mirror_entries(struct mirror *m, u32 first, const u64 *descriptor, u32 count)
 {
-	for (u32 i = first; i < first + count; i++) {
-		u64 d = descriptor[i - first];
-
-		if (!is_ring3(d))
-			continue;
-		m->entry[i] = d;
-		if (hides(m, i, d)) {
-			m->access[i] = (u8)(d >> 40);
-			m->hides[i / 64] |= (u64)1 << (i % 64);
-		}
-	}
+	for (u32 i = 0; i < count; i++)
+		if ((descriptor[i] & (DESC_S | DESC_DPL3)) == (DESC_S | DESC_DPL3))
+			enter_segment(m, first + i, descriptor[i]);
 }
 
 static void show_hidden(const struct mirror *m, bool visible)
@@ -146,7 +142,7 @@ static void show_hidden(const struct mirror *m, bool visible)
 		}
 }
 
-bool segments_mirror(struct vcpu *v)
+static bool mirror_gdt(struct vcpu *v)
 {
 	u32 entries = ((u32)v->gdt.limit + 1) / 8;
 	struct exception fault;
@@ -156,11 +152,43 @@ bool segments_mirror(struct vcpu *v)
 		return false;
 	v->gate_cs = 0;
 	memset(real_tables.gdt, 0, (size_t)max_u64(entries, guest_gdt_entries) * 8);
-	memset(gdt_hides, 0, sizeof(gdt_hides));
+	for (u32 i = 0; i < ARRAY_SIZE(gdt_hides); i++)
+		gdt_hides[i] = 0;
 	gdt_mirror.stored = v->domain->features & VL_FEATURE_DESCRIPTORS ? NULL : gdt_stored;
 	guest_gdt_entries = entries;
 	if (entries > 1)
 		mirror_entries(&gdt_mirror, 1, &guest_gdt[1], entries - 1);
+	return true;
+}
+
+bool segments_mirror(struct vcpu *v)
+{
+	if (!mirror_gdt(v))
+		return false;
+	segments_mirror_ldt(v);
+	segments_set_cpl(v, v->cpl);
+	return true;
+}
+
+/* Its hidden part, by the descriptor; SLDT and STR do not tell it. */
+static bool capture_system_segment(struct system_segment *s)
+{
+	u32 i = s->selector / 8;
+	const u64 *d = &guest_gdt[i];
+
+	if ((s->selector & ~3) == 0)
+		return true;
+	if (i + 2 > guest_gdt_entries)
+		return false;
+	s->base = (d[0] >> 16 & 0xffffff) | (d[0] >> 56) << 24 | d[1] << 32;
+	s->limit = (u32)((d[0] & 0xffff) | (d[0] >> 48 & 0xf) << 16);
+	return true;
+}
+
+bool segments_capture(struct vcpu *v)
+{
+	if (!mirror_gdt(v) || !capture_system_segment(&v->ldt) || !capture_system_segment(&v->tr))
+		return false;
 	segments_mirror_ldt(v);
 	segments_set_cpl(v, v->cpl);
 	return true;
@@ -228,6 +256,10 @@ void segments_mirror_ldt(struct vcpu *v)
 	struct exception fault;
 	u64 copy[32];
 
+	if (entries == 0 && ldt.words == 0) {
+		load_ldt(false);
+		return;
+	}
 	memset(ldt.entry, 0, (size_t)max_u64(ldt.words, words) * 64 * 8);
 	memset(ldt.hides, 0, (size_t)max_u64(ldt.words, words) * 8);
 	ldt.words = words;
@@ -244,14 +276,14 @@ void segments_mirror_ldt(struct vcpu *v)
 	load_ldt(entries > 0);
 }
 
-void segments_trap_port(u16 port, bool trapped)
+void segments_trap_ports(u16 first, u8 count, bool trapped)
 {
-	u8 bit = (u8)(1u << (port % 8));
+	u8 bits = (u8)(((1u << count) - 1) << (first % 8));
 
 	if (trapped)
-		real_tables.tss.iomap[port / 8] |= bit;
+		real_tables.tss.iomap[first / 8] |= bits;
 	else
-		real_tables.tss.iomap[port / 8] &= (u8)~bit;
+		real_tables.tss.iomap[first / 8] &= (u8)~bits;
 }
 
 static void load_data_register(u8 reg, u16 selector)
@@ -346,18 +378,28 @@ static void fill_idt(void)
 	}
 }
 
+/* Those of the guest's gates that it may have opened to ring 3. */
+static const u8 mirrored_gates[] = {3, 4, 0x80};
+
+static void close_gates(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(mirrored_gates); i++)
+		real_tables.idt[mirrored_gates[i]].type = GATE_INTERRUPT;
+}
+
 void segments_mirror_gates(struct vcpu *v)
 {
-	static const u8 mirrored[] = {3, 4, 0x80};
 	struct exception fault;
 
-	for (u32 i = 0; i < ARRAY_SIZE(mirrored); i++) {
-		u32 offset = (u32)mirrored[i] * sizeof(struct gate);
+	v->gates_unread = false;
+	for (u32 i = 0; i < ARRAY_SIZE(mirrored_gates); i++) {
+		u32 offset = (u32)mirrored_gates[i] * sizeof(struct gate);
 		struct gate gate = {0};
 
 		if (offset + sizeof(gate) - 1 <= v->idt.limit)
 			guest_read(v, v->idt.base + offset, &gate, sizeof(gate), 0, &fault);
-		real_tables.idt[mirrored[i]].type = (u8)(GATE_INTERRUPT | (gate.type & GATE_DPL3));
+		real_tables.idt[mirrored_gates[i]].type =
+			(u8)(GATE_INTERRUPT | (gate.type & GATE_DPL3));
 	}
 }
 
@@ -412,7 +454,8 @@ void segments_load_real(struct vcpu *v)
 				     .limit = sizeof(real_tables.idt) - 1};
 	u16 data = REAL_DATA;
 
-	segments_mirror_gates(v);
+	close_gates();
+	v->gates_unread = true;
 	lgdt(&gdt);
 	load_code_segment(REAL_CODE);
 	__asm__ volatile("movl %0, %%ss" : : "r"((u32)data) : "memory");

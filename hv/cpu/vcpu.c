@@ -400,6 +400,8 @@ void vcpu_exit(struct trap_frame *frame)
 	fast_sync(v, frame);
 	to_guest_view(v, frame);
 	v->returning = false;
+	if (v->gates_unread)
+		segments_mirror_gates(v);
 	dispatch(v, va);
 	if (v->leaving) {
 		v->leaving = false;

@@ -55,6 +55,8 @@ void *domain_buffer(const struct domain *d, pa_t pa, u64 size)
 
 	if (size == 0 || size > PAGE_SIZE || pa.v % PAGE_SIZE + size > PAGE_SIZE)
 		return NULL;
+	if (pa.v - d->plain.start < range_size(d->plain))
+		return direct((ma_t){pa.v});
 	if (!memmap_is_ram(&d->memory, r))
 		return NULL;
 	if (d->layers & VL_LAYER_MEMORY)

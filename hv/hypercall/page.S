@@ -41,15 +41,16 @@ hypercall_page:
 	jnz 1b
 	movq %r13, %rcx
 	call *DATA_ENTRY(%r12)
-	/* Take the entries out and drop what the TLB holds of them. None is global, so a CR3 load
-	 * (bit 63 clear: with PCIDs, the current one) does. This may be ring 3 by now. */
+	/* This may be ring 3 by now. Then the entries are gone; else take them out and drop what the
+	 * TLB holds of them. None is global, so a CR3 load (bit 63 clear: with PCIDs, the current one)
+	 * does. */
+	movl %cs, %ecx
+	testb $3, %cl
+	jnz 4f
 	movl DATA_NR_SLOTS(%r12), %ecx
 2:	movq $0, -8(%rbx, %rcx, 8)
 	decl %ecx
 	jnz 2b
-	movl %cs, %ecx
-	testb $3, %cl
-	jnz 4f
 	movq %cr3, %rcx
 	movq %rcx, %cr3
 	popfq

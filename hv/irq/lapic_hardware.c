@@ -46,6 +46,18 @@ static bool has_bit(const struct lapic_hardware *h, u32 set, u8 vector)
 	return (get(h, set + vector / 32 * 16) >> vector % 32 & 1) != 0;
 }
 
+/* What is in service: no class above the processor's priority, which saves most of the reads. */
+static void capture_isr(struct lapic_hardware *h)
+{
+	u32 highest = (get(h, LAPIC_PPR) & CLASS) / 32;
+
+	__builtin_memset(h->held, 0, sizeof(h->held));
+	__builtin_memset(h->taken, 0, sizeof(h->taken));
+	__builtin_memset(h->ended, 0, sizeof(h->ended));
+	for (u32 i = 0; i <= highest; i++)
+		h->taken[i] = h->held[i] = get(h, LAPIC_ISR + i * 16);
+}
+
 /* On the path of a transition: no more than has to be set. */
 void lapic_hardware_enter(struct lapic_hardware *h, const struct lapic_access *access,
 			  struct clock bus)
@@ -57,10 +69,7 @@ void lapic_hardware_enter(struct lapic_hardware *h, const struct lapic_access *a
 	h->own_deadline = CLOCK_NEVER;
 	h->tpr = get(h, LAPIC_TPR) & 0xff;
 	h->svr = get(h, LAPIC_SVR);
-	for (u32 i = 0; i < LAPIC_WORDS; i++) {
-		h->taken[i] = h->held[i] = get(h, LAPIC_ISR + i * 16);
-		h->ended[i] = 0;
-	}
+	capture_isr(h);
 }
 
 bool lapic_hardware_can_leave(const struct lapic_hardware *h)
@@ -88,13 +97,15 @@ static u32 priority(const struct lapic_hardware *h)
 
 int lapic_hardware_request(const struct lapic_hardware *h)
 {
-	u32 waiting[LAPIC_WORDS];
+	u32 waiting[LAPIC_WORDS], any = 0;
 	int vector;
 
 	if (h->access == NULL)
 		return LAPIC_NO_VECTOR;
 	for (u32 i = 0; i < LAPIC_WORDS; i++)
-		waiting[i] = tickets(h, i);
+		any |= waiting[i] = tickets(h, i);
+	if (any == 0)
+		return LAPIC_NO_VECTOR;
 	vector = lapic_highest(waiting);
 	if (vector < 0 || ((u32)vector & CLASS) <= (priority(h) & CLASS))
 		return LAPIC_NO_VECTOR;

@@ -30,8 +30,9 @@
 #define UPPER    (PTE_P | PTE_W | PTE_U | PTE_A)
 #define PTE_KEYS ((u64)15 << PTE_KEY_SHIFT)
 
-#define ROOT_LEVEL  4
-#define UPPER_FIRST (PTES_PER_TABLE / 2)
+#define ROOT_LEVEL    4
+#define ALWAYS_INLINE __attribute__((always_inline))
+#define UPPER_FIRST   (PTES_PER_TABLE / 2)
 
 static bool is_own_slot(u32 index)
 {
@@ -132,22 +133,36 @@ static ma_t take_table(struct shadow *s)
 
 /* --- roots --- */
 
-ma_t shadow_top(struct shadow *s, enum shadow_view view)
+static void add_own_slots(ma_t root)
 {
-	ma_t *top = &s->now->top[view];
-	const u64 *slot;
-	u64 *table;
+	u64 *table = direct(root);
 	u32 n;
+	const u64 *slot = own_slots_in_use(&n);
 
-	if (top->v != 0)
-		return *top;
-	*top = take_table(s);
-	table = direct(*top);
-	slot = own_slots_in_use(&n);
 	for (u32 i = 0; i < n; i++)
 		if (slot[i] != 0)
 			table_set(&table[VL_FIRST_SLOT + i], slot[i] | ENTRY_SHARED);
-	return *top;
+}
+
+static ma_t make_top(struct shadow *s, enum shadow_view view)
+{
+	ma_t top = take_table(s);
+
+	add_own_slots(top);
+	s->now->top[view] = top;
+	return top;
+}
+
+static inline ma_t top_of(struct shadow *s, enum shadow_view view)
+{
+	ma_t top = s->now->top[view];
+
+	return top.v != 0 ? top : make_top(s, view);
+}
+
+ma_t shadow_top(struct shadow *s, enum shadow_view view)
+{
+	return top_of(s, view);
 }
 
 static struct shadow_root *find(struct shadow *s, u32 tag)
@@ -196,23 +211,29 @@ void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
 	r->stamp = ++s->stamp;
 }
 
-int shadow_init(struct shadow *s, u64 pgd, u32 options, struct failure *f)
+int shadow_init(struct shadow *s, u32 options, struct failure *f)
 {
+	struct shadow_root *r = &s->root[0];
+
 	*s = (struct shadow){.options = options};
-	if (!table_alloc(&s->upper[0]))
-		goto fail;
-	if (!table_alloc(&s->upper[1])) {
-		table_free(direct(s->upper[0]));
-		goto fail;
+	s->now = r;
+	if (!table_alloc(&s->upper[0]) || !table_alloc(&s->upper[1]) ||
+	    !table_alloc(&r->top[SHADOW_USER]) || !table_alloc(&r->top[SHADOW_KERNEL])) {
+		shadow_destroy(s, NO_BUDGET);
+		return fail(f, VL_ENOMEM,
+			    "Vellum's partition has no memory for shadow tables: give it "
+			    "more with vellum_mem=");
 	}
-	s->now = &s->root[0];
+	add_own_slots(r->top[SHADOW_USER]);
+	add_own_slots(r->top[SHADOW_KERNEL]);
+	return 0;
+}
+
+void shadow_begin(struct shadow *s, u64 pgd, u32 tag)
+{
 	s->now->used = true;
 	s->now->pgd = pgd;
-	return 0;
-fail:
-	return fail(f, VL_ENOMEM,
-		    "Vellum's partition has no memory for shadow tables: give it "
-		    "more with vellum_mem=");
+	s->now->tag = tag;
 }
 
 static bool destroy_table(ma_t *table, u64 *budget)
@@ -339,11 +360,10 @@ static u64 leaf_flags(bool common, const struct paging_mode *mode, const struct 
 	return flags;
 }
 
-static u64 *make_table(struct shadow *s, u64 *entry)
+static inline u64 *make_table(u64 *entry)
 {
 	ma_t table;
 
-	(void)s;
 	if (!table_alloc(&table))
 		return NULL;
 	table_set(entry, table.v | UPPER);
@@ -351,11 +371,11 @@ static u64 *make_table(struct shadow *s, u64 *entry)
 }
 
 /* The top-level entry of the lower half that a leaf goes below, in this view. */
-static u64 *lower_entry(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
-			u64 va, bool common)
+static inline u64 *lower_entry(struct shadow *s, enum shadow_view view,
+			       const struct paging_mode *mode, u64 va, bool common)
 {
 	u32 index = level_index(va, ROOT_LEVEL);
-	u64 *mine = (u64 *)direct(shadow_top(s, view)) + index;
+	u64 *mine = (u64 *)direct(top_of(s, view)) + index;
 	u64 *users;
 
 	if (view == SHADOW_USER)
@@ -368,8 +388,8 @@ static u64 *lower_entry(struct shadow *s, enum shadow_view view, const struct pa
 		*mine = 0;
 		return mine;
 	}
-	users = (u64 *)direct(shadow_top(s, SHADOW_USER)) + index;
-	if (*users == 0 && make_table(s, users) == NULL)
+	users = (u64 *)direct(top_of(s, SHADOW_USER)) + index;
+	if (*users == 0 && make_table(users) == NULL)
 		return NULL;
 	/* With SMEP the kernel executes nothing there; ring 3 needs NX for it. */
 	table_set(mine, (*users | ENTRY_SHARED) | (mode->smep && mode->nx ? PTE_NX : 0));
@@ -377,13 +397,13 @@ static u64 *lower_entry(struct shadow *s, enum shadow_view view, const struct pa
 }
 
 /* The same in the upper half, whose entries come from the common tree. */
-static u64 *upper_entry(struct shadow *s, enum shadow_view view, u64 va)
+static inline u64 *upper_entry(struct shadow *s, enum shadow_view view, u64 va)
 {
 	u32 index = level_index(va, ROOT_LEVEL);
 	u64 *source = upper_of(s, view) + index;
-	u64 *mine = (u64 *)direct(shadow_top(s, view)) + index;
+	u64 *mine = (u64 *)direct(top_of(s, view)) + index;
 
-	if (*source == 0 && make_table(s, source) == NULL)
+	if (*source == 0 && make_table(source) == NULL)
 		return NULL;
 	if (*mine == 0)
 		table_set(mine, *source | ENTRY_SHARED);
@@ -396,29 +416,44 @@ struct leaf {
 	u64 value;
 };
 
-static bool fill_below(struct shadow *s, u64 *entry, u64 va, const struct leaf *leaf)
+/* From an entry of `level` to the one below it that leads to va; NULL: no memory for a table. */
+static inline ALWAYS_INLINE u64 *step_down(u64 *entry, u64 va, u32 level, const struct leaf *leaf)
 {
-	u64 *table;
+	u64 *table = entry_is_table(*entry, level) ? table_below(*entry) : make_table(entry);
 
-	for (u32 l = ROOT_LEVEL;; l--) {
-		if (l == leaf->level)
-			break;
-		table = entry_is_table(*entry, l) ? table_below(*entry) : make_table(s, entry);
-		if (table == NULL)
-			return false;
-		if (l <= leaf->guest_level)
-			*entry |= ENTRY_SPLINTER;
-		entry = &table[level_index(va, l - 1)];
-	}
+	if (table == NULL)
+		return NULL;
+	if (level <= leaf->guest_level)
+		*entry |= ENTRY_SPLINTER;
+	return &table[level_index(va, level - 1)];
+}
+
+static inline ALWAYS_INLINE bool fill_below(struct shadow *s, u64 *entry, u64 va,
+					    const struct leaf *leaf)
+{
+	entry = step_down(entry, va, 4, leaf);
+	if (entry != NULL && leaf->level < 3)
+		entry = step_down(entry, va, 3, leaf);
+	if (entry != NULL && leaf->level < 2)
+		entry = step_down(entry, va, 2, leaf);
+	if (entry == NULL)
+		return false;
 	if (entry_is_table(*entry, leaf->level)) {
 		s->generation++;
 		drop(table_below(*entry), leaf->level - 1, 0, PTES_PER_TABLE);
 		table_free(table_below(*entry));
 	}
 	table_set(entry, leaf->value);
-	s->last.table = entry - level_index(va, leaf->level);
+	s->last.table = (u64 *)((u64)entry & PAGE_MASK);
 	s->last.level = leaf->level;
 	return true;
+}
+
+static inline bool is_plain(const struct range *plain, const struct translation *t)
+{
+	u64 before = t->page.v - plain->start, size = range_size(*plain);
+
+	return before < size && level_size(t->level) <= size - before;
 }
 
 /* The largest page that guest, p2m and processor allow. */
@@ -429,8 +464,7 @@ static u32 choose_level(const struct shadow *s, u64 va, const struct translation
 
 	if (level == 3 && cpu_page_levels() < 3)
 		level = 2;
-	if (level == t->level &&
-	    range_contains(*p2m->plain, (struct range){t->page.v, t->page.v + level_size(level)})) {
+	if (level == t->level && is_plain(p2m->plain, t)) {
 		ma->v = t->page.v;
 		return level;
 	}
@@ -445,8 +479,9 @@ static u32 choose_level(const struct shadow *s, u64 va, const struct translation
 	}
 }
 
-static bool try_fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
-		     u64 va, bool common, const struct leaf *leaf)
+static inline ALWAYS_INLINE bool try_fill(struct shadow *s, enum shadow_view view,
+					  const struct paging_mode *mode, u64 va, bool common,
+					  const struct leaf *leaf)
 {
 	u64 *entry = is_upper_half(va) ? upper_entry(s, view, va)
 				       : lower_entry(s, view, mode, va, common);

@@ -16,17 +16,12 @@
 #include "public/errno.h"
 
 #define ENTRIES_A_LINE 8u
-#define NONE           (~(u32)0)
-#define KEPT           64 /* spare ones: what a guest needs in its first moments */
 
-static struct {
-	struct table_descriptor *of; /* by frame of the partition */
-	u64 first;                   /* mfn of the partition's first frame */
-	u32 free;
-	u64 used;
-	u64 spare; /* in the free list */
-	u64 limit;
-} pool = {.free = NONE};
+struct table_pool table_pool = {.free = NO_TABLE};
+
+/* By frame of the partition. */
+static struct table_descriptor *descriptors;
+static u64 first_frame; /* mfn of the partition's first */
 
 u64 table_descriptors;
 
@@ -40,52 +35,40 @@ int tables_init(struct failure *f)
 		return fail(f, VL_ENOMEM,
 			    "Vellum's partition has no memory for shadow tables: give it "
 			    "more with vellum_mem=");
-	pool.of = direct(mfn_to_ma(mfn));
-	memset(pool.of, 0, size);
-	pool.first = partition.start >> PAGE_SHIFT;
-	table_descriptors =
-		(u64)pool.of - ((DIRECT_BASE >> PAGE_SHIFT) + pool.first) * sizeof(*pool.of);
-	pool.limit = frames_free_count() * 3 / 4;
+	descriptors = direct(mfn_to_ma(mfn));
+	memset(descriptors, 0, size);
+	first_frame = partition.start >> PAGE_SHIFT;
+	table_descriptors = (u64)descriptors -
+			    ((DIRECT_BASE >> PAGE_SHIFT) + first_frame) * sizeof(*descriptors);
+	table_pool.limit = frames_free_count() * 3 / 4;
 	return 0;
 }
 
 void tables_limit(u64 tables)
 {
-	pool.limit = tables;
+	table_pool.limit = tables;
 }
 
-static u32 index_of(const void *in_table)
-{
-	return (u32)((((u64)in_table - DIRECT_BASE) >> PAGE_SHIFT) - pool.first);
-}
-
-bool table_alloc(ma_t *out)
+bool table_alloc_fresh(ma_t *out)
 {
 	mfn_t mfn;
 
-	if (pool.used >= pool.limit)
+	if (!frame_alloc(&mfn))
 		return false;
-	if (pool.free != NONE) {
-		mfn.v = pool.first + pool.free;
-		pool.free = pool.of[pool.free].next;
-		pool.spare--;
-	} else if (!frame_alloc(&mfn)) {
-		return false;
-	}
-	pool.used++;
+	table_pool.used++;
 	*out = mfn_to_ma(mfn);
 	return true;
 }
 
 void table_free(u64 *table)
 {
-	u32 index = index_of(table);
+	struct table_descriptor *d = table_descriptor(table);
 
-	assert(pool.of[index].lines == 0);
-	pool.of[index].next = pool.free;
-	pool.free = index;
-	pool.spare++;
-	pool.used--;
+	assert(d->lines == 0);
+	d->next = table_pool.free;
+	table_pool.free = (u32)(((u64)table - DIRECT_BASE) >> PAGE_SHIFT);
+	table_pool.spare++;
+	table_pool.used--;
 }
 
 /* Drop what one entry points to; false when the budget ended in it. */
@@ -149,23 +132,13 @@ bool tables_drop(u64 *table, u32 level, u32 first, u32 end, u64 *budget)
 	return true;
 }
 
-u64 tables_used(void)
-{
-	return pool.used;
-}
-
-u64 tables_spare(void)
-{
-	return pool.spare;
-}
-
 void tables_give_back(u64 count)
 {
-	for (; count > 0 && pool.spare > KEPT; count--) {
-		mfn_t mfn = {pool.first + pool.free};
+	for (; count > 0 && table_pool.spare > TABLES_KEPT; count--) {
+		mfn_t mfn = {table_pool.free};
 
-		pool.free = pool.of[pool.free].next;
-		pool.spare--;
+		table_pool.free = table_descriptor(direct(mfn_to_ma(mfn)))->next;
+		table_pool.spare--;
 		frame_free(mfn);
 	}
 }

@@ -38,18 +38,19 @@ static u64 reserved_by_size(u32 level)
 	return level == ROOT_LEVEL ? PTE_PS : (level_size(level) - 1) & PTE_ADDR & ~PTE_PAT_LARGE;
 }
 
-static inline ALWAYS_INLINE volatile u64 *table_of(const struct guest_tables *tables, u64 pa)
+static inline ALWAYS_INLINE volatile u64 *table_of(const struct guest_tables *tables,
+						   struct range plain, u64 pa)
 {
-	if (pa - tables->plain->start < range_size(*tables->plain))
+	if (pa - plain.start < range_size(plain))
 		return (volatile u64 *)(tables->at + pa);
 	return tables->table(tables->context, (pfn_t){pa >> PAGE_SHIFT});
 }
 
 /* True if the way goes on below. */
-static inline ALWAYS_INLINE bool step(const struct guest_tables *tables, u64 va, u32 level,
-				      struct path *path)
+static inline ALWAYS_INLINE bool step(const struct guest_tables *tables, struct range plain, u64 va,
+				      u32 level, struct path *path)
 {
-	volatile u64 *table = table_of(tables, path->entry & PTE_ADDR);
+	volatile u64 *table = table_of(tables, plain, path->entry & PTE_ADDR);
 	u64 pte;
 
 	if (table == NULL)
@@ -78,11 +79,12 @@ static inline ALWAYS_INLINE u32 descend(const struct paging_mode *mode,
 					const struct guest_tables *tables, u64 va,
 					struct path *path)
 {
+	struct range plain = *tables->plain;
 	u64 bad;
 
 	*path = (struct path){.all = ~(u64)0, .entry = mode->root.v};
-	(void)(step(tables, va, 4, path) && step(tables, va, 3, path) &&
-	       step(tables, va, 2, path) && step(tables, va, 1, path));
+	(void)(step(tables, plain, va, 4, path) && step(tables, plain, va, 3, path) &&
+	       step(tables, plain, va, 2, path) && step(tables, plain, va, 1, path));
 	bad = path->any & mode->reserved;
 	if (path->level > 1)
 		bad |= path->entry & reserved_by_size(path->level);
@@ -162,7 +164,7 @@ static void mark_used(const struct guest_tables *tables, const struct paging_mod
 	pfn_t frame = pa_to_pfn(mode->root);
 
 	for (u32 level = ROOT_LEVEL;; level--) {
-		volatile u64 *table = table_of(tables, frame.v << PAGE_SHIFT);
+		volatile u64 *table = table_of(tables, *tables->plain, frame.v << PAGE_SHIFT);
 		volatile u64 *entry = table != NULL ? &table[level_index(va, level)] : NULL;
 
 		if (entry == NULL || !mark(entry, level == leaf ? used : PTE_A) || level == leaf)

@@ -42,28 +42,9 @@ static void capture_msrs(struct vcpu *v)
 	v->sysenter_eip = rdmsr(MSR_SYSENTER_EIP);
 }
 
-static bool capture_system_segment(struct vcpu *v, u16 selector, struct system_segment *s)
+static void capture(struct vcpu *v, struct cpu *cpu)
 {
-	struct exception fault;
-	u64 d[2];
-
-	*s = (struct system_segment){.selector = selector};
-	if ((selector & ~3) == 0)
-		return true;
-	if ((selector | 7u) + 8 > v->gdt.limit ||
-	    !guest_read(v, v->gdt.base + (selector & ~7u), d, sizeof(d), 0, &fault))
-		return false;
-	s->base = (d[0] >> 16 & 0xffffff) | (d[0] >> 56) << 24 | d[1] << 32;
-	s->limit = (u32)((d[0] & 0xffff) | (d[0] >> 48 & 0xf) << 16);
-	return true;
-}
-
-static bool capture(struct vcpu *v, struct cpu *cpu)
-{
-	u16 ldt, tr;
-
 	v->frame = cpu->frame;
-	vcpu_init(v, domain_first());
 	v->cpl = 0;
 	v->cr0 = read_cr0();
 	v->cr2 = read_cr2();
@@ -71,13 +52,12 @@ static bool capture(struct vcpu *v, struct cpu *cpu)
 	v->cr4 = read_cr4();
 	v->idt = cpu->guest_idt;
 	__asm__ volatile("sgdt %0" : "=m"(v->gdt) : : "memory");
-	__asm__ volatile("sldt %0" : "=m"(ldt) : : "memory");
-	__asm__ volatile("str %0" : "=m"(tr) : : "memory");
+	__asm__ volatile("sldt %0" : "=m"(v->ldt.selector) : : "memory");
+	__asm__ volatile("str %0" : "=m"(v->tr.selector) : : "memory");
 	__asm__ volatile("mov %%ds, %0" : "=r"(v->data[0]));
 	__asm__ volatile("mov %%es, %0" : "=r"(v->data[1]));
 	capture_msrs(v);
 	vcpu_update_mode(v);
-	return capture_system_segment(v, ldt, &v->ldt) && capture_system_segment(v, tr, &v->tr);
 }
 
 /* Vellum's own tables have four levels. */
@@ -107,18 +87,20 @@ static s64 check(const struct domain *d, u64 layers)
 	return interrupts_layer_can_enter(current_vcpu()) ? 0 : -VL_EAGAIN;
 }
 
+/* Its root is RAM, or nothing could be done for it. */
 static s64 make_capture(struct vcpu *v)
 {
-	return capture(v, this_cpu()) ? 0 : -VL_EOPNOTSUPP;
+	capture(v, this_cpu());
+	return domain_buffer(v->domain, v->mode[0].root, PAGE_SIZE) != NULL ? 0 : -VL_EFAULT;
 }
 
 static s64 make_shadow(struct vcpu *v)
 {
 	struct failure f;
 
-	if (shadow_init(&v->shadow, v->cr3 & PTE_ADDR, SHADOW_ALL, &f) < 0)
+	if (!shadow_exists(&v->shadow) && shadow_init(&v->shadow, SHADOW_ALL, &f) < 0)
 		return -f.err;
-	v->shadow.now->tag = v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0;
+	shadow_begin(&v->shadow, v->mode[0].root.v, v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0);
 	return 0;
 }
 
@@ -129,7 +111,7 @@ static void undo_shadow(struct vcpu *v)
 
 static s64 make_mirror(struct vcpu *v)
 {
-	return segments_mirror(v) ? 0 : -VL_EOPNOTSUPP;
+	return segments_capture(v) ? 0 : -VL_EOPNOTSUPP;
 }
 
 static const struct transition_step cpu_steps[] = {
@@ -137,6 +119,17 @@ static const struct transition_step cpu_steps[] = {
 	{make_shadow, undo_shadow},
 	{make_mirror, NULL},
 };
+
+/* The hypercall page has put them there, to get here. */
+static void remove_own_slots(const struct vcpu *v)
+{
+	u64 *root = direct((ma_t){v->mode[0].root.v});
+	u32 n;
+
+	own_slots_in_use(&n);
+	for (u32 i = 0; i < n; i++)
+		root[VL_FIRST_SLOT + i] = 0;
+}
 
 /* SMAP is off: the guest kernel's own pages are user pages to the processor now. */
 static void enter_cpu(struct vcpu *v, struct cpu *cpu)
@@ -149,8 +142,9 @@ static void enter_cpu(struct vcpu *v, struct cpu *cpu)
 	write_cr0(v->cr0 | CR0_WP);
 	wrmsr(MSR_EFER, v->efer | EFER_SCE | (cpu_has_nx() ? EFER_NXE : 0));
 	write_cr3(shadow_top(&v->shadow, vcpu_view(v)).v);
+	remove_own_slots(v);
 	segments_load_real(v);
-	fast_update(v);
+	fast_begin(v);
 	vcpu_to_real_view(v, v->frame);
 	v->frame->vector = 0;
 	own_image_forget();
@@ -166,15 +160,18 @@ static void enter_others(struct vcpu *v, u64 layers)
 	v->domain->layers |= (u32)layers;
 }
 
-/* Nothing of an earlier time is left, if need be by more calls. */
+/* Nothing of an earlier time is left, if need be by more calls; then what the next one needs in any
+ * case is made, without which it makes that itself. */
 static bool is_tidy;
 
 static bool tidy_vcpu(struct vcpu *v, u64 tables)
 {
 	if (!is_tidy && !shadow_destroy(&v->shadow, tables))
 		return false;
-	if (!is_tidy)
-		memset(v, 0, sizeof(*v));
+	if (is_tidy)
+		return true;
+	memset(v, 0, sizeof(*v));
+	vcpu_init(v, domain_first());
 	is_tidy = true;
 	return true;
 }
@@ -190,12 +187,17 @@ static s64 begin_cpu(struct vcpu *v, u64 layers)
 void transition_tidy(u64 tables)
 {
 	static u64 renewed; /* after so many devirtualizations */
+	struct failure f;
 	u64 times = domain_first()->counters.devirtualized;
 
 	if (renewed != times)
 		p2m_memory_renew();
 	renewed = times;
-	if (current_vcpu() == NULL && tidy_vcpu(&the_vcpu, tables))
+	if (current_vcpu() != NULL || !tidy_vcpu(&the_vcpu, tables))
+		return;
+	if (!shadow_exists(&the_vcpu.shadow))
+		(void)shadow_init(&the_vcpu.shadow, SHADOW_ALL, &f);
+	if (tables_spare() > TABLES_KEPT)
 		tables_give_back(tables);
 }
 

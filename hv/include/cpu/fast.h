@@ -31,6 +31,9 @@ void fast_roots(struct vcpu *v);
 /** What the common state depends on changed: SYSCALL MSRs, descriptors, CR4, features. */
 void fast_update(struct vcpu *v);
 
+/** The same when the guest, in its kernel, is taken over. */
+void fast_begin(struct vcpu *v);
+
 /** Note a page fault that the guest kernel gets for its user. */
 void fast_note_fault(struct vcpu *v, u64 va, u64 rip, u32 access);
 

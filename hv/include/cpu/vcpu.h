@@ -91,6 +91,8 @@ struct vcpu {
 	bool returning;     /* the resume of this exit carries out the guest's IRET to ring 3 */
 	struct trap_frame before_return; /* and that IRET's own rip, cs, rflags, rsp, ss */
 	bool fast;                       /* the fast paths may be armed */
+	bool handler_unread;             /* but see fast_begin() */
+	bool gates_unread;               /* see segments_mirror_gates() */
 	bool armed;                      /* and are */
 	bool leaving;                    /* this exit ended in devirtualization */
 	u8 iopl;                         /* virtual RFLAGS.IOPL; the real one is 0 */
@@ -282,6 +284,12 @@ static inline void deliver_fault(struct vcpu *v, u8 vector, u32 error)
 bool segments_mirror(struct vcpu *v);
 
 /**
+ * The same when the guest is taken over, with LDTR and TR, whose selectors are in the vcpu. False
+ * also if the GDT does not have what they name.
+ */
+bool segments_capture(struct vcpu *v);
+
+/**
  * Mirror the GDT again if the guest wrote to it: Linux changes a process's TLS descriptors by plain
  * stores. Call before each return to ring 3, and when a load of a segment faulted. True if it had.
  */
@@ -302,8 +310,9 @@ void segments_load_guest(struct vcpu *v);
 /** Whether the guest's own GDT still has the segments that it goes on with at ring 0. */
 bool segments_can_leave(struct vcpu *v);
 
-/** Make an I/O port trap while virtualized, or be the machine's (as all are by default). */
-void segments_trap_port(u16 port, bool trapped);
+/** Make `count` I/O ports, of the eight that share a byte of the map, trap while virtualized, or be
+ * the machine's (as all are by default). */
+void segments_trap_ports(u16 first, u8 count, bool trapped);
 
 /**
  * Load a user's selector of a code segment, which is hidden while the virtual CPL is 0, into DS,
@@ -329,7 +338,11 @@ void segments_update_sysenter(const struct vcpu *v);
  */
 void segments_set_cpl(struct vcpu *v, u8 cpl);
 
-/** Gates 3, 4 and 0x80 get the DPL that the guest's IDT gives them. */
+/**
+ * Gates 3, 4 and 0x80 get the DPL that the guest's IDT gives them. When the guest is taken over
+ * they are closed and v->gates_unread is set: this is left for the first exit, to keep it out of
+ * the transition. Until then the guest kernel's INT is emulated, and there is no user.
+ */
 void segments_mirror_gates(struct vcpu *v);
 
 /* --- cpu/emulate.c: privileged instructions --- */

@@ -67,8 +67,17 @@ struct shadow {
 	u64 evictions;
 };
 
-/** Empty, with the switches; -VL_ENOMEM or 0. Loads tag 0 with `pgd`. */
-int shadow_init(struct shadow *s, u64 pgd, u32 options, struct failure *f);
+/** Empty, with the switches, and with the roots for users and their kernel; -VL_ENOMEM or 0. */
+int shadow_init(struct shadow *s, u32 options, struct failure *f);
+
+/** Whether it is there: shadow_init() was done and shadow_destroy() not. */
+static inline bool shadow_exists(const struct shadow *s)
+{
+	return s->now != NULL;
+}
+
+/** The first address space, before anything is filled. */
+void shadow_begin(struct shadow *s, u64 pgd, u32 tag);
 
 /**
  * Forget all; at most `budget` tables are freed in this call. True when nothing is left. CR3 must

@@ -18,13 +18,10 @@ int tables_init(struct failure *f);
 /** How many may be in use at once; the rest of the partition is for others. */
 void tables_limit(u64 tables);
 
-/** One zero table; false when the limit is reached or the partition used up. */
-bool table_alloc(ma_t *out);
-
 /** What is known of a table, by its frame. */
 struct table_descriptor {
 	u64 lines; /* a bit a cache line that may hold something */
-	u32 next;  /* of the free list */
+	u32 next;  /* of the free list: a frame number */
 	u32 reserved;
 };
 _Static_assert(sizeof(struct table_descriptor) == 16, "tables_init() says what it costs");
@@ -37,6 +34,36 @@ static inline struct table_descriptor *table_descriptor(const void *in_table)
 	return (struct table_descriptor *)(table_descriptors +
 					   ((u64)in_table >> PAGE_SHIFT) *
 						   sizeof(struct table_descriptor));
+}
+
+#define NO_TABLE (~(u32)0)
+
+/** Tables in use and spare ones, linked; tables.c alone changes it but for table_alloc(). */
+struct table_pool {
+	u32 free; /* mfn; NO_TABLE: none */
+	u64 spare;
+	u64 used;
+	u64 limit;
+};
+extern struct table_pool table_pool;
+
+/** table_alloc() where no spare one is left. */
+bool table_alloc_fresh(ma_t *out);
+
+/** One zero table; false when the limit is reached or the partition used up. */
+static inline bool table_alloc(ma_t *out)
+{
+	u32 mfn = table_pool.free;
+
+	if (table_pool.used >= table_pool.limit)
+		return false;
+	if (mfn == NO_TABLE)
+		return table_alloc_fresh(out);
+	*out = (ma_t){(u64)mfn << PAGE_SHIFT};
+	table_pool.free = table_descriptor(direct(*out))->next;
+	table_pool.spare--;
+	table_pool.used++;
+	return true;
 }
 
 /** Store an entry of a table that table_alloc() gave; only like this may one become non-zero. */
@@ -62,12 +89,22 @@ bool tables_drop(u64 *table, u32 level, u32 first, u32 end, u64 *budget);
 /** Give back a table that is zero again. */
 void table_free(u64 *table);
 
+/** Spare ones that stay: what a guest needs in its first moments. */
+#define TABLES_KEPT 64
+
 /** Give up to `count` free ones back to the partition, as long as more than enough are left. */
 void tables_give_back(u64 count);
 
 /** Tables in use; and free ones that the partition could have back. */
-u64 tables_used(void);
-u64 tables_spare(void);
+static inline u64 tables_used(void)
+{
+	return table_pool.used;
+}
+
+static inline u64 tables_spare(void)
+{
+	return table_pool.spare;
+}
 
 /** Software bits of an entry, which the processor ignores. */
 #define ENTRY_SHARED ((u64)1 << 9) /* the table below belongs to another tree */
