@@ -41,12 +41,11 @@ static s64 check(const struct domain *d, struct vcpu *v, u64 layers)
 {
 	s64 err = check_layers(d, layers);
 
-	if (err < 0)
+	if (err < 0 || !(layers & VL_LAYER_CPU))
 		return err;
-	if ((layers & VL_LAYER_CPU) && (vcpu_interrupt_waits(v) || v->nmi_pending))
+	if (vcpu_interrupt_waits(v) || v->nmi_pending)
 		return -VL_EAGAIN;
-	if ((layers & VL_LAYER_CPU) &&
-	    domain_buffer(d, (pa_t){v->cr3 & PTE_ADDR}, PAGE_SIZE) == NULL)
+	if (domain_buffer(d, (pa_t){v->cr3 & PTE_ADDR}, PAGE_SIZE) == NULL)
 		return -VL_EFAULT;
 	return segments_can_leave(v) ? 0 : -VL_EFAULT;
 }

@@ -33,7 +33,7 @@ def own_timer_bochs(t):
 @test("own-timer-debug-qemu", shows="I8 I10", needs="vellum-debug mini", limit=60)
 def own_timer_debug_qemu(t):
     """When a step of devirtualize fails, Vellum's own timer goes on, and so does the guest's. QEMU."""
-    words = "own_timer test=own_timer*,failpoints,layers*,transition*"
+    words = "own_timer test=own_timer*,failpoints,layers*"
     m = Qemu(t, images.vellum(("mini", words), opts=OWN_TIMER, hypervisor="vellum-debug"))
     ending = m.wait(50)
     check_tap(t, m)
@@ -43,7 +43,7 @@ def own_timer_debug_qemu(t):
 @test("own-timer-debug-bochs", shows="I8 I10", needs="vellum-debug mini", limit=90)
 def own_timer_debug_bochs(t):
     """The same in Bochs."""
-    words = "own_timer test=own_timer*,failpoints,layers*,transition*"
+    words = "own_timer test=own_timer*,failpoints,layers*"
     m = Bochs(t, images.vellum(("mini", words), opts=OWN_TIMER, hypervisor="vellum-debug"))
     ending = m.wait(80)
     check_tap(t, m)

@@ -113,8 +113,8 @@ static inline int64_t vl_call_console_read(vl_hypercall_fn call, uint64_t text_p
  *     transition.
  *   VL_EAGAIN: VL_LAYER_INTERRUPTS alone, and an interrupt waits that the guest has to take
  *     first.
- *   VL_EOPNOTSUPP: 5-level paging, PCIDs, or a GDT that is too large to mirror;
- *     VL_LAYER_INTERRUPTS later, with VL_DEBUG_IOPL3.
+ *   VL_EOPNOTSUPP: 5-level paging, LDTR or TR without a descriptor in the GDT, or a GDT that is
+ *     too large to mirror; VL_LAYER_INTERRUPTS later, with VL_DEBUG_IOPL3.
  *   VL_ENOMEM: the partition has no room for shadow tables.
  *   VL_EIO: a failpoint (set_failpoint).
  */
