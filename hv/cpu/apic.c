@@ -136,13 +136,18 @@ void apic_enter(struct vcpu *v)
 	start_own_period(v);
 }
 
-bool apic_can_leave(struct vcpu *v)
+bool apic_prepare_leave(struct vcpu *v)
 {
 	apic_set_own_timer(v, CLOCK_NEVER);
 	if (lapic_hardware_can_leave(&v->lapic))
 		return true;
-	start_own_period(v);
+	apic_stay(v);
 	return false;
+}
+
+void apic_stay(struct vcpu *v)
+{
+	start_own_period(v);
 }
 
 void apic_leave(struct vcpu *v)
@@ -262,7 +267,7 @@ bool apic_read_msr(struct vcpu *v, u32 msr, u64 *value)
  * is on its way, for which the SDM has no rule either. */
 static bool write_base(struct vcpu *v, u64 value)
 {
-	if (v->lapic.access != NULL && !apic_can_leave(v))
+	if (v->lapic.access != NULL && !apic_prepare_leave(v))
 		return false;
 	apic_leave(v);
 	if (!wrmsr_safe(MSR_APIC_BASE, value)) {

@@ -50,7 +50,7 @@ void vcpu_invalidate(struct vcpu *v, u64 va)
 	if (shadow_invalidate(&v->shadow, va))
 		write_cr3(read_cr3());
 	else
-		__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+		invlpg(va);
 }
 
 bool vcpu_invpcid(struct vcpu *v, u64 type, u64 pcid, u64 va)

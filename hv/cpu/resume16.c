@@ -43,7 +43,7 @@ void vcpu_resume16(struct vcpu *v, struct trap_frame *f)
 	if (v->cpl != 3 || segments_code_mode((u16)f->cs, &base) == DECODE_64 ||
 	    !segments_is_stack16((u16)f->ss) || !usable(va) || !prepare_page(v, va))
 		return;
-	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+	invlpg(va);
 	frame = direct((ma_t){v->stack16.v + PAGE_SIZE - FRAME_SIZE});
 	__builtin_memcpy(frame, &f->rip, FRAME_SIZE);
 	f->vector = va + PAGE_SIZE - FRAME_SIZE;

@@ -51,17 +51,19 @@ s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 
 s64 call_set_vcpu_info(struct domain *d, u64 pa)
 {
+	struct vl_vcpu_info *info = NULL;
+
 	if (d->mode == VL_MODE_VIRTUALIZED)
 		return -VL_EBUSY;
-	if (pa % sizeof(struct vl_vcpu_info) != 0)
+	if (pa % sizeof(*info) != 0)
 		return -VL_EINVAL;
-	if (pa == 0) {
-		d->vcpu_info = NULL;
-		return 0;
-	}
+	if (pa != 0)
+		info = domain_buffer(d, (pa_t){pa}, sizeof(*info));
+	if (pa != 0 && info == NULL)
+		return -VL_EFAULT;
 	d->vcpu_info_pa = (pa_t){pa};
-	d->vcpu_info = domain_buffer(d, d->vcpu_info_pa, sizeof(struct vl_vcpu_info));
-	return d->vcpu_info != NULL ? 0 : -VL_EFAULT;
+	d->vcpu_info = info;
+	return 0;
 }
 
 s64 call_set_features(struct domain *d, u64 features, u64 call_site)

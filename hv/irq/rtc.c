@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The real-time clock. Updates are made up for when somebody looks: the
- * calendar is moved on by whole seconds, and alarms that lay in between are
- * found by comparing each.
+ * The real-time clock. Updates are made up for when somebody looks, in a time
+ * that does not depend on how many there were: the first by the registers as
+ * the guest may have left them, the others by arithmetic on what is a proper
+ * time of day then, and on a date as soon as it is one.
  */
 #include "irq/rtc.h"
 
@@ -17,6 +18,9 @@
 #define AFTERNOON     0x80
 #define INDEX         0x7f
 #define SECONDS_A_DAY 86400u
+#define CYCLE_YEARS   400u /* after which leap years and weekdays repeat */
+#define CYCLE_DAYS    146097u
+#define ALL_YEARS     10000u
 
 static u64 ticks_at(const struct rtc *r, u64 now)
 {
@@ -85,6 +89,67 @@ static void next_day(struct rtc *r)
 	r->reg[RTC_MONTH] = encode(r, month);
 }
 
+/* --- dates --- */
+
+struct date {
+	u64 year;
+	u32 month, day;
+};
+
+/* Years from 1 March on have the leap day last: one formula for months, one for years. */
+static u64 day_number(struct date d)
+{
+	u64 year = d.year - (d.month <= 2);
+
+	return year * 365 + year / 4 - year / 100 + year / 400 +
+	       (153 * ((d.month + 9) % 12) + 2) / 5 + d.day - 1;
+}
+
+static struct date date_of(u64 number)
+{
+	u64 in_cycle = number % CYCLE_DAYS;
+	u64 year = (in_cycle - in_cycle / 1460 + in_cycle / 36524 - in_cycle / 146096) / 365;
+	u32 in_year = (u32)(in_cycle - (year * 365 + year / 4 - year / 100));
+	u32 month = (5 * in_year + 2) / 153; /* 0: March */
+
+	return (struct date){
+		.year = number / CYCLE_DAYS * CYCLE_YEARS + year + (month >= 10),
+		.month = month < 10 ? month + 3 : month - 9,
+		.day = in_year - (153 * month + 2) / 5 + 1,
+	};
+}
+
+static bool is_date(const struct rtc *r)
+{
+	u32 day = decode_value(r, r->reg[RTC_DAY]), month = decode_value(r, r->reg[RTC_MONTH]);
+
+	return month >= 1 && month <= 12 && day >= 1 && day <= days_in(month, year_of(r));
+}
+
+/* What is no date becomes one by the end of its month. */
+static void add_days(struct rtc *r, u64 days)
+{
+	struct date d;
+
+	for (; days > 0 && !is_date(r); days--)
+		next_day(r);
+	if (days == 0)
+		return;
+	d = date_of(days + day_number((struct date){
+				   .year = year_of(r) + ALL_YEARS,
+				   .month = decode_value(r, r->reg[RTC_MONTH]),
+				   .day = decode_value(r, r->reg[RTC_DAY]),
+			   }));
+	r->reg[RTC_WEEKDAY] =
+		encode(r, (u32)((decode_value(r, r->reg[RTC_WEEKDAY]) + days - 1) % 7) + 1);
+	if (d.year != year_of(r) + ALL_YEARS)
+		set_year(r, (u32)(d.year % ALL_YEARS));
+	r->reg[RTC_MONTH] = encode(r, d.month);
+	r->reg[RTC_DAY] = encode(r, d.day);
+}
+
+/* --- the time of day --- */
+
 static void next_second(struct rtc *r)
 {
 	u32 second = decode_value(r, r->reg[RTC_SECONDS]) + 1;
@@ -98,24 +163,58 @@ static void next_second(struct rtc *r)
 		next_day(r);
 }
 
-static bool matches(const struct rtc *r, u8 reg, u8 alarm)
+/* In seconds; proper after the first next_second(). */
+static u32 time_of_day(const struct rtc *r)
 {
-	return (r->reg[alarm] & ANY) == ANY || r->reg[alarm] == r->reg[reg];
+	return (decode_hour(r, r->reg[RTC_HOURS]) * 60 + decode_value(r, r->reg[RTC_MINUTES])) *
+		       60 +
+	       decode_value(r, r->reg[RTC_SECONDS]);
 }
 
-static bool is_alarm(const struct rtc *r)
+static void set_time_of_day(struct rtc *r, u32 time)
 {
-	return matches(r, RTC_SECONDS, RTC_SECONDS_ALARM) &&
-	       matches(r, RTC_MINUTES, RTC_MINUTES_ALARM) && matches(r, RTC_HOURS, RTC_HOURS_ALARM);
+	r->reg[RTC_SECONDS] = encode(r, time % 60);
+	r->reg[RTC_MINUTES] = encode(r, time / 60 % 60);
+	r->reg[RTC_HOURS] = encode_hour(r, time / 3600);
 }
 
-/* Whole days, which change neither the time of day nor what an alarm does in the rest. */
-static void skip_days(struct rtc *r, u64 tick)
+static bool matches(u8 alarm, u8 code)
 {
-	const u64 day = (u64)SECONDS_A_DAY * RTC_HZ;
+	return (alarm & ANY) == ANY || alarm == code;
+}
 
-	for (; tick - r->update >= 2 * day; r->update += day)
-		next_day(r);
+static bool is_ever(const struct rtc *r, u8 alarm)
+{
+	u32 value = decode_value(r, alarm);
+
+	return (alarm & ANY) == ANY || (value < 60 && encode(r, value) == alarm);
+}
+
+/* Seconds by which to go on from this time of day, at which the alarm is not; 0: it is. */
+static u32 alarm_step(const struct rtc *r, u32 time)
+{
+	if (!matches(r->reg[RTC_HOURS_ALARM], encode_hour(r, time / 3600)))
+		return 3600 - time % 3600;
+	if (!matches(r->reg[RTC_MINUTES_ALARM], encode(r, time / 60 % 60)))
+		return 60 - time % 60;
+	return matches(r->reg[RTC_SECONDS_ALARM], encode(r, time % 60)) ? 0 : 1;
+}
+
+/* In the `seconds` from this time of day on: a few hundred steps, as each finds the next minute
+ * that has the alarm, or there is none in the day. */
+static bool has_alarm(const struct rtc *r, u32 time, u64 seconds)
+{
+	u64 last = min_u64(seconds, SECONDS_A_DAY);
+	u32 step;
+
+	if (!is_ever(r, r->reg[RTC_SECONDS_ALARM]) || !is_ever(r, r->reg[RTC_MINUTES_ALARM]))
+		return false;
+	for (u64 passed = 0; passed < last; passed += step) {
+		step = alarm_step(r, (u32)((time + passed) % SECONDS_A_DAY));
+		if (step == 0)
+			return true;
+	}
+	return false;
 }
 
 static void note(struct rtc *r, u8 what)
@@ -127,17 +226,22 @@ static void note(struct rtc *r, u8 what)
 
 static void run_updates(struct rtc *r, u64 tick)
 {
+	u64 seconds;
+	u32 time;
+
 	if (tick < r->update)
 		return;
 	if ((r->reg[RTC_B] & RTC_B_SET) || (r->reg[RTC_A] & DIVIDER) != DIVIDER_RUN) {
 		r->update += (tick - r->update) / RTC_HZ * RTC_HZ + RTC_HZ;
 		return;
 	}
-	skip_days(r, tick);
-	for (; tick >= r->update; r->update += RTC_HZ) {
-		next_second(r);
-		note(r, RTC_B_UPDATE | (is_alarm(r) ? RTC_B_ALARM : 0));
-	}
+	seconds = (tick - r->update) / RTC_HZ;
+	next_second(r);
+	time = time_of_day(r);
+	note(r, RTC_B_UPDATE | (has_alarm(r, time, seconds + 1) ? RTC_B_ALARM : 0));
+	set_time_of_day(r, (u32)((time + seconds) % SECONDS_A_DAY));
+	add_days(r, (time + seconds) / SECONDS_A_DAY);
+	r->update += (seconds + 1) * RTC_HZ;
 }
 
 /* Ticks between two periodic interrupts; 0: none. */
@@ -181,8 +285,7 @@ void rtc_reset(struct rtc *r, struct clock clock, u64 seconds, u64 now)
 	r->reg[RTC_DAY] = 1;
 	r->reg[RTC_MONTH] = 1;
 	set_year(r, 1970);
-	while (days-- > 0)
-		next_day(r);
+	add_days(r, days);
 }
 
 static bool is_read_only(u8 reg)

@@ -5,7 +5,7 @@
  * thrown away later, a few tables with each hypercall.
  *
  *  1. check: the guest has to take what waits for it
- *  2. steps: pages that are away are copied home; nobody reads them there yet
+ *  2. steps: Vellum's timer stops; pages that are away are copied home, where nobody reads them yet
  *  3. leave: the point of no return; nothing fails from here on
  */
 #include "cpu/percpu.h"
@@ -41,16 +41,18 @@ static s64 check(const struct domain *d, struct vcpu *v, u64 layers)
 {
 	s64 err = check_layers(d, layers);
 
-	if (err < 0)
+	if (err < 0 || !(layers & VL_LAYER_CPU))
 		return err;
-	if ((layers & VL_LAYER_CPU) && (vcpu_interrupt_waits(v) || v->nmi_pending))
+	if (vcpu_interrupt_waits(v) || v->nmi_pending)
 		return -VL_EAGAIN;
-	if ((layers & VL_LAYER_CPU) &&
-	    domain_buffer(d, (pa_t){v->cr3 & PTE_ADDR}, PAGE_SIZE) == NULL)
+	if (domain_buffer(d, (pa_t){v->cr3 & PTE_ADDR}, PAGE_SIZE) == NULL)
 		return -VL_EFAULT;
-	if ((layers & VL_LAYER_INTERRUPTS) && !interrupts_layer_can_leave(v))
-		return -VL_EAGAIN;
 	return segments_can_leave(v) ? 0 : -VL_EFAULT;
+}
+
+static s64 make_quiet(struct vcpu *v)
+{
+	return interrupts_layer_prepare_leave(v) ? 0 : -VL_EAGAIN;
 }
 
 static s64 make_copies(struct vcpu *v)
@@ -59,9 +61,18 @@ static s64 make_copies(struct vcpu *v)
 	return 0;
 }
 
-static const struct transition_step memory_steps[] = {
-	{make_copies, NULL},
+static const struct transition_step all_steps[] = {
+	{make_quiet, interrupts_layer_stay}, /* VL_LAYER_INTERRUPTS */
+	{make_copies, NULL},                 /* VL_LAYER_MEMORY */
 };
+
+static s64 prepare(struct vcpu *v, u64 layers)
+{
+	u32 first = layers & VL_LAYER_INTERRUPTS ? 0 : 1;
+	u32 end = layers & VL_LAYER_MEMORY ? 2 : 1;
+
+	return transition_prepare(v, all_steps + first, end - first);
+}
 
 static void leave_memory(struct domain *d)
 {
@@ -143,11 +154,10 @@ s64 call_devirtualize(struct domain *d, u64 layers)
 	struct vcpu *v = current_vcpu();
 	u64 start = rdtsc();
 	u64 meant = layers_meant(d, layers);
-	u32 steps = meant & VL_LAYER_MEMORY ? ARRAY_SIZE(memory_steps) : 0;
 	s64 err = check(d, v, meant);
 
 	if (err == 0)
-		err = transition_prepare(v, memory_steps, steps);
+		err = prepare(v, meant);
 	if (err < 0)
 		return err;
 	leave(v, meant);

@@ -22,9 +22,14 @@ void interrupts_layer_enter(struct vcpu *v)
 	apic_enter(v);
 }
 
-bool interrupts_layer_can_leave(struct vcpu *v)
+bool interrupts_layer_prepare_leave(struct vcpu *v)
 {
-	return pic_hardware_can_leave(&v->pic) && apic_can_leave(v);
+	return pic_hardware_can_leave(&v->pic) && apic_prepare_leave(v);
+}
+
+void interrupts_layer_stay(struct vcpu *v)
+{
+	apic_stay(v);
 }
 
 void interrupts_layer_leave(struct vcpu *v)

@@ -8,12 +8,12 @@
 #include "public/errno.h"
 #include "hypercall_handlers.h"
 
-/* Steps until one fails; 0: none does. */
+/* The step that fails, counted from 1; 0: none does. */
 static u64 failpoint;
 
-static bool failpoint_hit(void)
+static bool failpoint_hit(u32 step)
 {
-	return is_debug_build() && failpoint != 0 && --failpoint == 0;
+	return is_debug_build() && failpoint == (u64)step + 1;
 }
 
 static void undo_steps(struct vcpu *v, const struct transition_step *step, u32 count)
@@ -29,15 +29,16 @@ s64 transition_prepare(struct vcpu *v, const struct transition_step *step, u32 c
 	u32 made;
 
 	for (made = 0; made < count; made++) {
-		err = failpoint_hit() ? -VL_EIO : step[made].make(v);
+		err = failpoint_hit(made) ? -VL_EIO : step[made].make(v);
 		if (err != 0)
 			break;
 	}
-	if (err == 0 && failpoint_hit())
+	if (err == 0 && failpoint_hit(made))
 		err = -VL_EIO;
 	if (err != 0)
 		undo_steps(v, step, made);
-	failpoint = 0;
+	if (err != -VL_EAGAIN) /* the guest will call again, and means the same transition */
+		failpoint = 0;
 	return err;
 }
 

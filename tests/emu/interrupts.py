@@ -30,6 +30,26 @@ def own_timer_bochs(t):
     t.equal(ending, "shutdown-port", "how the run ended")
 
 
+@test("own-timer-debug-qemu", shows="I8 I10", needs="vellum-debug mini", limit=60)
+def own_timer_debug_qemu(t):
+    """When a step of devirtualize fails, Vellum's own timer goes on, and so does the guest's. QEMU."""
+    words = "own_timer test=own_timer*,failpoints,layers*"
+    m = Qemu(t, images.vellum(("mini", words), opts=OWN_TIMER, hypervisor="vellum-debug"))
+    ending = m.wait(50)
+    check_tap(t, m)
+    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+
+
+@test("own-timer-debug-bochs", shows="I8 I10", needs="vellum-debug mini", limit=90)
+def own_timer_debug_bochs(t):
+    """The same in Bochs."""
+    words = "own_timer test=own_timer*,failpoints,layers*"
+    m = Bochs(t, images.vellum(("mini", words), opts=OWN_TIMER, hypervisor="vellum-debug"))
+    ending = m.wait(80)
+    check_tap(t, m)
+    t.equal(ending, "shutdown-port", "how the run ended")
+
+
 @test("apic-direct-qemu", shows="I3", needs="vellum mini", limit=60)
 def apic_direct_qemu(t):
     """With apic=direct, the registers left to the guest, it runs as far as that can be exact."""

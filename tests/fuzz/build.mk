@@ -4,7 +4,7 @@
 # tests/fuzz/NAME.c becomes build/tests/fuzz/NAME. None needs a corpus: those whose input has a
 # form of its own start from a valid sample and let the input damage it.
 
-FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices
+FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices hypercall
 
 FUZZ_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c tests/fuzz/damage.c
 FUZZ_bzimage_SOURCES := hv/domain/bzimage.c hv/domain/bootparams.c hv/domain/image.c hv/lib/crc32.c \
@@ -21,21 +21,35 @@ FUZZ_lapic_SOURCES := hv/irq/lapic.c hv/irq/lapic_hardware.c hv/irq/lapic_timer.
 	tests/fuzz/damage.c
 FUZZ_devices_SOURCES := hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c hv/irq/clock.c tests/fuzz/damage.c
 
+# Hypercalls on a machine made of memory: the headers in tests/fuzz/machine come before Vellum's own. As
+# in debug builds, so that pages can be moved.
+FUZZ_hypercall_SOURCES := tests/fuzz/machine/machine.c tests/fuzz/damage.c $(wildcard hv/p2m/*.c) \
+	$(patsubst %,hv/%.c,hypercall/dispatch hypercall/guest_memory hypercall/info hypercall/p2m domain/domain \
+	mem/frames mem/memmap mem/machine lib/log shadow/shadow shadow/tables cpu/mmu cpu/counters)
+FUZZ_hypercall_CFLAGS := -Itests/fuzz/machine -I$(B)/gen -DVELLUM_DEBUG=1
+
 FUZZ_COMMON := hv/lib/print.c hv/lib/failure.c
 FUZZ_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Wall -Wextra \
-	-Wconversion -Wshadow -Wmissing-prototypes -Wundef -Wstrict-prototypes -Werror \
-	-I$(TOP) -I$(TOP)/hv/include
+	-Wconversion -Wshadow -Wmissing-prototypes -Wundef -Wstrict-prototypes -Werror
+FUZZ_INCLUDES := -I$(TOP) -I$(TOP)/hv/include
 FUZZ_DIR := $(B)/tests/fuzz
 
-$(FUZZ_DIR)/obj/%.o: %.c tests/fuzz/build.mk
-	@mkdir -p $(@D)
-	@echo "  CLANG   $@"
-	@$(CLANG) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+# Those with flags of their own have objects of their own.
+# fuzz-objects FOLDER FLAGS
+define fuzz-objects
+$(FUZZ_DIR)/$(1)/%.o: %.c tests/fuzz/build.mk
+	@mkdir -p $$(@D)
+	@echo "  CLANG   $$@"
+	@$(CLANG) $(FUZZ_CFLAGS) $(2) $(FUZZ_INCLUDES) -MMD -MP -c -o $$@ $$<
+endef
+$(eval $(call fuzz-objects,obj))
 
 # fuzz-rules NAME
 define fuzz-rules
-FUZZ_$(1)_OBJECTS := $$(patsubst %.c,$(FUZZ_DIR)/obj/%.o,tests/fuzz/$(1).c $$(FUZZ_$(1)_SOURCES) $(FUZZ_COMMON))
+FUZZ_$(1)_FOLDER := $$(if $$(FUZZ_$(1)_CFLAGS),obj-$(1),obj)
+$$(if $$(FUZZ_$(1)_CFLAGS),$$(eval $$(call fuzz-objects,obj-$(1),$$(FUZZ_$(1)_CFLAGS))))
+FUZZ_$(1)_OBJECTS := $$(patsubst %.c,$(FUZZ_DIR)/$$(FUZZ_$(1)_FOLDER)/%.o,tests/fuzz/$(1).c $$(FUZZ_$(1)_SOURCES) $(FUZZ_COMMON))
 FUZZ_OBJECTS += $$(FUZZ_$(1)_OBJECTS)
 $(FUZZ_DIR)/$(1): $$(FUZZ_$(1)_OBJECTS)
 	@echo "  LD      $$@"
@@ -43,6 +57,8 @@ $(FUZZ_DIR)/$(1): $$(FUZZ_$(1)_OBJECTS)
 endef
 $(foreach name,$(FUZZERS),$(eval $(call fuzz-rules,$(name))))
 -include $(sort $(FUZZ_OBJECTS:.o=.d))
+
+$(FUZZ_hypercall_OBJECTS): | $(HV_GENERATED)
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS:%=$(FUZZ_DIR)/%)

@@ -212,13 +212,86 @@ static void test_capture_restore(void **state)
 	assert_int_equal(get(&real.rtc, 0x60, 21 * SECOND), 0xa5);
 }
 
+/* Any contents, most of it sense: the guest may write what it likes. */
+static struct rtc random_clock(struct rng *rng)
+{
+	struct rtc r = clock_at(rng_next(rng) % 4102444800u);
+
+	r.reg[RTC_B] = (u8)(rng_next(rng) & (RTC_B_BINARY | RTC_B_24H));
+	for (u8 reg = RTC_SECONDS; reg <= RTC_YEAR; reg++)
+		if (rng_next(rng) % 8 == 0)
+			r.reg[reg] = (u8)rng_next(rng);
+	for (u8 reg = RTC_SECONDS_ALARM; reg <= RTC_HOURS_ALARM; reg += 2) {
+		const u8 choice[] = {0xff, 0x05, 0x11, 0x81, (u8)rng_next(rng), r.reg[reg - 1]};
+
+		r.reg[reg] = choice[rng_next(rng) % ARRAY_SIZE(choice)];
+	}
+	return r;
+}
+
+/* Who looks every few seconds sees what one sees who looks at the end. */
+static void test_looking_once(void **state)
+{
+	struct rng rng = {23};
+
+	(void)state;
+	for (u32 i = random_cases(400); i > 0; i--) {
+		struct rtc often = random_clock(&rng), once = often;
+		u64 step = rng_next(&rng) % 2 ? 1 : rng_next(&rng) % 100000 + 1, at = 0;
+
+		for (u64 looks = rng_next(&rng) % 20000 + 1; looks > 0; looks--)
+			rtc_line(&often, at += step * SECOND);
+		rtc_line(&once, at);
+		assert_memory_equal(often.reg, once.reg, sizeof(often.reg));
+		assert_int_equal(often.update, once.update);
+	}
+}
+
+/* The calendar comes round after 10,000 years, alarms included. That takes for ever a day at a
+ * time. */
+static void test_long_sleep(void **state)
+{
+	const u64 round = (u64)25 * 146097 * 86400;
+	struct rng rng = {24};
+
+	(void)state;
+	for (u32 i = random_cases(1000); i > 0; i--) {
+		u64 rounds = rng_next(&rng) % 800 + 1, more = rng_next(&rng) % 100000000;
+		struct rtc r = clock_at(1000000000);
+
+		check_calendar(&r, 1000000000 + more, (rounds * round + more) * SECOND);
+		assert_int_equal(r.reg[RTC_C] & RTC_B_ALARM, RTC_B_ALARM); /* at midnight */
+	}
+}
+
+/* The second of an alarm that is far in the day, and none when it can never be. */
+static void test_alarm_exactly(void **state)
+{
+	struct rtc r = clock_at(0);
+
+	(void)state;
+	put(&r, RTC_SECONDS_ALARM, 59, 0);
+	put(&r, RTC_MINUTES_ALARM, 0, 0);
+	put(&r, RTC_HOURS_ALARM, 23, 0);
+	assert_int_equal(get(&r, RTC_C, (23 * 3600 + 58) * SECOND) & RTC_B_ALARM, 0);
+	assert_int_equal(get(&r, RTC_C, (23 * 3600 + 59) * SECOND) & RTC_B_ALARM, RTC_B_ALARM);
+	assert_int_equal(get(&r, RTC_C, (86400 + 23 * 3600 + 58) * SECOND) & RTC_B_ALARM, 0);
+	assert_int_equal(get(&r, RTC_C, (86400 + 23 * 3600 + 99) * SECOND) & RTC_B_ALARM,
+			 RTC_B_ALARM);
+	put(&r, RTC_SECONDS_ALARM, 60, (u64)3 * 86400 * SECOND);
+	put(&r, RTC_HOURS_ALARM, 0xff, (u64)3 * 86400 * SECOND);
+	get(&r, RTC_C, (u64)3 * 86400 * SECOND);
+	assert_int_equal(get(&r, RTC_C, (u64)30 * 86400 * SECOND) & RTC_B_ALARM, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calendar),        cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_update_flag),     cmocka_unit_test(test_periodic),
 		cmocka_unit_test(test_enable_late),     cmocka_unit_test(test_alarm_and_update),
-		cmocka_unit_test(test_capture_restore),
+		cmocka_unit_test(test_capture_restore), cmocka_unit_test(test_looking_once),
+		cmocka_unit_test(test_long_sleep),      cmocka_unit_test(test_alarm_exactly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,9 +18,13 @@ void apic_init(bool trapped, u64 own_period);
 /** The guest becomes virtualized: capture, if it is to be trapped and the guest has it on. */
 void apic_enter(struct vcpu *v);
 
-/** Whether devirtualize may go on, and the hardware back. */
-bool apic_can_leave(struct vcpu *v);
+/** Before the hardware goes back: Vellum's timer is off after it. False, and nothing has changed,
+ * if the guest has to take an interrupt first. */
+bool apic_prepare_leave(struct vcpu *v);
+
+/** After apic_prepare_leave(): the hardware goes back, or stays with Vellum after all. */
 void apic_leave(struct vcpu *v);
+void apic_stay(struct vcpu *v);
 
 /** The CPU came through this vector's gate, and not for an 8259. False if it is no interrupt that
  * the APIC knows of; never while the APIC is not trapped. */

@@ -196,6 +196,11 @@ static inline void ltr(u16 selector)
 	__asm__ volatile("ltr %0" : : "r"(selector) : "memory");
 }
 
+static inline void invlpg(u64 va)
+{
+	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
+
 /** Stop this CPU for good: no interrupt, no way on. */
 static inline __attribute__((noreturn)) void halt_forever(void)
 {

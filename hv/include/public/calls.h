@@ -113,8 +113,8 @@ static inline int64_t vl_call_console_read(vl_hypercall_fn call, uint64_t text_p
  *     transition.
  *   VL_EAGAIN: VL_LAYER_INTERRUPTS alone, and an interrupt waits that the guest has to take
  *     first.
- *   VL_EOPNOTSUPP: 5-level paging, PCIDs, or a GDT that is too large to mirror;
- *     VL_LAYER_INTERRUPTS later, with VL_DEBUG_IOPL3.
+ *   VL_EOPNOTSUPP: 5-level paging, LDTR or TR without a descriptor in the GDT, or a GDT that is
+ *     too large to mirror; VL_LAYER_INTERRUPTS later, with VL_DEBUG_IOPL3.
  *   VL_ENOMEM: the partition has no room for shadow tables.
  *   VL_EIO: a failpoint (set_failpoint).
  */
@@ -348,7 +348,7 @@ static inline int64_t vl_call_test_move_page(vl_hypercall_fn call, uint64_t pfn,
 /**
  * For tests of debug builds: every step of virtualize and devirtualize before the point of no
  * return can fail in turn. A step beyond the last one lets the transition succeed; either way
- * the failpoint is used up.
+ * the failpoint is used up, but not by an EAGAIN.
  * Who: only the first guest. Since ABI 0.2.
  * step: 1, 2, ...: the step of the next transition that is to fail with EIO; 0: none.
  * Returns 0; or a negated error:

@@ -18,10 +18,14 @@ bool interrupts_layer_can_enter(const struct vcpu *v);
 /** The models take over. Interrupts are off, the vcpu is this CPU's. Never fails. */
 void interrupts_layer_enter(struct vcpu *v);
 
-/** Whether the hardware can be what the guest believes it to be. */
-bool interrupts_layer_can_leave(struct vcpu *v);
+/**
+ * Make the hardware what the guest believes it to be, as far as Vellum has put it to use. False,
+ * and nothing has changed, if the guest has to take an interrupt first.
+ */
+bool interrupts_layer_prepare_leave(struct vcpu *v);
 
-/** Give the hardware back in that state. Never fails. */
+/** After that: give the hardware back in this state, or keep it after all. Never fails. */
 void interrupts_layer_leave(struct vcpu *v);
+void interrupts_layer_stay(struct vcpu *v);
 
 #endif

@@ -18,7 +18,7 @@ struct transition_step {
 /**
  * Make all steps. Returns 0, or the first error, and all that was made is undone then. In debug
  * builds each step, and the point of no return, can be made to fail with -VL_EIO by the hypercall
- * set_failpoint; this uses the failpoint up.
+ * set_failpoint; this uses the failpoint up, unless a step answers -VL_EAGAIN.
  */
 s64 transition_prepare(struct vcpu *v, const struct transition_step *step, u32 count);
 

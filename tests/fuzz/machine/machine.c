@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the hypercalls of a fuzzer find below and beside them. The parts of
+ * Vellum that are no functions of memory alone (CPU, transitions, image) are
+ * replaced here; all others are the real ones.
+ */
+#include "tests/fuzz/machine/machine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fuzz/damage.h"
+
+#include "cpu/descriptors.h"
+#include "cpu/fast.h"
+#include "lib/panic.h"
+#include "mem/frames.h"
+#include "mem/machine.h"
+#include "mem/own_tables.h"
+#include "mem/pagetable.h"
+#include "p2m/memory.h"
+#include "p2m/mover.h"
+#include "public/errno.h"
+#include "shadow/tables.h"
+#include "transition/tidy.h"
+#include "hypercall_handlers.h"
+
+u8 machine[MACHINE_SIZE] __attribute__((aligned(2 * MIB)));
+union cpu_stack boot_cpu;
+
+static struct vcpu vcpu;
+static struct domain other;
+static u64 cr3, free_at_start;
+
+/* --- memory --- */
+
+void *direct(ma_t ma)
+{
+	must(ma.v < MACHINE_SIZE);
+	return machine + ma.v;
+}
+
+static void add(struct memmap *map, struct range r)
+{
+	map->range[map->count++] = (struct vl_memory_range){
+		.start = r.start, .size = range_size(r), .type = VL_MEMORY_RAM};
+}
+
+u8 *machine_page(const struct domain *d, u64 pa)
+{
+	if (d->layers & VL_LAYER_MEMORY)
+		return direct(mfn_to_ma(p2m_lookup(&d->p2m, (pfn_t){pa >> PAGE_SHIFT})));
+	return direct((ma_t){pa});
+}
+
+u64 machine_free(void)
+{
+	return (frames_free_count() + tables_spare()) << PAGE_SHIFT;
+}
+
+void machine_boot(void)
+{
+	struct failure f;
+
+	frames_init(PARTITION);
+	must(tables_init(&f) == 0);
+	p2m_memory_init();
+	domain_init();
+	add(machine_map(), FIRST_RAM);
+	add(machine_map(), FIRST_MORE);
+	add(machine_map(), OTHER_RAM);
+	add(machine_map(), PARTITION);
+	free_at_start = machine_free();
+}
+
+void machine_start(void)
+{
+	struct domain *first = domain_first();
+
+	memset(first, 0, sizeof(*first));
+	domain_init();
+	add(&first->memory, FIRST_RAM);
+	add(&first->memory, FIRST_MORE);
+	first->main_ram = FIRST_RAM;
+	domain_p2m_changed(first);
+	memset(&other, 0, sizeof(other));
+	other.domid = 1;
+	other.mode = VL_MODE_PASSTHROUGH;
+	add(&other.memory, OTHER_RAM);
+}
+
+void machine_stop(void)
+{
+	machine_devirtualize();
+	must(machine_free() == free_at_start);
+}
+
+struct domain *machine_other(void)
+{
+	return &other;
+}
+
+/* --- the two modes --- */
+
+void machine_virtualize(u32 layers)
+{
+	struct domain *d = domain_first();
+	struct failure f;
+
+	if (d->mode == VL_MODE_VIRTUALIZED)
+		return;
+	memset(&vcpu, 0, sizeof(vcpu));
+	vcpu.domain = d;
+	vcpu.cr3 = FIRST_RAM.start;
+	must(shadow_init(&vcpu.shadow, vcpu.cr3, SHADOW_ALL, &f) == 0);
+	if (layers & VL_LAYER_MEMORY)
+		p2m_init(&d->p2m, &p2m_frames);
+	d->layers = layers;
+	d->mode = VL_MODE_VIRTUALIZED;
+	write_cr3(shadow_top(&vcpu.shadow, vcpu_view(&vcpu)).v);
+}
+
+void machine_devirtualize(void)
+{
+	struct domain *d = domain_first();
+
+	if (d->mode != VL_MODE_VIRTUALIZED)
+		return;
+	if (d->layers & VL_LAYER_MEMORY) {
+		p2m_copy_home(&d->p2m);
+		p2m_leave(&d->p2m);
+	}
+	d->layers = 0;
+	d->mode = VL_MODE_PASSTHROUGH;
+	domain_p2m_changed(d);
+	must(shadow_destroy(&vcpu.shadow, NO_BUDGET));
+}
+
+void machine_touch(u64 va, pa_t page, bool user, bool global)
+{
+	struct domain *d = domain_first();
+	struct shadow_p2m p2m = {.translate = d->layers & VL_LAYER_MEMORY ? p2m_translate
+									  : p2m_translate_unmapped,
+				 .context = &d->p2m,
+				 .plain = &d->plain};
+	struct paging_mode mode = {.wp = true, .pge = true};
+	struct translation t = {.page = page, .level = 1};
+
+	t.rights = PTE_W | PTE_D | (user ? PTE_U : 0) | (global ? PTE_G : 0);
+	if (d->mode == VL_MODE_VIRTUALIZED && is_canonical(va) && !is_own_va(va))
+		shadow_fill(&vcpu.shadow, user ? SHADOW_USER : SHADOW_KERNEL, &mode, &p2m, va, &t);
+}
+
+/* --- the CPU --- */
+
+struct vcpu *current_vcpu(void)
+{
+	return domain_first()->mode == VL_MODE_VIRTUALIZED ? &vcpu : NULL;
+}
+
+u64 read_cr3(void)
+{
+	return cr3;
+}
+
+/* A root that the processor may walk: a frame of the partition. */
+void write_cr3(u64 value)
+{
+	must(value % PAGE_SIZE == 0 &&
+	     range_contains(PARTITION, (struct range){value, value + PAGE_SIZE}));
+	cr3 = value;
+}
+
+void invlpg(u64 va)
+{
+	(void)va;
+}
+
+enum shadow_view vcpu_view(const struct vcpu *v)
+{
+	return v->cpl == 3 ? SHADOW_USER : SHADOW_KERNEL;
+}
+
+void vcpu_update_mode(struct vcpu *v)
+{
+	(void)v;
+}
+
+void vcpu_crash(struct vcpu *v, const char *reason)
+{
+	(void)v, (void)reason;
+	abort();
+}
+
+void access_forget(struct vcpu *v, u64 va)
+{
+	(void)v, (void)va;
+}
+
+void access_forget_all(struct vcpu *v)
+{
+	(void)v;
+}
+
+void access_forget_local(struct vcpu *v)
+{
+	(void)v;
+}
+
+bool segments_mirror(struct vcpu *v)
+{
+	return v != NULL;
+}
+
+void fast_roots(struct vcpu *v)
+{
+	(void)v;
+}
+
+void fast_update(struct vcpu *v)
+{
+	(void)v;
+}
+
+void event_note(enum event_kind kind, u64 a, u64 b)
+{
+	(void)kind, (void)a, (void)b;
+}
+
+u32 cpu_page_levels(void)
+{
+	return 2;
+}
+
+/* --- Vellum's image, and calls that are not fuzzed here --- */
+
+const char hypercall_page[VL_HYPERCALL_PAGE_SIZE], hypercall_entry[1];
+
+u64 own_text_size(void)
+{
+	return PAGE_SIZE;
+}
+
+u32 own_slots(u64 slot[VL_MAX_SLOTS])
+{
+	slot[0] = 0;
+	return 1;
+}
+
+const u64 *own_slots_in_use(u32 *used)
+{
+	static const u64 slot[1];
+
+	*used = 1;
+	return slot;
+}
+
+void descriptors_enter(struct cpu *cpu, u16 cs, struct table_register *guest_idt)
+{
+	(void)cpu, (void)cs, (void)guest_idt;
+}
+
+void descriptors_leave(const struct table_register *guest_idt)
+{
+	(void)guest_idt;
+}
+
+void transition_tidy(u64 tables)
+{
+	tables_give_back(tables);
+}
+
+s64 call_virtualize(struct domain *d, u64 layers)
+{
+	(void)d, (void)layers;
+	return -VL_ENOSYS;
+}
+
+s64 call_devirtualize(struct domain *d, u64 layers)
+{
+	(void)d, (void)layers;
+	return -VL_ENOSYS;
+}
+
+s64 call_verify_image(struct domain *d)
+{
+	(void)d;
+	return -VL_ENOSYS;
+}
+
+s64 call_set_failpoint(struct domain *d, u64 step)
+{
+	(void)d, (void)step;
+	return -VL_ENOSYS;
+}
+
+void panic(const char *fmt, ...)
+{
+	(void)fmt;
+	abort();
+}
