@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * MSRs of a virtualized guest. The registers that Vellum uses itself live in
- * struct vcpu; what the one guest that owns the machine may program is passed
- * on; anything else is #GP, as on a processor that does not have it.
+ * struct vcpu; the one guest that owns the machine reads all others as they
+ * are, and writes those that Vellum has no stake in. Refused are values for
+ * what could reach Vellum or is the firmware's: debug stores and traces, which
+ * write where they are told, microcode, SMM, VMX and SVM, CET.
  */
 #include "cpu/apic.h"
 #include "cpu/vcpu.h"
@@ -42,6 +44,49 @@ static u64 *own_copy(struct vcpu *v, u32 msr)
 	}
 }
 
+/* What kernels program long after they have booted, from here to there. */
+static const struct {
+	u32 first, last;
+} owners[] = {
+	{0x3b, 0x3b},   /* TSC_ADJUST */
+	{0x48, 0x49},   /* SPEC_CTRL, PRED_CMD */
+	{0xc1, 0xc8},   /* performance counters */
+	{0xe1, 0xe1},   /* UMWAIT_CONTROL */
+	{0x10b, 0x10b}, /* FLUSH_CMD */
+	{0x122, 0x123}, /* TSX_CTRL, MCU_OPT_CTRL */
+	{0x17a, 0x17b}, /* MCG_STATUS, MCG_CTL */
+	{0x186, 0x18d}, /* events of the counters */
+	{0x199, 0x19c}, /* PERF_CTL, clock modulation, thermal interrupts */
+	{0x1b0, 0x1b2}, /* ENERGY_PERF_BIAS, the package's thermal interrupts */
+	{0x200, 0x21f}, /* MTRRs of variable ranges */
+	{0x250, 0x250}, /* MTRRs of fixed ranges */
+	{0x258, 0x259},
+	{0x268, 0x26f},
+	{0x280, 0x29f},           /* MCi_CTL2 */
+	{0x2ff, 0x2ff},           /* MTRR_DEF_TYPE */
+	{0x309, 0x318},           /* fixed counters */
+	{0x38d, 0x390},           /* their control, and that of all */
+	{0x400, 0x47f},           /* machine-check banks */
+	{0x4c1, 0x4c8},           /* counters in full width */
+	{0x770, 0x777},           /* HWP */
+	{0xc0000300, 0xc0000303}, /* AMD: control of all counters */
+	{0xc0000408, 0xc000040f}, /* machine-check thresholds */
+	{0xc0002000, 0xc0002fff}, /* scalable machine-check banks */
+	{0xc0010000, 0xc0010007}, /* counters and their events */
+	{0xc0010062, 0xc0010062}, /* P-state */
+	{0xc001011f, 0xc001011f}, /* VIRT_SPEC_CTRL */
+	{0xc0010200, 0xc001020b}, /* counters and their events */
+	{0xc00102b0, 0xc00102b4}, /* CPPC */
+};
+
+static bool is_owners(u32 msr)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(owners); i++)
+		if (msr >= owners[i].first && msr <= owners[i].last)
+			return true;
+	return false;
+}
+
 static bool passed_on(u32 msr)
 {
 	switch (msr) {
@@ -56,7 +101,7 @@ static bool passed_on(u32 msr)
 	case MSR_TSC_AUX:
 		return true;
 	default:
-		return false;
+		return is_owners(msr);
 	}
 }
 
@@ -72,8 +117,6 @@ bool msr_read(struct vcpu *v, u32 msr, u64 *value)
 
 	if (apic_has_msr(msr))
 		return apic_read_msr(v, msr, value);
-	if (copy == NULL && !passed_on(msr))
-		return false;
 	if (copy == NULL)
 		return rdmsr_safe(msr, value);
 	*value = *copy;
@@ -91,6 +134,14 @@ static bool write_efer(struct vcpu *v, u64 value)
 	v->efer = (rdmsr(MSR_EFER) & ~own) | (value & own);
 	vcpu_flush(v);
 	return true;
+}
+
+/* A register that stays Vellum's or the firmware's may be given the value that it has. */
+static bool has_value(u32 msr, u64 value)
+{
+	u64 now;
+
+	return rdmsr_safe(msr, &now) && now == value;
 }
 
 /* Whether the processor takes the value, and what it makes of it; the real register stays. */
@@ -115,7 +166,7 @@ bool msr_write(struct vcpu *v, u32 msr, u64 value)
 	if (msr == MSR_EFER)
 		return write_efer(v, value);
 	if (copy == NULL && !passed_on(msr))
-		return false;
+		return has_value(msr, value);
 	if (copy == NULL)
 		return wrmsr_safe(msr, value);
 	if (msr != MSR_KERNEL_GS_BASE && !judged(msr, &value))

@@ -48,9 +48,9 @@ def run_native(t, chosen, limit):
     return results(t, m, "native")
 
 
-def run_vellum(t, chosen, phases, limit):
+def run_vellum(t, chosen, phases, limit, name="vellum"):
     line = f"phases={','.join(phases)} set={chosen}"
-    m = machine(t, (linux_image(["thirdparty"], kernel="full", cmdline=line), None), "vellum", limit)
+    m = machine(t, (linux_image(["thirdparty"], kernel="full", cmdline=line), None), name, limit)
     return {phase: results(t, m, phase) for phase in phases}
 
 
@@ -62,3 +62,14 @@ def quick(t):
     t.check(len(native) >= 75, f"{len(native)} programs ran natively")
     for phase, found in run_vellum(t, "quick", UNDER_VELLUM, 280).items():
         compare(t, native, found, phase)
+
+
+@test("soak-thirdparty", group="soak", shows="I1 I2 I3 M5 M9", needs="vellum full initrd-test thirdparty", limit=14400)
+def whole(t):
+    """All of these programs (selftests of x86, mm, timers, futex, ptrace, signal, seccomp and more, and the stressors),
+    each mode on a machine of its own, because what they leave behind (fragmented memory) is seen by the next."""
+    native = run_native(t, "all", 3500)
+    t.check(len(native) >= 300, f"{len(native)} programs ran natively")
+    found = {phase: run_vellum(t, "all", [phase], 3500, phase)[phase] for phase in UNDER_VELLUM}
+    for phase in UNDER_VELLUM:
+        compare(t, native, found[phase], phase)

@@ -30,6 +30,12 @@ def linux_switch_full(t):
     check_cycles(t, m, 20)
 
 
+@test("linux-machine-checks", shows="I1 I2 M2", needs="vellum full initrd-test", limit=100)
+def linux_machine_checks(t):
+    """Linux looks for machine checks while virtualized (each second here, each five minutes by itself) and is well."""
+    run_linux(t, ["machine-checks"], kernel="full", memory=512, seconds=90)
+
+
 @test("linux-switch-bochs", shows="M1 M2 M9 I1 I2 I3", needs="vellum min initrd-test", limit=240, slow=True)
 def linux_switch_bochs(t):
     """One boot and toggle under the same load with the small kernel in Bochs. PCIDs, which this version

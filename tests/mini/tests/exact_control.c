@@ -19,6 +19,10 @@
 #define CPUID_1_XSAVE   (1u << 26)
 #define MSR_SYSENTER_CS 0x174u
 #define MSR_PAT         0x277u
+#define MSR_TSC         0x10u
+#define MSR_MPERF       0xe7u
+#define MSR_APERF       0xe8u
+#define MSR_X2APIC      0x800u
 
 struct write {
 	u64 reg; /* MSR number */
@@ -214,4 +218,74 @@ TEST_ON_REQUEST(exact_control_msrs, "I2 I4")
 		for (size_t k = 0; k < ARRAY_SIZE(values); k++)
 			if (!canonical || is_canonical(values[k]))
 				one_msr(msrs[i], values[k]);
+}
+
+static void from_msr(void *arg)
+{
+	struct write *w = arg;
+
+	w->value = read_msr((u32)w->reg);
+}
+
+struct answer {
+	struct outcome outcome;
+	u64 value;
+};
+
+static struct answer ask(u32 msr)
+{
+	struct write w = {.reg = msr};
+	struct answer a = {0};
+
+	/* Not what counts by itself, nor the local APIC's, which have tests of their own. */
+	if (msr == MSR_TSC || msr == MSR_MPERF || msr == MSR_APERF ||
+	    (msr >= MSR_X2APIC && msr < MSR_X2APIC + 0x100))
+		return a;
+	a.outcome = observe_kernel(from_msr, &w);
+	a.value = w.value;
+	return a;
+}
+
+/* One line for each run of registers that answer the same. */
+static void read_msrs(u32 first, u32 last)
+{
+	struct answer run = ask(first);
+	u32 start = first;
+
+	for (u32 msr = first + 1; msr <= last; msr++) {
+		struct answer a = ask(msr);
+
+		if (a.value == run.value &&
+		    observe_fold_outcome(0, &a.outcome) == observe_fold_outcome(0, &run.outcome))
+			continue;
+		print("= msrs %#x to %#x: %s, %#lx\n", start, msr - 1, outcome_text(&run.outcome),
+		      run.value);
+		run = a;
+		start = msr;
+	}
+	print("= msrs %#x to %#x: %s, %#lx\n", start, last, outcome_text(&run.outcome), run.value);
+}
+
+/* A kernel may look for any register, and reads its machine checks every five minutes. */
+TEST_ON_REQUEST(exact_control_msr_reads, "I2 I4")
+{
+	read_msrs(0, 0xfff);
+	read_msrs(0xc0000000, 0xc00001ff);
+	read_msrs(0xc0010000, 0xc00102ff);
+}
+
+/* What kernels write long after they have booted: machine checks, MTRRs, speculation, counters. */
+TEST_ON_REQUEST(exact_control_msr_writes, "I2 I4")
+{
+	static const u32 msrs[] = {
+		0x3b,  0x48,  0x49,  0xc1,  0x10b,      0x17a,      0x186,      0x199,
+		0x19a, 0x19b, 0x1b0, 0x200, 0x201,      0x250,      0x268,      0x2ff,
+		0x309, 0x38d, 0x38f, 0x390, 0x400,      0x401,      0x402,      0x403,
+		0x404, 0x405, 0x770, 0x774, 0xc0010000, 0xc0010004, 0xc0010200,
+	};
+	static const u64 values[] = {0, 1, 6, 0x806, 0xffffffffffffffff};
+
+	for (size_t i = 0; i < ARRAY_SIZE(msrs); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(values); k++)
+			one_msr(msrs[i], values[k]);
 }
