@@ -13,7 +13,6 @@
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
-#include "hypercall/guest_call.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mem/layout.h"
@@ -202,7 +201,7 @@ static void exception(struct vcpu *v, u64 va)
 		panic_frame(v->frame, "machine check while a guest ran");
 	} else if (v->cpl == 0 && (vector == VECTOR_UD || vector == VECTOR_GP ||
 				   vector == VECTOR_NP || vector == 12)) {
-		if (vector == VECTOR_UD && guest_call(v)) {
+		if (vector == VECTOR_UD && v->call(v)) {
 			v->exits[EXIT_HYPERCALL]++;
 		} else if (vector == VECTOR_UD && keys_emulate(v)) {
 			v->exits[EXIT_EMULATED]++;

@@ -15,6 +15,7 @@
 #include "cpu/percpu.h"
 #include "cpu/vcpu.h"
 #include "domain/domain.h"
+#include "hypercall/guest_call.h"
 #include "lib/string.h"
 #include "mem/frames.h"
 #include "mem/own_tables.h"
@@ -172,6 +173,7 @@ static bool tidy_vcpu(struct vcpu *v, u64 tables)
 		return true;
 	memset(v, 0, sizeof(*v));
 	vcpu_init(v, domain_first());
+	v->call = guest_call;
 	is_tidy = true;
 	return true;
 }

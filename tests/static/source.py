@@ -186,9 +186,84 @@ def check_help(t):
 
 @test("ledger", group="quick", limit=30)
 def check_ledger(t):
-    """tests/run answers for each row of the ledger, and fails for a row that does not exist."""
+    """tests/run answers for each row of the ledger, and fails for a row that does not exist; what the ledger calls
+    built has tests, and nothing else has."""
     out = run(t, "tests/run", "--rows", what="--rows fails:")
     for row in ("M1", "M19", "I10", "U8"):
         t.check(re.search(rf"^{row} ", out, re.MULTILINE), f"--rows lists {row}")
     done = subprocess.run(["tests/run", "--row", "X1"], cwd=TOP, check=False, capture_output=True)
     t.check(done.returncode != 0, "--row X1 fails")
+    shown = {row: tests.strip() != "none" for row, tests in re.findall(r"^([MIU]\d+) .*\n((?: .*\n?)+)", out, re.MULTILINE)}
+    text = text_of("docs/features.md").split("## Where it stands")[-1]
+    stands = {row: state != "not yet" for rows, state in re.findall(r"^\| ([MIU][MIU0-9, ]+) \| ([^|]+) \|", text, re.MULTILINE)
+              for row in rows.replace(" ", "").split(",")}
+    t.check(len(shown) > 30, f"--rows has {len(shown)} rows")
+    t.equal(sorted(shown.items()), sorted(stands.items()), "rows with tests, and rows that features.md says stand")
+
+
+# The folders of hv/ from the highest floor down, as docs/design.md, section 2, has them.
+FLOORS = (("transition",), ("hypercall",), ("cpu",), ("domain",), ("shadow", "irq"), ("p2m",), ("mem", "io"), ("lib", "public"))
+# Constants for assembly are of no floor; the dispatcher's table has the handlers of all.
+NO_FLOOR = {("hv/cpu/asm_offsets.c", "hypercall/hypercall.h"), ("hv/domain/enter.S", "cpu/asm_offsets.h"),
+            ("hv/hypercall/dispatch.c", "transition/tidy.h")}
+
+
+@test("floors", group="quick", limit=30)
+def check_floors(t):
+    """A file of the hypervisor includes its own folder and lower floors only."""
+    floor = {folder: number for number, folders in enumerate(reversed(FLOORS)) for folder in folders}
+    wrong, seen = [], 0
+    for name in tree():
+        found = re.match(r"hv/(?:include/)?(\w+)/.*\.[chS]$", name)
+        if not found or found[1] == "public":
+            continue
+        for header in re.findall(r'^#include "((\w+)/[^"]+)"', text_of(name), re.MULTILINE):
+            seen += 1
+            if header[1] in floor and (name, header[0]) not in NO_FLOOR:
+                same = floor[header[1]] == floor[found[1]] and header[1] != found[1]
+                if same or floor[header[1]] > floor[found[1]]:
+                    wrong.append(f"{name}: {header[0]}")
+    t.check(seen > 300, f"only {seen} includes were looked at")
+    t.equal(wrong, [], "includes of a higher floor, or of a neighbour's")
+
+
+DOCS = ("README.md", "docs/design.md", "docs/features.md", "docs/invariants.md", "docs/porting.md",
+        "guest-linux-patches/README.md", "tests/mini/README.md")
+
+
+def tests_there_are(t):
+    """Names in tests/run --list, and of the mini guest's tests."""
+    listed = run(t, "tests/run", "--list", what="--list fails:")
+    names = set(re.findall(r"^([a-z0-9-]+)", listed, re.MULTILINE))
+    for name in tree():
+        if re.match(r"tests/mini/tests/.*\.c$", name):
+            names.update(re.findall(r"^TEST\((\w+)", text_of(name), re.MULTILINE))
+    return names
+
+
+@test("docs", group="quick", limit=60)
+def check_docs(t):
+    """Files that the documentation names exist, and so do the tests and functions that the invariants name; the code
+    cites no invariant that there is not."""
+    code = "\n".join(text_of(name) for name in tree() if re.match(r"(hv|boot)/.*\.[chS]$", name))
+    missing = []
+    for doc in DOCS:
+        for word in re.findall(r"\]\(([^)#:]+)\)", text_of(doc)):
+            if not os.path.exists(os.path.join(TOP, os.path.dirname(doc), word)):
+                missing.append(f"{doc}: {word}")
+        for word in re.findall(r"`((?:hv|tests|docs|boot|scripts|dom-tools|guest-linux-patches)/[\w./-]+)`", text_of(doc)):
+            if not os.path.exists(path(word)):
+                missing.append(f"{doc}: {word}")
+    invariants = text_of("docs/invariants.md")
+    for word in re.findall(r"`(\w+)\(\)`", invariants):
+        if not re.search(rf"\b{word}\(", code):
+            missing.append(f"invariants: {word}()")
+    names = tests_there_are(t)
+    for shown in re.findall(r"Shown by([^\n]*(?:\n[^\n]+)?)", invariants):
+        for word in re.findall(r"`([a-z0-9_*-]+)`", shown):
+            if not any(name == word or ("*" in word and re.fullmatch(word.replace("*", ".*"), name)) for name in names):
+                missing.append(f"invariants: test {word}")
+    there = set(re.findall(r"^\*\*([SMID]\d+)\.", invariants, re.MULTILINE))
+    missing += [f"code: invariant {cited}" for cited in sorted(set(re.findall(r"\b[SD]\d+\b", code)) - there)]
+    t.check(len(there) > 25 and len(names) > 150, "invariants and tests were found")
+    t.equal(missing, [], "what does not exist")

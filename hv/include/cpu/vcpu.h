@@ -76,6 +76,9 @@ struct psc {
 
 struct vcpu {
 	struct domain *domain;
+	/* Serves VMCALL at RIP, a hypercall; false: it is another instruction. Of a higher floor.
+	 */
+	bool (*call)(struct vcpu *v);
 	u8 cpl;         /* virtual; the real one is 3 */
 	bool iflag;     /* virtual RFLAGS.IF */
 	bool ac_hidden; /* a #AC hit the guest kernel: RFLAGS.AC is set, the real one clear, until

@@ -7,7 +7,8 @@
 
 #include "cpu/vcpu.h"
 
-/** If the instruction that raised #UD at virtual CPL 0 is VMCALL, serve it and return true. */
+/** If the instruction that raised #UD at virtual CPL 0 is VMCALL, serve it and return true: a
+ * vcpu's `call`. */
 bool guest_call(struct vcpu *v);
 
 #endif
