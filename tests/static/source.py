@@ -227,7 +227,7 @@ def check_floors(t):
     t.equal(wrong, [], "includes of a higher floor, or of a neighbour's")
 
 
-DOCS = ("README.md", "docs/design.md", "docs/features.md", "docs/invariants.md", "docs/porting.md",
+DOCS = ("README.md", "docs/design.md", "docs/features.md", "docs/invariants.md", "docs/porting.md", "docs/experiments.md",
         "guest-linux-patches/README.md", "tests/mini/README.md")
 
 

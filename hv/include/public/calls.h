@@ -109,6 +109,7 @@ static inline int64_t vl_call_console_read(vl_hypercall_fn call, uint64_t text_p
  *   VL_EINVAL: no layer, an unknown bit, or a layer without the CPU's.
  *   VL_EPERM: the caller is not the first guest.
  *   VL_EBUSY: one of the layers is virtualized already.
+ *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM.
  *   VL_EUCLEAN: VL_LAYER_CPU, and verify_image did not find the image whole since the last
  *     transition.
  *   VL_EAGAIN: VL_LAYER_INTERRUPTS alone, and an interrupt waits that the guest has to take
