@@ -126,13 +126,14 @@ def check_tour(t, text):
     for pattern, what in ((r"GRUB", "GRUB"), (r"^Vellum \d", "Vellum's banner"),
                           (r"^vellum: guest memory \[", "the guest's memory map"),
                           (r"^vellum# ", "the Linux shell"),
-                          (r"mode:\s+passthrough", "mode: passthrough")):
+                          (r"mode:\s+passthrough", "mode: passthrough"),
+                          (r"mode:\s+virtualized", "mode: virtualized")):
         t.check(re.search(pattern, text, re.MULTILINE), f"the log shows {what}")
 
 
 @test("run-tour", shows="U1 U2", needs="vellum full initrd-run", limit=300, slow=True)
 def run_tour(t):
-    """`make run` without a terminal plays the tour: GRUB, banner, memory map, shell, vl, power-off; exit 0."""
+    """`make run` without a terminal plays the tour: GRUB, banner, memory map, shell, vl, both switches, power-off; exit 0."""
     start = time.monotonic()
     check_tour(t, make(t, "run", seconds=280))
     t.log(f"{time.monotonic() - start:.0f} s")
