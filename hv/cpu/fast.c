@@ -175,8 +175,12 @@ void fast_update(struct vcpu *v)
  */
 void fast_begin(struct vcpu *v)
 {
+	enum shadow_view view = vcpu_view(v);
+
 	v->fast = v->handler_unread = is_common(v);
 	update(v);
+	(void)fast_fill(v, view, v->frame->rip, PF_FETCH);
+	(void)fast_fill(v, view, v->frame->rsp, PF_WRITE);
 }
 
 bool fast_fixup(u64 *rip)

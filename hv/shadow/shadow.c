@@ -479,6 +479,22 @@ static u32 choose_level(const struct shadow *s, u64 va, const struct translation
 	}
 }
 
+static struct leaf make_leaf(const struct shadow *s, u64 va, const struct translation *t,
+			     const struct shadow_p2m *p2m, u64 flags)
+{
+	struct leaf leaf = {.guest_level = t->level};
+	ma_t ma;
+
+	leaf.level = choose_level(s, va, t, p2m, &ma);
+	leaf.value = flags | ma.v;
+	if (leaf.level > 1) {
+		if (leaf.value & PTE_PAT_4K)
+			leaf.value = (leaf.value & ~PTE_PAT_4K) | PTE_PAT_LARGE;
+		leaf.value |= PTE_PS;
+	}
+	return leaf;
+}
+
 static inline ALWAYS_INLINE bool try_fill(struct shadow *s, enum shadow_view view,
 					  const struct paging_mode *mode, u64 va, bool common,
 					  const struct leaf *leaf)
@@ -489,27 +505,33 @@ static inline ALWAYS_INLINE bool try_fill(struct shadow *s, enum shadow_view vie
 	return entry != NULL && fill_below(s, entry, va, leaf);
 }
 
+static void fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode, u64 va,
+		 bool common, const struct leaf *leaf)
+{
+	while (!try_fill(s, view, mode, va, common, leaf))
+		evict(s);
+}
+
 void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
 		 const struct shadow_p2m *p2m, u64 va, const struct translation *t)
 {
 	bool common = is_common(view, mode, t) && !(is_upper_half(va) && view != SHADOW_USER);
-	struct leaf leaf = {.guest_level = t->level};
-	ma_t ma;
+	struct leaf leaf = {.level = 1, .guest_level = 1};
+	u64 flags = leaf_flags(common, mode, t);
 
 	assert(!is_own_slot(level_index(va, ROOT_LEVEL)));
-	leaf.level = choose_level(s, va, t, p2m, &ma);
-	leaf.value = leaf_flags(common, mode, t) | ma.v;
-	if (leaf.level > 1) {
-		if (leaf.value & PTE_PAT_4K)
-			leaf.value = (leaf.value & ~PTE_PAT_4K) | PTE_PAT_LARGE;
-		leaf.value |= PTE_PS;
-	}
 	if (is_upper_half(va) && !(t->rights & PTE_G))
 		s->upper_local = true;
 	s->fills++;
 	s->last.common = common;
-	while (!try_fill(s, view, mode, va, common, &leaf))
-		evict(s);
+	/* Most are these: with constants, half of the way down is known to the compiler. */
+	if (t->level == 1 && t->page.v - p2m->plain->start < range_size(*p2m->plain)) {
+		leaf.value = flags | t->page.v;
+		if (try_fill(s, view, mode, va, common, &leaf))
+			return;
+	}
+	leaf = make_leaf(s, va, t, p2m, flags);
+	fill(s, view, mode, va, common, &leaf);
 }
 
 bool shadow_map_own(struct shadow *s, enum shadow_view view, u64 va, ma_t ma)
