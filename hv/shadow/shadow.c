@@ -534,6 +534,19 @@ void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mo
 	fill(s, view, mode, va, common, &leaf);
 }
 
+void shadow_reserve(struct shadow *s, u64 va)
+{
+	const struct leaf leaf = {.level = 2, .guest_level = 1};
+	u64 *entry = is_upper_half(va) && !is_own_slot(level_index(va, ROOT_LEVEL))
+			     ? upper_entry(s, SHADOW_KERNEL, va)
+			     : NULL;
+
+	if (entry != NULL)
+		entry = step_down(entry, va, 4, &leaf);
+	if (entry != NULL)
+		(void)step_down(entry, va, 3, &leaf);
+}
+
 bool shadow_map_own(struct shadow *s, enum shadow_view view, u64 va, ma_t ma)
 {
 	const struct paging_mode mode = {.wp = true};

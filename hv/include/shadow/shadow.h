@@ -76,6 +76,12 @@ static inline bool shadow_exists(const struct shadow *s)
 	return s->now != NULL;
 }
 
+/**
+ * Tables for what may be filled near `va`, of the upper half, in the kernel's views, without
+ * anything in them yet: fewer are made later.
+ */
+void shadow_reserve(struct shadow *s, u64 va);
+
 /** The first address space, before anything is filled. */
 void shadow_begin(struct shadow *s, u64 pgd, u32 tag);
 
