@@ -153,7 +153,6 @@ static void update(struct vcpu *v)
 	const struct domain *d = v->domain;
 
 	f->call_site = d->call_site;
-	v->unplain = vcpu_unplain_bits(v);
 	f->kernel_cs = (v->star >> 32) & 0xfffc;
 	f->entry.rip = v->lstar + SWAPGS_SIZE;
 	f->entry.cs = REAL_GUEST_CS;

@@ -449,13 +449,6 @@ static inline ALWAYS_INLINE bool fill_below(struct shadow *s, u64 *entry, u64 va
 	return true;
 }
 
-static inline bool is_plain(const struct range *plain, const struct translation *t)
-{
-	u64 before = t->page.v - plain->start, size = range_size(*plain);
-
-	return before < size && level_size(t->level) <= size - before;
-}
-
 /* The largest page that guest, p2m and processor allow. */
 static u32 choose_level(const struct shadow *s, u64 va, const struct translation *t,
 			const struct shadow_p2m *p2m, ma_t *ma)
@@ -464,7 +457,7 @@ static u32 choose_level(const struct shadow *s, u64 va, const struct translation
 
 	if (level == 3 && cpu_page_levels() < 3)
 		level = 2;
-	if (level == t->level && is_plain(p2m->plain, t)) {
+	if (level == t->level && range_pair_contains(p2m->plain, t->page.v, level_size(level))) {
 		ma->v = t->page.v;
 		return level;
 	}
@@ -525,7 +518,7 @@ void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mo
 	s->fills++;
 	s->last.common = common;
 	/* Most are these: with constants, half of the way down is known to the compiler. */
-	if (t->level == 1 && t->page.v - p2m->plain->start < range_size(*p2m->plain)) {
+	if (t->level == 1 && range_pair_has(p2m->plain, t->page.v)) {
 		leaf.value = flags | t->page.v;
 		if (try_fill(s, view, mode, va, common, &leaf))
 			return;
