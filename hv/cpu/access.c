@@ -140,7 +140,7 @@ static u8 *page_at(struct vcpu *v, u64 pa)
 	u32 shift = PAGE_SHIFT;
 	ma_t ma = {pa};
 
-	if (pa - v->p2m.plain->start < range_size(*v->p2m.plain))
+	if (range_pair_has(v->p2m.plain, pa))
 		return direct(ma);
 	ma = v->p2m.translate(v->p2m.context, (pa_t){pa}, &shift);
 	return is_memory(v, ma) ? direct(ma) : NULL;

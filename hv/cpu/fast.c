@@ -153,7 +153,6 @@ static void update(struct vcpu *v)
 	const struct domain *d = v->domain;
 
 	f->call_site = d->call_site;
-	v->unplain = vcpu_unplain_bits(v);
 	f->kernel_cs = (v->star >> 32) & 0xfffc;
 	f->entry.rip = v->lstar + SWAPGS_SIZE;
 	f->entry.cs = REAL_GUEST_CS;
@@ -175,8 +174,12 @@ void fast_update(struct vcpu *v)
  */
 void fast_begin(struct vcpu *v)
 {
+	enum shadow_view view = vcpu_view(v);
+
 	v->fast = v->handler_unread = is_common(v);
 	update(v);
+	(void)fast_fill(v, view, v->frame->rip, PF_FETCH);
+	(void)fast_fill(v, view, v->frame->rsp, PF_WRITE);
 }
 
 bool fast_fixup(u64 *rip)

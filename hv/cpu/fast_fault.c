@@ -72,7 +72,7 @@ static u32 judge(u64 all, u64 any, enum shadow_view view, u32 access, bool smep)
 /* The frame's machine address, if it is plainly RAM where it says; 0: the long way. */
 static bool is_plain_frame(const struct domain *d, u64 pa, enum shadow_view view, u64 va)
 {
-	if (pa - d->plain.start >= range_size(d->plain))
+	if (!range_pair_has(&d->plain, pa))
 		return false;
 	return view == SHADOW_USER || !d->has_alias ||
 	       !range_contains(d->aliased, (struct range){va, va + 1});
@@ -136,8 +136,7 @@ u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 	if (fault != 0)
 		return fault;
 	/* What is not plain memory may trap (cpu/mmio.c). */
-	if (!range_contains(v->domain->main_ram,
-			    (struct range){t.page.v, t.page.v + level_size(t.level)}))
+	if (!range_pair_contains(&v->domain->main_ram, t.page.v, level_size(t.level)))
 		return UNKNOWN;
 	shadow_fill(&v->shadow, view, mode, &v->p2m, va, &t);
 	psc_enter(v, view, va, &t);

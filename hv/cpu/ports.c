@@ -34,21 +34,26 @@ static void hardware_out(void *context, u16 port, u8 value)
 	outb(port, value);
 }
 
+static void trap_pic(bool trapped)
+{
+	segments_trap_ports(PIC_MASTER, 2, trapped);
+	segments_trap_ports(PIC_SLAVE, 2, trapped);
+	segments_trap_ports(PIC_ELCR, 2, trapped);
+}
+
 void ports_enter(struct vcpu *v)
 {
 	static const struct port_access hardware = {.in = hardware_in, .out = hardware_out};
 
 	if (!v->iopl3)
 		pic_hardware_enter(&v->pic, &hardware);
-	for (u32 i = 0; i < ARRAY_SIZE(pic_ports); i++)
-		segments_trap_ports(pic_ports[i], 2, !v->iopl3);
+	trap_pic(!v->iopl3);
 }
 
 void ports_leave(struct vcpu *v)
 {
 	pic_hardware_leave(&v->pic);
-	for (u32 i = 0; i < ARRAY_SIZE(pic_ports); i++)
-		segments_trap_ports(pic_ports[i], 2, false);
+	trap_pic(false);
 }
 
 static bool touches_device(const struct vcpu *v, u16 port, u8 size)

@@ -276,16 +276,6 @@ void segments_mirror_ldt(struct vcpu *v)
 	load_ldt(entries > 0);
 }
 
-void segments_trap_ports(u16 first, u8 count, bool trapped)
-{
-	u8 bits = (u8)(((1u << count) - 1) << (first % 8));
-
-	if (trapped)
-		real_tables.tss.iomap[first / 8] |= bits;
-	else
-		real_tables.tss.iomap[first / 8] &= (u8)~bits;
-}
-
 static void load_data_register(u8 reg, u16 selector)
 {
 	u32 value = selector;

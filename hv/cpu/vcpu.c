@@ -75,17 +75,7 @@ void vcpu_update_mode(struct vcpu *v)
 	v->mode[false] = mode;
 	mode.smap = (v->cr4 & CR4_SMAP) != 0;
 	v->mode[true] = mode;
-}
-
-u64 vcpu_unplain_bits(const struct vcpu *v)
-{
-	u64 bits = PTE_ADDR & ~(((u64)1 << physical_bits()) - 1);
-
-	if (!(v->efer & EFER_NXE))
-		bits |= PTE_NX;
-	if (v->cr4 & CR4_PKE)
-		bits |= (u64)15 << PTE_KEY_SHIFT;
-	return bits;
+	v->unplain = mode.reserved | (mode.keys ? (u64)15 << PTE_KEY_SHIFT : 0);
 }
 
 static volatile u64 *guest_table(void *context, pfn_t frame)

@@ -55,7 +55,7 @@ void *domain_buffer(const struct domain *d, pa_t pa, u64 size)
 
 	if (size == 0 || size > PAGE_SIZE || pa.v % PAGE_SIZE + size > PAGE_SIZE)
 		return NULL;
-	if (pa.v - d->plain.start < range_size(d->plain))
+	if (range_pair_has(&d->plain, pa.v))
 		return direct((ma_t){pa.v});
 	if (!memmap_is_ram(&d->memory, r))
 		return NULL;
@@ -67,7 +67,7 @@ void *domain_buffer(const struct domain *d, pa_t pa, u64 size)
 
 void domain_p2m_changed(struct domain *d)
 {
-	d->plain = d->p2m.moved == 0 ? d->main_ram : (struct range){0, 0};
+	d->plain = d->p2m.moved == 0 ? d->main_ram : (struct range_pair){0};
 	if (d->vcpu_info != NULL)
 		d->vcpu_info = domain_buffer(d, d->vcpu_info_pa, sizeof(*d->vcpu_info));
 }

@@ -95,21 +95,27 @@ static u32 priority(const struct lapic_hardware *h)
 	return (h->tpr & CLASS) >= class ? h->tpr : class;
 }
 
+static __attribute__((noinline)) int best_ticket(const struct lapic_hardware *h)
+{
+	u32 waiting[LAPIC_WORDS];
+	int vector;
+
+	for (u32 i = 0; i < LAPIC_WORDS; i++)
+		waiting[i] = tickets(h, i);
+	vector = lapic_highest(waiting);
+	return ((u32)vector & CLASS) > (priority(h) & CLASS) ? vector : LAPIC_NO_VECTOR;
+}
+
+/* Asked at each exit: mostly there is none. */
 int lapic_hardware_request(const struct lapic_hardware *h)
 {
-	u32 waiting[LAPIC_WORDS], any = 0;
-	int vector;
+	u32 any = 0;
 
 	if (h->access == NULL)
 		return LAPIC_NO_VECTOR;
 	for (u32 i = 0; i < LAPIC_WORDS; i++)
-		any |= waiting[i] = tickets(h, i);
-	if (any == 0)
-		return LAPIC_NO_VECTOR;
-	vector = lapic_highest(waiting);
-	if (vector < 0 || ((u32)vector & CLASS) <= (priority(h) & CLASS))
-		return LAPIC_NO_VECTOR;
-	return vector;
+		any |= tickets(h, i);
+	return any != 0 ? best_ticket(h) : LAPIC_NO_VECTOR;
 }
 
 int lapic_hardware_take(struct lapic_hardware *h)

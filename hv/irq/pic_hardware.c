@@ -151,18 +151,32 @@ static void capture_chip(struct pic_hardware *p, u32 n)
 	p->isr[n] = in(p, COMMAND(n));
 	c->isr = p->isr[n];
 	p->lowest[n] = c->lowest;
-	c->imr = in(p, DATA(n));
 	c->elcr = read_elcr(p, n);
 	c->read_isr = shown == p->isr[n] && shown != irr;
 }
 
+static void capture(struct pic_hardware *p)
+{
+	p->unread = false;
+	capture_chip(p, 0);
+	capture_chip(p, 1);
+}
+
+/* With APICs everything is masked here: then nothing happens until the guest comes to these ports,
+ * and the rest is captured then, not on the path of a transition. */
 void pic_hardware_enter(struct pic_hardware *p, const struct port_access *ports)
 {
 	p->ports = ports;
 	p->fresh = NR_PIC_LINES;
 	pic_reset(&p->model);
-	capture_chip(p, 0);
-	capture_chip(p, 1);
+	p->unread = true;
+	for (u32 n = 0; n < 2; n++) {
+		p->isr[n] = 0;
+		p->model.chip[n].imr = in(p, DATA(n));
+		p->unread = p->unread && p->model.chip[n].imr == ALL_LINES;
+	}
+	if (!p->unread)
+		capture(p);
 }
 
 bool pic_hardware_can_leave(const struct pic_hardware *p)
@@ -177,9 +191,7 @@ bool pic_hardware_can_leave(const struct pic_hardware *p)
 
 void pic_hardware_leave(struct pic_hardware *p)
 {
-	if (p->ports == NULL)
-		return;
-	for (u32 n = 0; n < 2; n++) {
+	for (u32 n = 0; n < 2 && p->ports != NULL && !p->unread; n++) {
 		const struct pic_chip *c = &p->model.chip[n];
 
 		if (!c->read_isr)
@@ -315,7 +327,7 @@ int pic_hardware_take(struct pic_hardware *p)
 {
 	int vector;
 
-	if (p->ports == NULL)
+	if (p->ports == NULL || p->unread)
 		return -1;
 	p->ended = false;
 	settle(p);
@@ -354,6 +366,8 @@ void pic_hardware_write(struct pic_hardware *p, u16 port, u8 value)
 	u32 n = pic_chip_of(port);
 	bool was_starting = is_starting(p, n);
 
+	if (p->unread)
+		capture(p);
 	pic_write(&p->model, port, value);
 	p->model.chip[n].level = false; /* ICW1's bit, which chips with an ELCR ignore */
 	if (port >= PIC_ELCR) {
@@ -399,6 +413,8 @@ u8 pic_hardware_read(struct pic_hardware *p, u16 port)
 	const struct pic_chip *c = &p->model.chip[n];
 	u8 value;
 
+	if (p->unread)
+		capture(p);
 	if (is_starting(p, n))
 		return in(p, port);
 	settle(p);

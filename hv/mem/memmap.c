@@ -281,17 +281,23 @@ bool memmap_is_ram(const struct memmap *map, struct range r)
 	return false;
 }
 
-struct range memmap_largest_ram(const struct memmap *map)
+struct range_pair memmap_largest_ram(const struct memmap *map)
 {
-	struct range largest = {0, 0};
+	struct range_pair p = {0};
 
 	for (u32 i = 0; i < map->count; i++) {
 		struct range r = memory_range(&map->range[i]);
 
-		if (map->range[i].type == VL_MEMORY_RAM && range_size(r) > range_size(largest))
-			largest = r;
+		if (map->range[i].type != VL_MEMORY_RAM)
+			continue;
+		if (range_size(r) > range_size(p.at[0])) {
+			p.at[1] = p.at[0];
+			p.at[0] = r;
+		} else if (range_size(r) > range_size(p.at[1])) {
+			p.at[1] = r;
+		}
 	}
-	return largest;
+	return p;
 }
 
 u64 memmap_mapped_end(const struct memmap *map)

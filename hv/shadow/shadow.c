@@ -449,13 +449,6 @@ static inline ALWAYS_INLINE bool fill_below(struct shadow *s, u64 *entry, u64 va
 	return true;
 }
 
-static inline bool is_plain(const struct range *plain, const struct translation *t)
-{
-	u64 before = t->page.v - plain->start, size = range_size(*plain);
-
-	return before < size && level_size(t->level) <= size - before;
-}
-
 /* The largest page that guest, p2m and processor allow. */
 static u32 choose_level(const struct shadow *s, u64 va, const struct translation *t,
 			const struct shadow_p2m *p2m, ma_t *ma)
@@ -464,7 +457,7 @@ static u32 choose_level(const struct shadow *s, u64 va, const struct translation
 
 	if (level == 3 && cpu_page_levels() < 3)
 		level = 2;
-	if (level == t->level && is_plain(p2m->plain, t)) {
+	if (level == t->level && range_pair_contains(p2m->plain, t->page.v, level_size(level))) {
 		ma->v = t->page.v;
 		return level;
 	}
@@ -479,6 +472,22 @@ static u32 choose_level(const struct shadow *s, u64 va, const struct translation
 	}
 }
 
+static struct leaf make_leaf(const struct shadow *s, u64 va, const struct translation *t,
+			     const struct shadow_p2m *p2m, u64 flags)
+{
+	struct leaf leaf = {.guest_level = t->level};
+	ma_t ma;
+
+	leaf.level = choose_level(s, va, t, p2m, &ma);
+	leaf.value = flags | ma.v;
+	if (leaf.level > 1) {
+		if (leaf.value & PTE_PAT_4K)
+			leaf.value = (leaf.value & ~PTE_PAT_4K) | PTE_PAT_LARGE;
+		leaf.value |= PTE_PS;
+	}
+	return leaf;
+}
+
 static inline ALWAYS_INLINE bool try_fill(struct shadow *s, enum shadow_view view,
 					  const struct paging_mode *mode, u64 va, bool common,
 					  const struct leaf *leaf)
@@ -489,27 +498,46 @@ static inline ALWAYS_INLINE bool try_fill(struct shadow *s, enum shadow_view vie
 	return entry != NULL && fill_below(s, entry, va, leaf);
 }
 
+static void fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode, u64 va,
+		 bool common, const struct leaf *leaf)
+{
+	while (!try_fill(s, view, mode, va, common, leaf))
+		evict(s);
+}
+
 void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
 		 const struct shadow_p2m *p2m, u64 va, const struct translation *t)
 {
 	bool common = is_common(view, mode, t) && !(is_upper_half(va) && view != SHADOW_USER);
-	struct leaf leaf = {.guest_level = t->level};
-	ma_t ma;
+	struct leaf leaf = {.level = 1, .guest_level = 1};
+	u64 flags = leaf_flags(common, mode, t);
 
 	assert(!is_own_slot(level_index(va, ROOT_LEVEL)));
-	leaf.level = choose_level(s, va, t, p2m, &ma);
-	leaf.value = leaf_flags(common, mode, t) | ma.v;
-	if (leaf.level > 1) {
-		if (leaf.value & PTE_PAT_4K)
-			leaf.value = (leaf.value & ~PTE_PAT_4K) | PTE_PAT_LARGE;
-		leaf.value |= PTE_PS;
-	}
 	if (is_upper_half(va) && !(t->rights & PTE_G))
 		s->upper_local = true;
 	s->fills++;
 	s->last.common = common;
-	while (!try_fill(s, view, mode, va, common, &leaf))
-		evict(s);
+	/* Most are these: with constants, half of the way down is known to the compiler. */
+	if (t->level == 1 && range_pair_has(p2m->plain, t->page.v)) {
+		leaf.value = flags | t->page.v;
+		if (try_fill(s, view, mode, va, common, &leaf))
+			return;
+	}
+	leaf = make_leaf(s, va, t, p2m, flags);
+	fill(s, view, mode, va, common, &leaf);
+}
+
+void shadow_reserve(struct shadow *s, u64 va)
+{
+	const struct leaf leaf = {.level = 2, .guest_level = 1};
+	u64 *entry = is_upper_half(va) && !is_own_slot(level_index(va, ROOT_LEVEL))
+			     ? upper_entry(s, SHADOW_KERNEL, va)
+			     : NULL;
+
+	if (entry != NULL)
+		entry = step_down(entry, va, 4, &leaf);
+	if (entry != NULL)
+		(void)step_down(entry, va, 3, &leaf);
 }
 
 bool shadow_map_own(struct shadow *s, enum shadow_view view, u64 va, ma_t ma)

@@ -41,7 +41,8 @@ static u64 reserved_by_size(u32 level)
 static inline ALWAYS_INLINE volatile u64 *table_of(const struct guest_tables *tables,
 						   struct range plain, u64 pa)
 {
-	if (pa - plain.start < range_size(plain))
+	if (pa - plain.start < range_size(plain) ||
+	    pa - tables->plain->at[1].start < range_size(tables->plain->at[1]))
 		return (volatile u64 *)(tables->at + pa);
 	return tables->table(tables->context, (pfn_t){pa >> PAGE_SHIFT});
 }
@@ -79,7 +80,7 @@ static inline ALWAYS_INLINE u32 descend(const struct paging_mode *mode,
 					const struct guest_tables *tables, u64 va,
 					struct path *path)
 {
-	struct range plain = *tables->plain;
+	struct range plain = tables->plain->at[0];
 	u64 bad;
 
 	*path = (struct path){.all = ~(u64)0, .entry = mode->root.v};
@@ -164,7 +165,7 @@ static void mark_used(const struct guest_tables *tables, const struct paging_mod
 	pfn_t frame = pa_to_pfn(mode->root);
 
 	for (u32 level = ROOT_LEVEL;; level--) {
-		volatile u64 *table = table_of(tables, *tables->plain, frame.v << PAGE_SHIFT);
+		volatile u64 *table = table_of(tables, tables->plain->at[0], frame.v << PAGE_SHIFT);
 		volatile u64 *entry = table != NULL ? &table[level_index(va, level)] : NULL;
 
 		if (entry == NULL || !mark(entry, level == leaf ? used : PTE_A) || level == leaf)

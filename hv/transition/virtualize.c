@@ -186,10 +186,20 @@ static s64 begin_cpu(struct vcpu *v, u64 layers)
 	return transition_prepare(v, cpu_steps, ARRAY_SIZE(cpu_steps));
 }
 
+/* The call that will virtualize comes from much the same place. */
+static void prepare_shadow(struct shadow *s, const struct trap_frame *frame)
+{
+	struct failure f;
+
+	if (shadow_init(s, SHADOW_ALL, &f) < 0)
+		return;
+	shadow_reserve(s, frame->rip);
+	shadow_reserve(s, frame->rsp);
+}
+
 void transition_tidy(u64 tables)
 {
 	static u64 renewed; /* after so many devirtualizations */
-	struct failure f;
 	u64 times = domain_first()->counters.devirtualized;
 
 	if (renewed != times)
@@ -198,7 +208,7 @@ void transition_tidy(u64 tables)
 	if (current_vcpu() != NULL || !tidy_vcpu(&the_vcpu, tables))
 		return;
 	if (!shadow_exists(&the_vcpu.shadow))
-		(void)shadow_init(&the_vcpu.shadow, SHADOW_ALL, &f);
+		prepare_shadow(&the_vcpu.shadow, this_cpu()->frame);
 	if (tables_spare() > TABLES_KEPT)
 		tables_give_back(tables);
 }

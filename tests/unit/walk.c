@@ -31,7 +31,7 @@ static volatile u64 *table(void *context, pfn_t frame)
 	return frame.v < FRAMES ? memory[frame.v] : NULL;
 }
 
-static const struct range nowhere;
+static const struct range_pair nowhere;
 static const struct guest_tables tables = {.table = table, .plain = &nowhere};
 
 /* Entry of `level` for VA; table of level n is frame 5 - n. */

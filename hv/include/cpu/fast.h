@@ -31,7 +31,10 @@ void fast_roots(struct vcpu *v);
 /** What the common state depends on changed: SYSCALL MSRs, descriptors, CR4, features. */
 void fast_update(struct vcpu *v);
 
-/** The same when the guest, in its kernel, is taken over. */
+/**
+ * The same when the guest, in its kernel, is taken over. Its code and its stack are entered into
+ * its view: there it goes on.
+ */
 void fast_begin(struct vcpu *v);
 
 /** Note a page fault that the guest kernel gets for its user. */

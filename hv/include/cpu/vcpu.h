@@ -123,7 +123,7 @@ struct vcpu {
 	struct return_sites sites;
 	struct access_cache cache;
 	struct psc psc[NR_PSC];
-	u64 unplain; /* bits of a guest leaf that the short way leaves alone */
+	u64 unplain; /* bits of a guest leaf that the short way leaves alone: reserved, keys */
 	struct {
 		u64 va, rip;
 		u32 access;
@@ -180,7 +180,7 @@ void vcpu_exit(struct trap_frame *frame);
  */
 void vcpu_crash(struct vcpu *v, const char *reason) __attribute__((noreturn));
 
-/** The guest's PKRU, if it has CR4.PKE set: cpu/keys.c. */
+/** The guest's PKRU, if it has CR4.PKE set and the real one may be clear: cpu/keys.c. */
 u32 keys_pkru(const struct vcpu *v);
 
 /** Begin with a domain: its tables and p2m. All else is captured. */
@@ -205,12 +205,9 @@ static inline const struct paging_mode *vcpu_paging_mode_smap(struct vcpu *v, bo
 	struct paging_mode *mode = &v->mode[smap];
 
 	if (mode->keys)
-		mode->pkru = keys_pkru(v);
+		mode->pkru = v->keys_off ? keys_pkru(v) : read_pkru();
 	return mode;
 }
-
-/** Bits that are reserved in a 4 KiB leaf, and those of its key if there are keys. */
-u64 vcpu_unplain_bits(const struct vcpu *v);
 
 /* --- cpu/mmu.c: what the guest does to its translations --- */
 
@@ -315,7 +312,13 @@ bool segments_can_leave(struct vcpu *v);
 
 /** Make `count` I/O ports, of the eight that share a byte of the map, trap while virtualized, or be
  * the machine's (as all are by default). */
-void segments_trap_ports(u16 first, u8 count, bool trapped);
+static inline void segments_trap_ports(u16 first, u8 count, bool trapped)
+{
+	u8 bits = (u8)(((1u << count) - 1) << (first % 8));
+	u8 *byte = &real_tables.tss.iomap[first / 8];
+
+	*byte = trapped ? *byte | bits : *byte & (u8)~bits;
+}
 
 /**
  * Load a user's selector of a code segment, which is hidden while the virtual CPL is 0, into DS,

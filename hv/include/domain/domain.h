@@ -35,8 +35,8 @@ struct domain {
 	u64 features;                   /* VL_FEATURE_* */
 	u64 call_site;                  /* va behind its hypercall by SYSCALL; 0: none */
 	struct vl_vcpu_info *vcpu_info; /* of vcpu 0, in the domain's own RAM; NULL: none */
-	struct range main_ram;          /* the largest range of it that is RAM */
-	struct range plain;             /* of main_ram, where physical is machine: all or nothing */
+	struct range_pair main_ram;     /* the largest ranges of it that are RAM */
+	struct range_pair plain;        /* the same while physical is machine, else empty */
 	pa_t vcpu_info_pa;              /* and where that is */
 	struct p2m p2m;                 /* valid with VL_LAYER_MEMORY */
 	struct memmap memory;           /* what it is shown */

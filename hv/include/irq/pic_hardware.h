@@ -21,6 +21,7 @@ struct pic_hardware {
 	u8 isr[2];    /* of the hardware */
 	u8 lowest[2]; /* its priorities, as in struct pic_chip */
 	bool ended;   /* something in service there was ended, so it may have a new request */
+	bool unread;  /* all is masked, and nothing but that was captured yet */
 	u8 fresh;     /* line that arrived since the guest could take one; or NR_PIC_LINES */
 };
 

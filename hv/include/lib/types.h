@@ -105,6 +105,30 @@ static inline bool range_contains(struct range outer, struct range inner)
 	return outer.start <= inner.start && inner.start <= inner.end && inner.end <= outer.end;
 }
 
+/** Two of them, either of which may be empty: with a hole below 4 GiB, memory is that and little
+ * else. */
+struct range_pair {
+	struct range at[2];
+};
+
+static inline bool range_pair_has(const struct range_pair *p, u64 address)
+{
+	return address - p->at[0].start < range_size(p->at[0]) ||
+	       address - p->at[1].start < range_size(p->at[1]);
+}
+
+/** Whether [start, start + size) lies in one of them. */
+static inline bool range_pair_contains(const struct range_pair *p, u64 start, u64 size)
+{
+	for (u32 i = 0; i < 2; i++) {
+		u64 before = start - p->at[i].start, all = range_size(p->at[i]);
+
+		if (before < all && size <= all - before)
+			return true;
+	}
+	return false;
+}
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

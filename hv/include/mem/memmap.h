@@ -89,8 +89,8 @@ u64 memmap_ram_total(const struct memmap *map);
 /** Whether `r` lies wholly inside one RAM range; false for an empty one. */
 bool memmap_is_ram(const struct memmap *map, struct range r);
 
-/** The largest of its ranges that are RAM; empty if there is none. */
-struct range memmap_largest_ram(const struct memmap *map);
+/** The two largest of its ranges that are RAM, the larger first; empty if there are none. */
+struct range_pair memmap_largest_ram(const struct memmap *map);
 
 /** End of the highest RAM or ACPI range, which are those that anybody maps; 0 if there is none.
  * What firmware reserves for devices may lie far higher than any page table should reach. */

@@ -21,7 +21,7 @@ struct shadow_p2m {
 	 * *shift the largest block, at most the given one, that is contiguous and may be mapped. */
 	ma_t (*translate)(void *context, pa_t pa, u32 *shift);
 	void *context;
-	const struct range *plain; /* here physical is machine: no need to ask. May be empty. */
+	const struct range_pair *plain; /* here physical is machine: no need to ask. May be empty. */
 };
 
 enum shadow_view {
@@ -75,6 +75,12 @@ static inline bool shadow_exists(const struct shadow *s)
 {
 	return s->now != NULL;
 }
+
+/**
+ * Tables for what may be filled near `va`, of the upper half, in the kernel's views, without
+ * anything in them yet: fewer are made later.
+ */
+void shadow_reserve(struct shadow *s, u64 va);
 
 /** The first address space, before anything is filled. */
 void shadow_begin(struct shadow *s, u64 pgd, u32 tag);

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""What it costs Linux to be virtualized, and to switch, in instructions: QEMU counts time in them."""
+import re
+
+from guest import finish_linux, linux_image, output_of
+from qemu import Qemu
+from registry import test
+
+IN, OUT = 5_000, 10_000  # with interrupts off
+
+# Virtualized against passthrough, of the kernel that has the paravirtual sites and little else.
+ROWS = {
+    "null_syscall": 1.35,
+    "pipe": 1.2,
+    "fork_exit": 1.2,
+    "fork_exec": 1.15,
+    "page_fault": 1.3,
+    "cow_fault": 1.6,
+    "mprotect_mib": 1.15,
+}
+
+
+def run(t, script, kernel, memory):
+    """Lines that the script printed on a machine with so many MiB."""
+    m = Qemu(t, linux_image([script], kernel, opts="mem=all" if memory > 3072 else ""), memory=memory, icount=True,
+             name=f"{kernel}-{memory}M")
+    finish_linux(t, m, [script], t.test.limit - 10)
+    return output_of(m, script)
+
+
+def switches(lines):
+    """The dearest switch in and out."""
+    found = [re.findall(rf"^switch {way} cycles (\d+)$", "\n".join(lines), re.MULTILINE) for way in ("in", "out")]
+    return tuple(max(map(int, cycles)) for cycles in found)
+
+
+@test("switch-cost", shows="M1 M9", needs="vellum min initrd-test", limit=180)
+def switch_cost(t):
+    """Linux has its interrupts off for at most 5,000 instructions to be virtualized and 10,000 to be
+    devirtualized, its own among them and the pages that Vellum enters meanwhile; with 4 GiB the same as with
+    256 MiB, but for the few that it takes to see that a page table is above the hole, in the second range."""
+    small, large = (switches(run(t, "switch-cost", "min", memory)) for memory in (256, 4096))
+    t.log(f"instructions in and out: 256 MiB {small}, 4 GiB {large}")
+    for name, cost in (("256 MiB", small), ("4 GiB", large)):
+        t.check(cost[0] <= IN, f"in with {cost[0]} instructions, {name}")
+        t.check(cost[1] <= OUT, f"out with {cost[1]} instructions, {name}")
+    for before, after in zip(small, large):
+        t.check(abs(after - before) <= before // 20, f"{after} instructions with 4 GiB, {before} with 256 MiB")
+
+
+def ratios(lines):
+    """{row: virtualized against passthrough}."""
+    medians = {}
+    for mode, row, median in re.findall(r"^bench (\w+) (\w+) min \d+ median (\d+)", "\n".join(lines), re.MULTILINE):
+        medians.setdefault(row, {})[mode] = int(median)
+    return {row: m["virtualized"] / m["passthrough"] for row, m in medians.items()}
+
+
+def show(t, kernel, rows):
+    t.log(f"{kernel}, virtualized against passthrough: "
+          + ", ".join(f"{row} {ratio:.3f}" for row, ratio in sorted(rows.items())))
+
+
+@test("virtualized-cost", shows="M5 I2", needs="vellum min initrd-test", limit=240)
+def virtualized_cost(t):
+    """What system calls, pipes, processes and page faults of a small Linux cost, virtualized against
+    passthrough."""
+    rows = ratios(run(t, "cost", "min", 256))
+    show(t, "min", rows)
+    for row, limit in ROWS.items():
+        t.check(rows[row] <= limit, f"{row} costs {rows[row]:.3f} of passthrough, the limit is {limit}")
+
+
+@test("switch-cost-full", shows="M1 M9", needs="vellum full initrd-test", limit=240, slow=True)
+def switch_cost_full(t):
+    """The same of the distribution-like kernel, out; what it takes in, and what its calls and faults cost, is
+    shown beside."""
+    lines = run(t, "cost", "full", 512)
+    cost = switches([line.replace("out-idle", "out") for line in lines])
+    t.log(f"instructions in and out: {cost}")
+    show(t, "full", ratios(lines))
+    t.check(cost[1] <= OUT, f"out with {cost[1]} instructions")
