@@ -14,6 +14,7 @@ $(B)/linux-tests/%: tests/linux/%.c
 
 # Larger programs with a folder of their own add themselves to LINUX_TESTS.
 -include tests/linux/probe/build.mk
+include bench/guest/build.mk
 
 INITRD_SOURCES := scripts/mkinitrd $(wildcard tests/linux/init tests/linux/scripts/*)
 

@@ -15,7 +15,7 @@ OWN_TIMER_LINUX = "own_timer=4000000"
 def own_timer_qemu(t):
     """The mini guest's whole suite virtualized, while Vellum's own timer shares the local APIC's with the guest and
     interrupts it all the time. QEMU."""
-    m = Qemu(t, images.vellum(("mini", "virtualized own_timer"), opts=OWN_TIMER))
+    m = Qemu(t, images.vellum(("mini", "virtualized own_timer"), opts=OWN_TIMER), icount=True)
     ending = m.wait(110)
     check_tap(t, m)
     t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
@@ -24,7 +24,7 @@ def own_timer_qemu(t):
 @test("own-timer-bochs", shows="I3 I8", needs="vellum mini", limit=120)
 def own_timer_bochs(t):
     """The same in Bochs, whose local APIC has a TSC deadline."""
-    m = Bochs(t, images.vellum(("mini", "virtualized own_timer"), opts=OWN_TIMER))
+    m = Bochs(t, images.vellum(("mini", "virtualized own_timer"), opts=OWN_TIMER), icount=True)
     ending = m.wait(110)
     check_tap(t, m)
     t.equal(ending, "shutdown-port", "how the run ended")
@@ -34,7 +34,7 @@ def own_timer_bochs(t):
 def own_timer_debug_qemu(t):
     """When a step of devirtualize fails, Vellum's own timer goes on, and so does the guest's. QEMU."""
     words = "own_timer test=own_timer*,failpoints,layers*"
-    m = Qemu(t, images.vellum(("mini", words), opts=OWN_TIMER, hypervisor="vellum-debug"))
+    m = Qemu(t, images.vellum(("mini", words), opts=OWN_TIMER, hypervisor="vellum-debug"), icount=True)
     ending = m.wait(50)
     check_tap(t, m)
     t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
@@ -44,7 +44,7 @@ def own_timer_debug_qemu(t):
 def own_timer_debug_bochs(t):
     """The same in Bochs."""
     words = "own_timer test=own_timer*,failpoints,layers*"
-    m = Bochs(t, images.vellum(("mini", words), opts=OWN_TIMER, hypervisor="vellum-debug"))
+    m = Bochs(t, images.vellum(("mini", words), opts=OWN_TIMER, hypervisor="vellum-debug"), icount=True)
     ending = m.wait(80)
     check_tap(t, m)
     t.equal(ending, "shutdown-port", "how the run ended")
@@ -54,7 +54,7 @@ def own_timer_debug_bochs(t):
 def apic_direct_qemu(t):
     """With apic=direct, the registers left to the guest, it runs as far as that can be exact."""
     words = "virtualized test=pic*,timer*,transition*,trap*,user*,interrupts*"
-    m = Qemu(t, images.vellum(("mini", words), opts="apic=direct"))
+    m = Qemu(t, images.vellum(("mini", words), opts="apic=direct"), icount=True)
     ending = m.wait(50)
     check_tap(t, m)
     t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")

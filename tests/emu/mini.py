@@ -10,7 +10,7 @@ from registry import test
 @test("mini-qemu", shows="U1 U3", needs="vellum mini", limit=90)
 def mini_qemu(t):
     """The mini guest boots in passthrough by its ELF note in QEMU and all its tests pass."""
-    m = Qemu(t, images.vellum("mini"))
+    m = Qemu(t, images.vellum("mini"), icount=True)
     ending = m.wait(80)
     check_tap(t, m)
     t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
@@ -28,7 +28,7 @@ def mini_qemu_uefi(t):
 @test("mini-bochs", shows="U1 U3", needs="vellum mini", limit=90)
 def mini_bochs(t):
     """The same in Bochs, on a CPU model with other features and stricter checks."""
-    m = Bochs(t, images.vellum("mini"))
+    m = Bochs(t, images.vellum("mini"), icount=True)
     ending = m.wait(80)
     check_tap(t, m)
     t.equal(ending, "shutdown-port", "how the run ended")
@@ -38,7 +38,7 @@ def mini_bochs(t):
 def mini_virtualized_qemu(t):
     """Each test of the mini guest, run between a virtualize and a devirtualize: at ring 3, on shadow
     tables, it sees what it sees on the bare CPU. QEMU."""
-    m = Qemu(t, images.vellum(("mini", "virtualized")))
+    m = Qemu(t, images.vellum(("mini", "virtualized")), icount=True)
     ending = m.wait(110)
     check_tap(t, m)
     t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
@@ -47,7 +47,7 @@ def mini_virtualized_qemu(t):
 @test("mini-virtualized-bochs", shows="M1 M3 M5 M6 M9 I1 I2 I3 I4 I8", needs="vellum mini", limit=240)
 def mini_virtualized_bochs(t):
     """The same in Bochs."""
-    m = Bochs(t, images.vellum(("mini", "virtualized")))
+    m = Bochs(t, images.vellum(("mini", "virtualized")), icount=True)
     ending = m.wait(220)
     check_tap(t, m)
     t.equal(ending, "shutdown-port", "how the run ended")
@@ -61,7 +61,7 @@ DEBUG_TESTS = "test=moved*,failpoints,layers*,image*,transition*"
 def mini_debug_qemu(t):
     """A debug build moves pages of the running kernel away and home, and lets each step of a transition
     fail: the kernel sees the same memory, ticks and registers as before, and no frame is lost. QEMU."""
-    m = Qemu(t, images.vellum(("mini", DEBUG_TESTS), opts="vellum_mem=16M", hypervisor="vellum-debug"))
+    m = Qemu(t, images.vellum(("mini", DEBUG_TESTS), opts="vellum_mem=16M", hypervisor="vellum-debug"), icount=True)
     ending = m.wait(110)
     check_tap(t, m)
     t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
@@ -70,7 +70,7 @@ def mini_debug_qemu(t):
 @test("mini-debug-bochs", shows="M1 M3 M4 M8 M9 I10", needs="vellum-debug mini", limit=120)
 def mini_debug_bochs(t):
     """The same in Bochs."""
-    m = Bochs(t, images.vellum(("mini", DEBUG_TESTS), opts="vellum_mem=16M", hypervisor="vellum-debug"))
+    m = Bochs(t, images.vellum(("mini", DEBUG_TESTS), opts="vellum_mem=16M", hypervisor="vellum-debug"), icount=True)
     ending = m.wait(110)
     check_tap(t, m)
     t.equal(ending, "shutdown-port", "how the run ended")
@@ -80,7 +80,7 @@ def mini_debug_bochs(t):
 def mini_old_cpu(t):
     """The same on a CPU without execute-disable, without 1 GiB pages and without SSE4.2, whose CRC32
     instruction Vellum verifies its image with."""
-    m = Qemu(t, images.vellum("mini"), cpu=CPU + ",nx=off,pdpe1gb=off,sse4.2=off")
+    m = Qemu(t, images.vellum("mini"), cpu=CPU + ",nx=off,pdpe1gb=off,sse4.2=off", icount=True)
     ending = m.wait(50)
     check_tap(t, m)
     t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")

@@ -6,7 +6,7 @@ import time
 
 import images
 from guest import CONSOLE, SLOTS, VELLUM_END, VELLUM_START, finish_linux, linux_image, output_of
-from guest import page_entry, run_linux, symbols, vellum_range
+from guest import page_entry, run_linux, symbols, text_copy, vellum_range
 from machine import plain
 from qemu import Qemu
 from registry import Failure, test
@@ -144,12 +144,6 @@ ROWS = ["null_syscall", "read", "signal", "page_fault", "cow_fault", "file_fault
 # the least of these differed by up to 0.2 %, and the medians of fork by 0.4 %; the least of fork by 0.04 %.
 # And the second run has not started the 200 programs of the switches before.
 BOUNDS = {"file_fault": 0.0025, "map_touch_mib": 0.0025, "fork_exec": 0.004}
-
-
-def text_copy(m):
-    """Bytes that the kernel on Vellum keeps for the second copy of its text, in pages of 2 MiB."""
-    start, end = re.search(r"([0-9a-f]+)-([0-9a-f]+) : Kernel code", m.console.text).groups()
-    return (int(end, 16) - int(start, 16) | 0x1fffff) + 1
 
 
 def cost(t, switches):

@@ -195,8 +195,9 @@ static void check_domain(const struct domain *d)
 
 	if (d->vcpu_info != NULL)
 		must((u8 *)d->vcpu_info == machine_page(d, d->vcpu_info_pa.v - offset) + offset);
-	for (u64 pa = d->plain.start; pa < d->plain.end; pa += PAGE_SIZE)
-		must(machine_page(d, pa) == machine + pa);
+	for (u32 i = 0; i < ARRAY_SIZE(d->plain.at); i++)
+		for (u64 pa = d->plain.at[i].start; pa < d->plain.at[i].end; pa += PAGE_SIZE)
+			must(machine_page(d, pa) == machine + pa);
 	for (u32 i = 0; i < VL_MAX_ALIASES; i++) {
 		const struct alias *a = &d->alias[i];
 

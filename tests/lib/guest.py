@@ -58,6 +58,12 @@ def vellum_range(m, what):
     return int(match[1], 16), int(match[2], 16)
 
 
+def text_copy(m):
+    """Bytes that the kernel on Vellum keeps for the second copy of its text, in pages of 2 MiB."""
+    start, end = re.search(r"([0-9a-f]+)-([0-9a-f]+) : Kernel code", m.console.text).groups()
+    return (int(end, 16) - int(start, 16) | 0x1fffff) + 1
+
+
 def symbols(name):
     """Addresses of a kernel's or Vellum's symbols."""
     text = subprocess.run(["nm", path(name)], check=True, capture_output=True, text=True).stdout

@@ -1,45 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * A small benchmark for guest Linux, made to be counted: the time stamp counter is read around each
- * repetition, and under QEMU's -icount one tick is one instruction, so two runs of the same kernel
- * can be compared to a few instructions. Each row is repeated after a warm-up; minimum and median
- * are printed, and the median is what to compare, because a timer interrupt may fall into any
- * repetition.
- *
- * With BENCH_ROW=NAME in the environment, that row alone.
- *
- * Output, one line a row:  bench NAME min N median N reps N
+ * The rows that the tests compare in each mode (tests/emu/passthrough.py): what enters and leaves
+ * the kernel, faults and changes of translations, processes. They come first, in this order, so
+ * that what `bench` prints without arguments depends on nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
-#define MAX_REPS 400
-#define WARM_UP  20
-
-static uint64_t times[MAX_REPS];
-
-static void die(const char *what)
-{
-	fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int compare(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
+#include "bench/guest/measure.h"
+#include "bench/guest/rows.h"
 
 /* The units of work: one call is one repetition, `arg` is the row's own state. */
 
@@ -63,8 +38,6 @@ static void fork_exit(void *arg)
 		die("waitpid");
 }
 
-#define PAGE 4096
-
 /* One anonymous fault: the first write to the next page of a fresh area. */
 static void page_fault(void *arg)
 {
@@ -72,18 +45,6 @@ static void page_fault(void *arg)
 
 	**(volatile char **)next = 1;
 	*next += PAGE;
-}
-
-static char *fresh_area(size_t pages)
-{
-	char *area = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
-
-	if (area == MAP_FAILED)
-		die("mmap");
-	if (madvise(area, pages * PAGE, MADV_NOHUGEPAGE) != 0 && errno != EINVAL)
-		die("madvise");
-	return area;
 }
 
 /* One copy-on-write fault: pages that a child shares. */
@@ -216,26 +177,6 @@ static pid_t start_echo(struct pipes *p)
 	_exit(0);
 }
 
-static void measure(const char *name, void (*unit)(void *), void *arg, int reps)
-{
-	const char *only = getenv("BENCH_ROW");
-
-	if (only != NULL && strcmp(only, name) != 0)
-		return;
-	for (int i = 0; i < WARM_UP; i++)
-		unit(arg);
-	for (int i = 0; i < reps; i++) {
-		uint64_t start = __rdtsc();
-
-		unit(arg);
-		times[i] = __rdtsc() - start;
-	}
-	qsort(times, (size_t)reps, sizeof(times[0]), compare);
-	printf("bench %s min %llu median %llu reps %d\n", name, (unsigned long long)times[0],
-	       (unsigned long long)times[reps / 2], reps);
-	fflush(stdout);
-}
-
 static void measure_faults(void)
 {
 	size_t pages = WARM_UP + MAX_REPS;
@@ -297,15 +238,11 @@ static void measure_memory(void)
 	measure("segv_mprotect", fault_and_unprotect, NULL, 200);
 }
 
-int main(int argc, char *argv[])
+void basic_rows(void)
 {
 	struct pipes pipes;
-	int fd;
+	int fd = open("/tmp/bench.data", O_RDWR | O_CREAT | O_TRUNC, 0600);
 
-	(void)argv;
-	if (argc > 1)
-		return 0; /* what fork_exec() executes */
-	fd = open("/tmp/bench.data", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (fd < 0 || write(fd, "x", 1) != 1)
 		die("/tmp/bench.data");
 	signal(SIGUSR1, on_signal);
@@ -323,5 +260,6 @@ int main(int argc, char *argv[])
 	measure("pipe", pipe_round_trip, &pipes, 400);
 	close(pipes.there[1]);
 	waitpid(echo, NULL, 0);
-	return 0;
+	close(pipes.back[0]);
+	close(fd);
 }

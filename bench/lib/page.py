@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""docs/performance.md, written from results.json: nothing in it is typed by hand."""
+import table
+from bounds import EXACT, HTTP, STUDY_MARGIN, XEN_ICOUNT, XEN_WALL, ratio
+
+RULES = {
+    "study": f"the study's ratio times {STUDY_MARGIN}",
+    "paper": f"native times {HTTP}",
+    "passthrough": f"passthrough within {EXACT} of native",
+    "devirtualized": f"devirtualized within {EXACT} of native",
+    "xen": f"Xen's ratio times {XEN_ICOUNT} in instructions, {XEN_WALL} in time",
+    "switch": "instructions with interrupts off",
+    "image": "size of the image",
+    "resident": "0.5 % of the guest and 2 MiB",
+}
+CLOCKS = {"icount": "Instructions", "wall": "Time in TCG"}
+
+INTRO = """# Performance
+
+Written by `make bench` from build/bench/results.json; do not edit. What the rows are and how they are measured:
+[bench/README.md](../bench/README.md). Each ratio is against the same kernel on the bare machine of the same emulator: an
+instruction costs one there, whatever it would cost on a processor, and exceptions cost nothing but their handlers.
+"""
+
+
+def _facts(results):
+    lines = [f"- {name}: {version}" for name, version in results["versions"].items()]
+    lines += [f"- QEMU's options: `{results['options']['qemu']}`; for instructions also `{results['options']['icount']}`"]
+    for name, chosen in results["options"]["sets"].items():
+        lines += [f"- Set `{name}`: {chosen['what']}. Linux: `{chosen['linux']}`; Xen: `{chosen['xen']}`; "
+                  f"memory {chosen['memory'] // 1024:,} KiB in each column"]
+    return "\n".join(lines)
+
+
+def _switches(columns):
+    names = {"first": "virtualize, for the first time", "in": "virtualize, again", "in-load": "virtualize, after the benchmark",
+             "out-idle": "devirtualize, idle", "out-load": "devirtualize, after the benchmark"}
+    return table.markdown(["transition", "instructions with interrupts off"],
+                          [[names[name], f"{cycles:,}"] for name, cycles in columns["virtualized"]["switches"]])
+
+
+def _resident(results):
+    kib = results["resident"]
+    return (f"Under a guest of {kib['guest']:,} KiB Vellum holds {kib['passthrough']:,} KiB of its partition of "
+            f"{kib['partition']:,} KiB in passthrough and {kib['virtualized']:,} KiB virtualized, after some work. The guest "
+            f"kernel keeps {kib['text_copy']:,} KiB of its own for the second copy of its text. The image has "
+            f"{results['image']['text'] / 1024:.0f} KiB of text and {results['image']['rodata'] / 1024:.0f} KiB of rodata.")
+
+
+def _reason(bound, columns):
+    """What the numbers themselves say about a bound that was missed."""
+    if bound["rule"] == "xen" and bound["limit"] < 1:
+        return f"out of reach: Xen's ratio is {ratio(columns, 'xen', bound['row']):.3f}, so native misses it, too"
+    if bound["rule"] in ("passthrough", "devirtualized"):
+        return "no exit at all: history of allocators, and time"
+    if bound["rule"] in ("study", "xen", "paper") and bound["clock"] == "icount":
+        names = table.EXITS
+        counts = dict(zip(names, table.exits(columns, bound["row"])))
+        found = [f"{n:.2f} {name.replace('exits_', '').replace('_', ' ')}" for name, n in counts.items() if n >= 0.01]
+        return "a repetition has " + (", ".join(found) or "crossings on the fast paths only")
+    if bound["rule"] == "xen":
+        return "see the instructions and exits of this row"
+    return ""
+
+
+def _missed(results, rules):
+    lines = []
+    for bound in results["bounds"]:
+        if bound["met"] or bound["rule"] not in rules:
+            continue
+        columns = results["sets"].get(bound["set"], {}).get(bound["clock"])
+        lines.append([bound["set"], bound["row"], bound["clock"], RULES[bound["rule"]], f"{bound['value']:,.4g}",
+                      f"{bound['limit']:,.4g}", _reason(bound, columns)])
+    return lines
+
+
+def _bounds(results):
+    met = sum(b["met"] for b in results["bounds"])
+    lines = _missed(results, RULES)
+    text = f"{met} of {len(results['bounds'])} bounds are met."
+    if lines:
+        text += " The others:\n\n" + table.markdown(["set", "row", "clock", "bound", "measured", "limit", "from the counters"], lines)
+    return text
+
+
+def _set(name, clocks):
+    out = [f"## Set `{name}`"]
+    for clock, columns in clocks.items():
+        out += [f"### {CLOCKS[clock]}", table.markdown(["row", *table.CELLS], table.rows(columns))]
+    columns = clocks["icount"]
+    out += ["### Exits and shadow work of Vellum, virtualized, in one repetition",
+            "Crossings that the fast paths serve (SYSCALL, SYSRET, SWAPGS, IRETQ to the user) are not exits and not counted; reading the counters adds two hypercalls to each row's sum.",
+            table.markdown(table.EXIT_HEAD, list(table.exit_lines(columns, columns["native"]["rows"]))),
+            "### Transitions", _switches(columns)]
+    return out
+
+
+def markdown(results):
+    """The whole page."""
+    parts = [INTRO.strip(), f"Measured on {results['date']} at commit {results['commit']}.", _facts(results),
+             "![Ratios](performance.svg)", "## Bounds", _bounds(results), "## Memory", _resident(results)]
+    for name, clocks in results["sets"].items():
+        parts += _set(name, clocks)
+    parts += ["## Not measured yet", "Switches between domains, events and remaps: there is one guest so far; their rows come with them."]
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""The benchmark's harness, without an emulator: what it does with what a machine prints."""
+import copy
+import os
+import sys
+import types
+import xml.dom.minidom
+
+from registry import TOP, Outcome, test
+
+sys.path.append(os.path.join(TOP, "bench", "lib"))
+
+import boots  # pylint: disable=wrong-import-position
+import bounds  # pylint: disable=wrong-import-position
+import page  # pylint: disable=wrong-import-position
+import plot  # pylint: disable=wrong-import-position
+
+OUTPUT = """{world}
+vltest: begin benchmark
+clock: tsc
+counters null_syscall reps 400 exits_hypercall=2 exits_emulated=40
+bench null_syscall min 100 median 110 reps 400
+bench http min 5000 median 5100 reps 20
+vltest: end benchmark {status}
+"""
+COUNTERS = ("exits_guest_fault", "exits_hidden_fault", "exits_hypercall", "exits_syscall", "exits_emulated",
+            "exits_interrupt", "exits_reflected", "shadow_fills", "shadow_flushes", "shadow_evictions")
+
+
+class FakeMachine:
+    """A machine that printed a text and ended."""
+
+    def __init__(self, text, how):
+        self.console = types.SimpleNamespace(text=text)
+        self.how = how
+
+    def wait(self, _seconds):
+        return self.how
+
+    def no_panic(self):
+        pass
+
+
+def outcome(t, column, wanted, world, status=0, how="poweroff"):
+    """What boots.boot() returns for a machine that printed this, or the name of the error it raises."""
+    kept = boots.Qemu, boots._image, boots.context
+    boots.Qemu = lambda *_, **__: FakeMachine(OUTPUT.format(world=world, status=status), how)
+    boots._image = lambda *_: "image"
+    boots.context = lambda *_: types.SimpleNamespace(equal=t_equal, check=t.check, close=lambda: None, log=t.log)
+    try:
+        return boots.boot(boots.SETS["min"], column, "icount", ["basic"], 0, wanted)
+    except Outcome as e:
+        return e.result
+    finally:
+        boots.Qemu, boots._image, boots.context = kept
+
+
+def t_equal(got, want, what):
+    if got != want:
+        raise boots.Failure(what)
+
+
+@test("bench-boots", group="quick", limit=30)
+def bench_boots(t):
+    """In the benchmark a failed boot, a missing row and a column without its hypervisor are errors, not holes."""
+    rows = ["null_syscall", "http"]
+    found = outcome(t, "xen", rows, "(XEN) Xen version 4.17")
+    t.equal(found["rows"]["http"], {"least": 5000, "median": 5100, "reps": 20}, "a row")
+    t.equal(found["rows"]["null_syscall"]["counters"], {"exits_hypercall": 2, "exits_emulated": 40}, "its counters")
+    t.equal(outcome(t, "xen", rows + ["pipe"], "(XEN) Xen"), "FAIL", "a row is missing")
+    t.equal(outcome(t, "xen", rows, ""), "FAIL", "Xen's column without Xen")
+    t.equal(outcome(t, "native", rows, "vellum: version"), "FAIL", "the native column with Vellum")
+    t.equal(outcome(t, "xen-native", rows, "", status=1), "FAIL", "the benchmark failed")
+    t.equal(outcome(t, "native", rows, "", how="triple-fault"), "FAIL", "the machine failed")
+
+
+def column(factor, rows):
+    counters = {name: 20 for name in COUNTERS}
+    return {"rows": {row: {"least": int(1000 * factor), "median": 2000, "reps": 10, "counters": counters} for row in rows},
+            "switches": [["in", 4000], ["out-load", 10001]]}
+
+
+def sample():
+    factors = {"native": 1, "passthrough": 1.0, "virtualized": 1.25, "devirtualized": 1.002, "xen-native": 2, "xen": 4}
+    columns = {name: column(factor, ["pipe", "http"]) for name, factor in factors.items()}
+    return {"date": "today", "commit": "0", "versions": {"qemu": "7"},
+            "options": {"qemu": "-m 512", "icount": "-icount", "sets": {"min": {"what": "a", "linux": "b", "xen": "c", "memory": 1024}}},
+            "sets": {"min": {"icount": columns, "wall": copy.deepcopy(columns)}},
+            "resident": {"guest": 1048576, "passthrough": 700, "virtualized": 8000, "partition": 65536, "text_copy": 0},
+            "image": {"text": 200 * 1024, "rodata": 56 * 1024}}
+
+
+@test("bench-report", group="quick", limit=30)
+def bench_report(t):
+    """The bounds of the benchmark are met and missed where they should be, and its page lists each that is missed."""
+    results = sample()
+    results["bounds"] = bounds.check(results)
+    missed = {(b["clock"], b["row"], b["rule"]) for b in results["bounds"] if not b["met"]}
+    t.equal(missed, {("icount", "pipe", "study"), ("icount", "http", "paper"), ("icount", "pipe", "devirtualized"),
+                     ("icount", "http", "devirtualized"), ("icount", "switch out-load", "switch"),
+                     ("", "resident, KiB", "resident")}, "missed bounds")
+    results["sets"]["min"]["icount"]["xen"]["rows"]["pipe"]["least"] = 2900
+    results["bounds"] = bounds.check(results)
+    t.check(("pipe", "xen", False) in {(b["row"], b["rule"], b["met"]) for b in results["bounds"]}, "0.8 of 1.45 is missed by 1.25")
+    text = page.markdown(results)
+    for bound in results["bounds"]:
+        if not bound["met"]:
+            t.check(f"| {bound['row']} | {bound['clock']} | {page.RULES[bound['rule']]} |" in text, f"{bound['row']} is on the page")
+    t.check("2.00 hidden fault" in text, "the page has the exits of a row that missed its bound")
+    xml.dom.minidom.parseString(plot.svg(results))
