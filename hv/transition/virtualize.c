@@ -16,6 +16,7 @@
 #include "cpu/vcpu.h"
 #include "domain/domain.h"
 #include "lib/string.h"
+#include "lib/switches.h"
 #include "mem/frames.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
@@ -98,7 +99,7 @@ static s64 make_shadow(struct vcpu *v)
 {
 	struct failure f;
 
-	if (!shadow_exists(&v->shadow) && shadow_init(&v->shadow, SHADOW_ALL, &f) < 0)
+	if (!shadow_exists(&v->shadow) && shadow_init(&v->shadow, switches.shadow, &f) < 0)
 		return -f.err;
 	shadow_begin(&v->shadow, v->mode[0].root.v, v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0);
 	return 0;
@@ -196,7 +197,7 @@ void transition_tidy(u64 tables)
 	if (current_vcpu() != NULL || !tidy_vcpu(&the_vcpu, tables))
 		return;
 	if (!shadow_exists(&the_vcpu.shadow))
-		(void)shadow_init(&the_vcpu.shadow, SHADOW_ALL, &f);
+		(void)shadow_init(&the_vcpu.shadow, switches.shadow, &f);
 	if (tables_spare() > TABLES_KEPT)
 		tables_give_back(tables);
 }
