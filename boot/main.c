@@ -23,6 +23,7 @@
 #include "domain/options.h"
 #include "io/console.h"
 #include "lib/log.h"
+#include "lib/switches.h"
 #include "lib/x86.h"
 #include "mem/frames.h"
 #include "mem/layout.h"
@@ -165,6 +166,7 @@ void boot_main(u64 mbi, u64 tsc)
 	loader_move(&plan);
 	move_in(partition, old_image);
 	loader_load(&info, &plan);
+	switches = (struct switches){.shadow = options.shadow, .fast = options.fast};
 	apic_init(options.apic_trapped, options.own_timer);
 	log_print("vellum: entry tsc %lu\n", tsc);
 	log_print("vellum: guest entry tsc %lu, %lu bytes copied, %lu bytes checked\n", rdtsc(),

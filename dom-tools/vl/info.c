@@ -46,6 +46,14 @@ static const struct {
 	COUNTER(p2m_tables),          COUNTER(p2m_moved),
 };
 
+/* In the order of their bits. */
+static const char *const shadow_names[] = {
+	"cached_roots", "prefill", "large", "shared", "walk_cache", "access_cache",
+};
+static const char *const fast_names[] = {
+	"syscall", "sysret", "iret", "kernel_iret", "swapgs", "faults", "calls",
+};
+
 #define NR(array) (sizeof(array) / sizeof((array)[0]))
 
 static uint64_t counter(const struct vl_domain_counters *c, size_t i)
@@ -59,10 +67,36 @@ static const char *layer_state(const struct vl_domain_counters *c, size_t i)
 							: VL_MODE_PASSTHROUGH);
 }
 
+/* The switches that are on as Vellum's options shadow= and fast= take them; bits without a name, of
+ * a newer Vellum, are left out. */
+#define SWITCHES_SIZE 96
+static const char *switch_list(char *out, uint32_t on, const char *const *names, size_t count)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (on & (uint32_t)1 << i)
+			at += (size_t)snprintf(out + at, SWITCHES_SIZE - at, "%s%s",
+					       at > 0 ? "," : "", names[i]);
+	if (at == 0)
+		snprintf(out, SWITCHES_SIZE, "none");
+	return out;
+}
+
+static const char *shadow_list(char *out, const struct vl_hv_info *hv)
+{
+	return switch_list(out, hv->shadow, shadow_names, NR(shadow_names));
+}
+
+static const char *fast_list(char *out, const struct vl_hv_info *hv)
+{
+	return switch_list(out, hv->fast, fast_names, NR(fast_names));
+}
+
 static void print_text(const struct facts *f)
 {
 	const struct vl_hv_info *hv = &f->hv;
-	char name[PRINTABLE_SIZE];
+	char name[PRINTABLE_SIZE], list[SWITCHES_SIZE];
 
 	printf("version: %s\n", printable(name, hv->version));
 	printf("build: %s\n", printable(name, hv->build));
@@ -77,6 +111,8 @@ static void print_text(const struct facts *f)
 	printf("partition_free: %" PRIu64 " KiB\n", hv->partition_free / KIB);
 	printf("image_size: %" PRIu64 " KiB\n", (hv->image_size + KIB - 1) / KIB);
 	printf("hypercalls: %" PRIu64 "\n", hv->hypercalls);
+	printf("shadow: %s\n", shadow_list(list, hv));
+	printf("fast: %s\n", fast_list(list, hv));
 	for (size_t i = 0; f->has_counters && i < NR(layers); i++)
 		printf("%s: %s\n", layers[i].key, layer_state(&f->counters, i));
 	for (size_t i = 0; f->has_counters && i < NR(counters); i++)
@@ -87,6 +123,7 @@ static void print_json(const struct facts *f)
 {
 	const struct vl_hv_info *hv = &f->hv;
 	struct json_object *top = json_new_object();
+	char list[SWITCHES_SIZE];
 
 	json_add_text(top, "version", hv->version);
 	json_add_text(top, "build", hv->build);
@@ -103,6 +140,8 @@ static void print_json(const struct facts *f)
 	json_add_u64(top, "partition_free", hv->partition_free);
 	json_add_u64(top, "image_size", hv->image_size);
 	json_add_u64(top, "hypercalls", hv->hypercalls);
+	json_add_text(top, "shadow", shadow_list(list, hv));
+	json_add_text(top, "fast", fast_list(list, hv));
 	for (size_t i = 0; f->has_counters && i < NR(layers); i++)
 		json_add_text(top, layers[i].key, layer_state(&f->counters, i));
 	for (size_t i = 0; f->has_counters && i < NR(counters); i++)

@@ -89,7 +89,7 @@ static void cache_enter(struct vcpu *v, u64 va, u32 access, const struct transla
 {
 	u32 i = cache_index(va);
 
-	if (access & ~(PF_WRITE | PF_FETCH))
+	if ((access & ~(PF_WRITE | PF_FETCH)) || !(v->shadow.options & VL_SHADOW_ACCESS_CACHE))
 		return;
 	v->cache.local |= !(t->rights & PTE_G);
 	if (access & PF_FETCH) {

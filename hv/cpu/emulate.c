@@ -5,7 +5,7 @@
  * only when the instruction completes, so that a fault in it has the address
  * that the guest expects.
  */
-#include "cpu/vcpu.h"
+#include "cpu/fast.h"
 
 #include "cpu/decode.h"
 #include "cpu/emulate.h"
@@ -104,17 +104,19 @@ static void swap_gs(struct vcpu *v, const struct insn *i)
 	v->gs_user = !v->gs_user;
 	emulate_done(v, i);
 	if (!find_return(v, v->frame->rip, &site)) {
-		v->sites.plain[v->sites.next_plain++ % NR_PLAIN_SITES] = rip;
+		fast_note_site(v, VL_FAST_SWAPGS, rip);
 		return;
 	}
 	if (site.effects || takes_espfix(v, &site))
 		return;
 	v->frame->rip += (u64)site.offset;
 	if (site.end.op == INSN_IRET) {
-		v->sites.iret = site.end.size == 8 ? rip : v->sites.iret;
+		if (site.end.size == 8)
+			fast_note_site(v, VL_FAST_IRET, rip);
 		emulate_iret(v, site.end.size);
 	} else {
-		v->sites.sysret = site.end.size == 8 ? rip : v->sites.sysret;
+		if (site.end.size == 8)
+			fast_note_site(v, VL_FAST_SYSRET, rip);
 		emulate_sysret(v, site.end.size == 8);
 	}
 }

@@ -49,7 +49,7 @@
  * behind its SWAPGS, with the kernel's root. The I/O map stays closed: a port access in the kernel
  * traps once and opens it (vcpu.c).
  */
-	.globl syscall_entry
+	.globl syscall_entry, syscall_slow
 syscall_entry:
 	movq %rsp, FAST(ENTRY_RSP)
 	cmpw $CROSSING_USER, FAST(CROSSING) /* cpl and slow */
@@ -61,6 +61,9 @@ syscall_entry:
 	swapgs
 	leaq FAST(ENTRY), %rsp
 	iretq
+/* The same where a user's is not to be served here. */
+syscall_slow:
+	movq %rsp, FAST(ENTRY_RSP)
 1:	cmpb $CROSSING_KERNEL, FAST(CPL)
 	jne syscall_exit
 	cmpq FAST(CALL_SITE), %rcx

@@ -14,6 +14,7 @@
 
 #include "cpu/percpu.h"
 #include "lib/string.h"
+#include "lib/switches.h"
 #include "public/errno.h"
 
 #define SWAPGS_SIZE 3
@@ -64,7 +65,28 @@ static void set_sites(struct fast *f, const struct return_sites *sites)
 		f->swapgs_site[i] = sites->plain[i];
 }
 
-static const struct return_sites no_sites;
+static const struct return_sites no_sites = {
+	.sysret = NO_SITE,
+	.iret = NO_SITE,
+	.plain = {[0 ... NR_PLAIN_SITES - 1] = NO_SITE},
+	.kernel_iret = NO_SITE,
+};
+
+void fast_note_site(struct vcpu *v, u32 path, u64 rip)
+{
+	struct return_sites *s = &v->sites;
+
+	if (!(switches.fast & path))
+		return;
+	if (path == VL_FAST_SYSRET)
+		s->sysret = rip;
+	else if (path == VL_FAST_IRET)
+		s->iret = rip;
+	else if (path == VL_FAST_KERNEL_IRET)
+		s->kernel_iret = rip;
+	else
+		s->plain[s->next_plain++ % NR_PLAIN_SITES] = rip;
+}
 
 void fast_arm(struct vcpu *v)
 {
@@ -77,7 +99,7 @@ void fast_arm(struct vcpu *v)
 		 !v->keys_off && (v->cpl == 3 || !(v->frame->rflags & (RFLAGS_TF | RFLAGS_NT)));
 
 	v->armed = common;
-	f->faults = common && !pic_hardware_is_low(&v->pic);
+	f->faults = common && (switches.fast & VL_FAST_FAULTS) && !pic_hardware_is_low(&v->pic);
 	f->crossing.cpl = v->cpl;
 	f->crossing.slow = !common || !v->iflag;
 	set_sites(f, common ? &v->sites : &no_sites);
@@ -105,7 +127,7 @@ void fast_roots(struct vcpu *v)
 
 void fast_note_fault(struct vcpu *v, u64 va, u64 rip, u32 access)
 {
-	if (!(v->shadow.options & SHADOW_PREFILL) || !(access & PF_USER))
+	if (!(v->shadow.options & VL_SHADOW_PREFILL) || !(access & PF_USER))
 		return;
 	v->prefill.va = va;
 	v->prefill.rip = rip;
@@ -152,7 +174,7 @@ static void update(struct vcpu *v)
 	struct fast *f = this_fast();
 	const struct domain *d = v->domain;
 
-	f->call_site = d->call_site;
+	f->call_site = switches.fast & VL_FAST_CALLS ? d->call_site : 0;
 	f->kernel_cs = (v->star >> 32) & 0xfffc;
 	f->entry.rip = v->lstar + SWAPGS_SIZE;
 	f->entry.cs = REAL_GUEST_CS;
@@ -177,6 +199,7 @@ void fast_begin(struct vcpu *v)
 	enum shadow_view view = vcpu_view(v);
 
 	v->fast = v->handler_unread = is_common(v);
+	v->sites = no_sites;
 	update(v);
 	(void)fast_fill(v, view, v->frame->rip, PF_FETCH);
 	(void)fast_fill(v, view, v->frame->rsp, PF_WRITE);
@@ -193,15 +216,25 @@ bool fast_fixup(u64 *rip)
 
 /* --- hypercalls that the guest kernel makes by SYSCALL: no frame, no exit --- */
 
+/* A fast SYSCALL may have brought the guest to its kernel, and no exit has told the vcpu since:
+ * then the user's root would be loaded for it, and the user's selectors shown. */
+static struct vcpu *caller(void)
+{
+	struct vcpu *v = current_vcpu();
+
+	v->cpl = 0;
+	return v;
+}
+
 static s64 fast_mmu_load(u64 pgd, u64 asid, u64 flags)
 {
-	return vcpu_mmu_load(current_vcpu(), pgd, asid, flags);
+	return vcpu_mmu_load(caller(), pgd, asid, flags);
 }
 
 static s64 fast_mmu_flush(u64 what, u64 va, u64 unused)
 {
 	(void)unused;
-	return vcpu_mmu_flush(current_vcpu(), what, va);
+	return vcpu_mmu_flush(caller(), what, va);
 }
 
 static s64 fast_descriptors(u64 unused1, u64 unused2, u64 unused3)
@@ -209,13 +242,25 @@ static s64 fast_descriptors(u64 unused1, u64 unused2, u64 unused3)
 	(void)unused1;
 	(void)unused2;
 	(void)unused3;
-	return vcpu_descriptors(current_vcpu());
+	return vcpu_descriptors(caller());
 }
 
-typedef s64 fast_call(u64 a1, u64 a2, u64 a3);
-extern fast_call *const fast_calls[NR_FAST_CALLS];
-fast_call *const fast_calls[NR_FAST_CALLS] = {
+typedef s64 fast_call_fn(u64 a1, u64 a2, u64 a3);
+extern fast_call_fn *const fast_calls[NR_FAST_CALLS];
+fast_call_fn *const fast_calls[NR_FAST_CALLS] = {
 	[VL_CALL_MMU_LOAD - FAST_CALLS_FIRST] = fast_mmu_load,
 	[VL_CALL_MMU_FLUSH - FAST_CALLS_FIRST] = fast_mmu_flush,
 	[VL_CALL_DESCRIPTORS - FAST_CALLS_FIRST] = fast_descriptors,
 };
+
+bool fast_call(struct vcpu *v)
+{
+	struct trap_frame *f = v->frame;
+	u64 index = f->rax - FAST_CALLS_FIRST;
+
+	if (v->cpl != 0 || v->domain->call_site == 0 || f->rip != v->domain->call_site)
+		return false;
+	f->rax = (u64)(index < NR_FAST_CALLS ? fast_calls[index](f->rdi, f->rsi, f->rdx)
+					     : -VL_ENOSYS);
+	return true;
+}

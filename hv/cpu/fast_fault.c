@@ -40,7 +40,8 @@ static void psc_enter(struct vcpu *v, enum shadow_view view, u64 va, const struc
 {
 	struct psc *p = psc_of(v, va);
 
-	if (t->level != 1 || v->shadow.last.level != 1)
+	if (t->level != 1 || v->shadow.last.level != 1 ||
+	    !(v->shadow.options & VL_SHADOW_WALK_CACHE))
 		return;
 	*p = (struct psc){.key = psc_key(view, va),
 			  .generation = v->shadow.generation,

@@ -17,6 +17,7 @@
 #include "cpu/percpu.h"
 #include "cpu/real_tables.h"
 #include "lib/string.h"
+#include "lib/switches.h"
 #include "mem/frames.h"
 #include "mem/layout.h"
 #include "public/errno.h"
@@ -72,7 +73,8 @@ static struct mirror gdt_mirror = {
 	.stored = gdt_stored,
 };
 
-extern const char exception_stubs[], syscall_entry[], syscall32_entry[], sysenter_entry[];
+extern const char exception_stubs[], syscall_entry[], syscall_slow[], syscall32_entry[],
+	sysenter_entry[];
 extern const char fast_general_protection[], fast_page_fault[]; /* fast.S */
 extern char boot_stack_top[];
 
@@ -428,7 +430,7 @@ void segments_update_sysenter(const struct vcpu *v)
 static void load_system_call_msrs(const struct vcpu *v)
 {
 	wrmsr(MSR_STAR, (v->star >> 48) << 48 | (u64)REAL_CODE << 32);
-	wrmsr(MSR_LSTAR, (u64)syscall_entry);
+	wrmsr(MSR_LSTAR, (u64)(switches.fast & VL_FAST_SYSCALL ? syscall_entry : syscall_slow));
 	wrmsr(MSR_CSTAR, (u64)syscall32_entry);
 	wrmsr(MSR_SFMASK, REAL_SFMASK);
 	segments_update_sysenter(v);

@@ -7,6 +7,7 @@
  */
 #include "cpu/vcpu.h"
 
+#include "cpu/fast.h"
 #include "cpu/percpu.h"
 #include "mem/layout.h"
 
@@ -237,7 +238,7 @@ void emulate_iret(struct vcpu *v, u8 size)
 		return;
 	}
 	if (size == 8 && (cs & 3) == 0)
-		v->sites.kernel_iret = f->rip;
+		fast_note_site(v, VL_FAST_KERNEL_IRET, f->rip);
 	v->nmi_blocked = false;
 	f->rip = pop[0];
 	f->cs = cs;

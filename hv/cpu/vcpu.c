@@ -259,6 +259,8 @@ static void dispatch(struct vcpu *v, u64 va)
 	} else if (vector < FIRST_EXTERNAL) {
 		exception(v, va);
 	} else {
+		if (vector == EXIT_VECTOR_SYSCALL && fast_call(v))
+			return;
 		v->exits[EXIT_SYSCALL]++;
 		if (vector == EXIT_VECTOR_SYSENTER)
 			emulate_sysenter(v);

@@ -8,6 +8,7 @@
 
 #include "lib/string.h"
 #include "public/errno.h"
+#include "public/hypercall.h"
 
 /* A piece of the command line; not terminated. */
 struct text {
@@ -15,7 +16,9 @@ struct text {
 	size_t length;
 };
 
-#define KNOWN "vellum_mem=, mem=, console=, serial=, kernel_crc=, apic=, own_timer= and debug"
+#define KNOWN                                                                                      \
+	"vellum_mem=, mem=, console=, serial=, kernel_crc=, apic=, own_timer=, shadow=, fast= "    \
+	"and debug"
 
 /* The first so many characters of a word are quoted in sentences. */
 #define QUOTE(t) (int)min_u64((t).length, 48), (t).p
@@ -205,6 +208,107 @@ static int set_own_timer(struct options *o, struct text value, struct failure *f
 	return 0;
 }
 
+/* --- shadow= and fast=: lists of optimisations --- */
+
+#define SHADOW_NAMES "cached_roots, prefill, large, shared, walk_cache, access_cache"
+#define FAST_NAMES   "syscall, sysret, iret, kernel_iret, swapgs, faults, calls"
+
+struct switch_name {
+	const char name[13];
+	u32 bit;
+};
+
+static const struct switch_name shadow_names[] = {
+	{"cached_roots", VL_SHADOW_CACHED_ROOTS},
+	{"prefill", VL_SHADOW_PREFILL},
+	{"large", VL_SHADOW_LARGE},
+	{"shared", VL_SHADOW_SHARED},
+	{"walk_cache", VL_SHADOW_WALK_CACHE},
+	{"access_cache", VL_SHADOW_ACCESS_CACHE},
+	{"all", VL_SHADOW_ALL},
+};
+
+static const struct switch_name fast_names[] = {
+	{"syscall", VL_FAST_SYSCALL}, {"sysret", VL_FAST_SYSRET},
+	{"iret", VL_FAST_IRET},       {"kernel_iret", VL_FAST_KERNEL_IRET},
+	{"swapgs", VL_FAST_SWAPGS},   {"faults", VL_FAST_FAULTS},
+	{"calls", VL_FAST_CALLS},     {"all", VL_FAST_ALL},
+};
+
+/* Take what stands before the first comma off the front of `t`; false when nothing is left. */
+static bool take_item(struct text *t, struct text *item)
+{
+	if (t->p == NULL)
+		return false;
+	*item = *t;
+	for (item->length = 0; item->length < t->length && t->p[item->length] != ',';)
+		item->length++;
+	if (item->length == t->length) {
+		t->p = NULL;
+	} else {
+		t->p += item->length + 1;
+		t->length -= item->length + 1;
+	}
+	return true;
+}
+
+/* One item of a list, applied to *on; false if it is unknown. */
+static bool set_switch(struct text item, const struct switch_name *names, size_t count, u32 *on)
+{
+	bool off = item.length > 0 && *item.p == '-';
+
+	if (off) {
+		item.p++;
+		item.length--;
+	} else if (equals(item, "none")) {
+		*on = 0;
+		return true;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!equals(item, names[i].name))
+			continue;
+		*on = off ? *on & ~names[i].bit : *on | names[i].bit;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * From left to right: NAME is switched on, -NAME off. A list that begins with -NAME begins with all
+ * on, which is the default, every other one with none. False leaves *on alone.
+ */
+static bool parse_switches(struct text list, const struct switch_name *names, size_t count, u32 *on)
+{
+	u32 wanted = list.length > 0 && *list.p == '-' ? names[count - 1].bit : 0;
+	struct text item;
+
+	while (take_item(&list, &item))
+		if (!set_switch(item, names, count, &wanted))
+			return false;
+	*on = wanted;
+	return true;
+}
+
+static int set_shadow(struct options *o, struct text value, struct failure *f)
+{
+	if (!parse_switches(value, shadow_names, ARRAY_SIZE(shadow_names), &o->shadow))
+		return fail(f, VL_EINVAL,
+			    "shadow=%.*s is unknown; use all, none, or names of " SHADOW_NAMES
+			    " with commas and -NAME for off, as in shadow=all,-prefill.",
+			    QUOTE(value));
+	return 0;
+}
+
+static int set_fast(struct options *o, struct text value, struct failure *f)
+{
+	if (!parse_switches(value, fast_names, ARRAY_SIZE(fast_names), &o->fast))
+		return fail(f, VL_EINVAL,
+			    "fast=%.*s is unknown; use all, none, or names of " FAST_NAMES
+			    " with commas and -NAME for off, as in fast=all,-faults.",
+			    QUOTE(value));
+	return 0;
+}
+
 static int unknown_option(struct text word, struct failure *f)
 {
 	return fail(f, VL_EINVAL,
@@ -219,10 +323,15 @@ static int set_option(struct options *o, struct text word, struct failure *f)
 		const char name[12];
 		int (*set)(struct options *o, struct text value, struct failure *f);
 	} table[] = {
-		{"vellum_mem", set_partition},  {"mem", set_memory},
-		{"console", set_console},       {"serial", set_serial},
-		{"kernel_crc", set_kernel_crc}, {"apic", set_apic},
+		{"vellum_mem", set_partition},
+		{"mem", set_memory},
+		{"console", set_console},
+		{"serial", set_serial},
+		{"kernel_crc", set_kernel_crc},
+		{"apic", set_apic},
 		{"own_timer", set_own_timer},
+		{"shadow", set_shadow},
+		{"fast", set_fast},
 	};
 	struct text name = word;
 	struct text value;
@@ -267,6 +376,8 @@ int options_parse(const char *cmdline, struct options *out, struct failure *f)
 		.serial_baud = 115200,
 		.kernel_crc = true,
 		.apic_trapped = true,
+		.shadow = VL_SHADOW_ALL,
+		.fast = VL_FAST_ALL,
 	};
 	for (bool first = true; next_word(&cmdline, &word); first = false) {
 		struct failure later;

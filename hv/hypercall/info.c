@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/print.h"
 #include "lib/string.h"
+#include "lib/switches.h"
 #include "mem/frames.h"
 #include "mem/machine.h"
 #include "mem/own_tables.h"
@@ -49,6 +50,8 @@ s64 call_hv_info(struct domain *d, pa_t info, u64 info_size)
 		.hypercalls = this_cpu()->hypercalls,
 		.nr_domains = domain_count(),
 		.nr_cpus = 1,
+		.shadow = switches.shadow,
+		.fast = switches.fast,
 	};
 
 	vl_snprintf(hv.version, sizeof(hv.version), "%s", VELLUM_VERSION);

@@ -25,6 +25,7 @@
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
 #include "public/errno.h"
+#include "public/hypercall.h"
 #include "shadow/tables.h"
 
 #define UPPER    (PTE_P | PTE_W | PTE_U | PTE_A)
@@ -189,7 +190,7 @@ void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
 {
 	struct shadow_root *r = find(s, tag);
 
-	if (!(s->options & SHADOW_CACHED_ROOTS)) {
+	if (!(s->options & VL_SHADOW_CACHED_ROOTS)) {
 		r = s->now;
 		flush = true;
 	}
@@ -334,12 +335,13 @@ static bool key_forbids_write(const struct paging_mode *mode, const struct trans
 }
 
 /* Whether the user view may have this leaf and the kernel sees the same in it. */
-static bool is_common(enum shadow_view view, const struct paging_mode *mode,
+static bool is_common(const struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
 		      const struct translation *t)
 {
-	return view == SHADOW_USER ||
-	       (view == SHADOW_KERNEL && (t->rights & PTE_U) && (mode->wp || (t->rights & PTE_W)) &&
-		!key_forbids_write(mode, t));
+	if (view == SHADOW_USER)
+		return true;
+	return (s->options & VL_SHADOW_SHARED) && view == SHADOW_KERNEL && (t->rights & PTE_U) &&
+	       (mode->wp || (t->rights & PTE_W)) && !key_forbids_write(mode, t);
 }
 
 /* The leaf's flags; W only once the guest's D bit is set, so that the first write comes back to
@@ -453,7 +455,7 @@ static inline ALWAYS_INLINE bool fill_below(struct shadow *s, u64 *entry, u64 va
 static u32 choose_level(const struct shadow *s, u64 va, const struct translation *t,
 			const struct shadow_p2m *p2m, ma_t *ma)
 {
-	u32 level = s->options & SHADOW_LARGE ? t->level : 1;
+	u32 level = s->options & VL_SHADOW_LARGE ? t->level : 1;
 
 	if (level == 3 && cpu_page_levels() < 3)
 		level = 2;
@@ -508,7 +510,7 @@ static void fill(struct shadow *s, enum shadow_view view, const struct paging_mo
 void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
 		 const struct shadow_p2m *p2m, u64 va, const struct translation *t)
 {
-	bool common = is_common(view, mode, t) && !(is_upper_half(va) && view != SHADOW_USER);
+	bool common = is_common(s, view, mode, t) && !(is_upper_half(va) && view != SHADOW_USER);
 	struct leaf leaf = {.level = 1, .guest_level = 1};
 	u64 flags = leaf_flags(common, mode, t);
 

@@ -17,6 +17,7 @@
 #include "domain/domain.h"
 #include "hypercall/guest_call.h"
 #include "lib/string.h"
+#include "lib/switches.h"
 #include "mem/frames.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
@@ -99,7 +100,7 @@ static s64 make_shadow(struct vcpu *v)
 {
 	struct failure f;
 
-	if (!shadow_exists(&v->shadow) && shadow_init(&v->shadow, SHADOW_ALL, &f) < 0)
+	if (!shadow_exists(&v->shadow) && shadow_init(&v->shadow, switches.shadow, &f) < 0)
 		return -f.err;
 	shadow_begin(&v->shadow, v->mode[0].root.v, v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0);
 	return 0;
@@ -191,7 +192,7 @@ static void prepare_shadow(struct shadow *s, const struct trap_frame *frame)
 {
 	struct failure f;
 
-	if (shadow_init(s, SHADOW_ALL, &f) < 0)
+	if (shadow_init(s, switches.shadow, &f) < 0)
 		return;
 	shadow_reserve(s, frame->rip);
 	shadow_reserve(s, frame->rsp);

@@ -172,6 +172,10 @@ static void set_hv(struct world *w, const char *key, char *value)
 		hv->hypercalls = number(value);
 	else if (strcmp(key, "nr_cpus") == 0)
 		hv->nr_cpus = (uint32_t)number(value);
+	else if (strcmp(key, "shadow") == 0)
+		hv->shadow = (uint32_t)number(value);
+	else if (strcmp(key, "fast") == 0)
+		hv->fast = (uint32_t)number(value);
 	else
 		world_die("unknown key `%s`", key);
 }

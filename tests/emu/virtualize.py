@@ -1,18 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Guest Linux across the transitions: virtualized and back, under load."""
-import re
-
 from bochs import Bochs
-from guest import finish_linux, linux_image, output_of, run_linux
+from guest import check_cycles, check_probe, finish_linux, linux_image, run_linux
 from registry import test
-
-
-def check_cycles(t, m, cycles):
-    lines = output_of(m, "switch-load")
-    t.check(f"ok: {cycles} cycles" in lines, f"the guest's verdict: {lines[-3:]}")
-    rounds = re.search(r"rounds of the load: (\d+) (\d+) (\d+)", "\n".join(lines))
-    t.check(rounds, "the load ran")
-    t.log(f"{cycles} cycles, rounds of the load {rounds.groups()}")
 
 
 @test("linux-switch-min", shows="M1 M2 M3 M5 M6 M9 I1 I2 I3 I8", needs="vellum min initrd-test", limit=240)
@@ -43,13 +33,6 @@ def linux_switch_bochs(t):
     m = Bochs(t, linux_image(["switch-load"], cmdline="cycles=1 nopcid"))
     finish_linux(t, m, ["switch-load"], 220)
     check_cycles(t, m, 1)
-
-
-def check_probe(t, m):
-    lines = output_of(m, "probe-switch")
-    t.check(not any(line.startswith("not ok") for line in lines), "\n".join(lines[:20]))
-    t.check(re.search(r"probe end [1-9]\d{3} lines hash", lines[-1]), f"the probe's last line: {lines[-1]!r}")
-    t.log(lines[-1])
 
 
 @test("probe-min", shows="I1 I2 I3 M5 M9", needs="vellum min initrd-test", limit=240)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "public/hypercall.h"
 #include "tests/fuzz/damage.h"
 
 static const char *const words[] = {
@@ -19,6 +20,12 @@ static const char *const words[] = {
 	"kernel_crc=",
 	"apic=",
 	"own_timer=",
+	"shadow=",
+	"fast=",
+	"all,-prefill",
+	"-cached_roots,",
+	"large,walk_cache",
+	"-syscall,faults",
 	"trapped",
 	"direct",
 	"debug",
@@ -78,6 +85,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	must(o.memory == MEM_CONTIGUOUS || o.memory == MEM_ALL);
 	must((o.console & ~(CONSOLE_SERIAL | CONSOLE_VGA)) == 0);
 	must(o.serial_port > 0 && o.serial_port <= 0xfff8);
+	must((o.shadow & ~VL_SHADOW_ALL) == 0 && (o.fast & ~VL_FAST_ALL) == 0);
 	must(o.serial_baud > 0 && 115200 % o.serial_baud == 0);
 	return 0;
 }

@@ -126,3 +126,20 @@ def check_tap(t, m):
 def page_entry(m, table, index):
     """Entry of a page table at a machine address."""
     return struct.unpack("<Q", m.memory((table & 0x000ffffffffff000) + 8 * index, 8))[0]
+
+
+def check_cycles(t, m, cycles):
+    """The test switch-load in the guest: so many cycles, nothing lost."""
+    lines = output_of(m, "switch-load")
+    t.check(f"ok: {cycles} cycles" in lines, f"the guest's verdict: {lines[-3:]}")
+    rounds = re.search(r"rounds of the load: (\d+) (\d+) (\d+)", "\n".join(lines))
+    t.check(rounds, "the load ran")
+    t.log(f"{cycles} cycles, rounds of the load {rounds.groups()}")
+
+
+def check_probe(t, m):
+    """The test probe-switch: what the probe printed is the same in all modes."""
+    lines = output_of(m, "probe-switch")
+    t.check(not any(line.startswith("not ok") for line in lines), "\n".join(lines[:20]))
+    t.check(re.search(r"probe end [1-9]\d{3} lines hash", lines[-1]), f"the probe's last line: {lines[-1]!r}")
+    t.log(lines[-1])

@@ -7,6 +7,7 @@
 #include "tests/unit/check.h"
 
 #include "domain/options.h"
+#include "public/hypercall.h"
 
 static struct options o;
 static struct failure f;
@@ -38,6 +39,8 @@ static void defaults(void **state)
 		assert_true(o.kernel_crc);
 		assert_true(o.apic_trapped);
 		assert_true(o.own_timer == 0);
+		assert_int_equal(o.shadow, VL_SHADOW_ALL);
+		assert_int_equal(o.fast, VL_FAST_ALL);
 		assert_false(o.debug);
 	}
 }
@@ -124,6 +127,58 @@ static void bad_sizes(void **state)
 	assert_fails(parse("vellum_mem=64MB"), VL_EINVAL, &f, "64MB is not a size");
 }
 
+static void switches_add_and_take_off(void **state)
+{
+	static const struct {
+		const char *list;
+		u32 shadow;
+	} shadow[] = {
+		{"all", VL_SHADOW_ALL},
+		{"none", 0},
+		{"prefill", VL_SHADOW_PREFILL},
+		{"-prefill", VL_SHADOW_ALL & ~VL_SHADOW_PREFILL},
+		{"all,-prefill", VL_SHADOW_ALL & ~VL_SHADOW_PREFILL},
+		{"-prefill,-large,prefill", VL_SHADOW_ALL & ~VL_SHADOW_LARGE},
+		{"large,cached_roots,-large", VL_SHADOW_CACHED_ROOTS},
+		{"all,none,shared", VL_SHADOW_SHARED},
+		{"walk_cache,access_cache", VL_SHADOW_WALK_CACHE | VL_SHADOW_ACCESS_CACHE},
+		{"-all", 0},
+	};
+	char text[80];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(shadow); i++) {
+		snprintf(text, sizeof(text), "shadow=%s", shadow[i].list);
+		assert_works(parse(text), &f);
+		assert_int_equal(o.shadow, shadow[i].shadow);
+		assert_int_equal(o.fast, VL_FAST_ALL);
+	}
+	assert_works(parse("fast=syscall,sysret,iret,kernel_iret,swapgs,faults,calls"), &f);
+	assert_int_equal(o.fast, VL_FAST_ALL);
+	assert_works(parse("fast=none shadow=none"), &f);
+	assert_int_equal(o.fast | o.shadow, 0);
+	assert_works(parse("fast=-calls,-faults"), &f);
+	assert_int_equal(o.fast, VL_FAST_ALL & ~(VL_FAST_CALLS | VL_FAST_FAULTS));
+}
+
+static void bad_switches(void **state)
+{
+	static const char *const bad[] = {
+		"",      ",",     "on",  "prefil", "prefill,", ",prefill",     "-",
+		"-none", "--all", "All", "all -x", "faults",   "large,,shared"};
+	char text[80];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(text, sizeof(text), "shadow=%s", bad[i]);
+		assert_true(parse(text) == -VL_EINVAL);
+		assert_int_equal(o.shadow, VL_SHADOW_ALL);
+	}
+	assert_fails(parse("shadow=prefil"), VL_EINVAL, &f, "as in shadow=all,-prefill");
+	assert_fails(parse("fast=prefill"), VL_EINVAL, &f, "as in fast=all,-faults");
+	assert_fails(parse("fast="), VL_EINVAL, &f, "use all, none");
+}
+
 static void bad_values(void **state)
 {
 	(void)state;
@@ -181,6 +236,8 @@ int main(void)
 		cmocka_unit_test(all_options),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(bad_sizes),
+		cmocka_unit_test(switches_add_and_take_off),
+		cmocka_unit_test(bad_switches),
 		cmocka_unit_test(bad_values),
 		cmocka_unit_test(unknown_options_are_named),
 		cmocka_unit_test(first_failure_counts_and_the_rest_holds),

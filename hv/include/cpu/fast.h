@@ -33,9 +33,13 @@ void fast_update(struct vcpu *v);
 
 /**
  * The same when the guest, in its kernel, is taken over. Its code and its stack are entered into
- * its view: there it goes on.
+ * its view: there it goes on. No sites are known then.
  */
 void fast_begin(struct vcpu *v);
+
+/** An instruction at `rip` was emulated that `path` may serve from now on: SWAPGS of
+ * VL_FAST_SYSRET, _IRET or _SWAPGS, IRETQ of _KERNEL_IRET. Nothing happens if that path is off. */
+void fast_note_site(struct vcpu *v, u32 path, u64 rip);
 
 /** Note a page fault that the guest kernel gets for its user. */
 void fast_note_fault(struct vcpu *v, u64 va, u64 rip, u32 access);
@@ -49,6 +53,10 @@ void fast_prefill(struct vcpu *v, u64 rip);
  * PF_FETCH). 0; or the guest's fault, as walk(). hv/cpu/fast_fault.c.
  */
 u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access);
+
+/** A SYSCALL exit of the guest kernel that is one of fast_calls[], where fast.S has not served it:
+ * done. False if it is an ordinary SYSCALL. */
+bool fast_call(struct vcpu *v);
 
 /** A fault at `rip`, in Vellum: true if it was a fast path's access to guest memory, and where that
  * goes on instead. */

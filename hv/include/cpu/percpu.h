@@ -61,6 +61,10 @@ _Static_assert(sizeof(struct gate) == 16, "SDM volume 3, figure 6-8");
 struct trap_frame;
 struct vcpu;
 
+/* What no instruction of ring 3 has as its address. 0 can be one: with a segment base, any user's.
+ */
+#define NO_SITE IMAGE_BASE
+
 #define NR_PLAIN_SITES 8 /* SWAPGS instructions of fast.S; Linux has seven that are frequent */
 
 /** Where user and guest kernel meet, as the fast paths see it. */
@@ -82,12 +86,12 @@ struct fast {
 	bool prefill;       /* on the way to the user, fast_prefill() has something to do */
 	u64 top[2];         /* CR3 for the user and for a guest kernel that was just entered */
 	volatile u64 *info; /* flags and pending word of struct vl_vcpu_info */
-	u64 sysret_site;    /* va of a SWAPGS before SYSRETQ that was decoded once; 0: none */
+	u64 sysret_site;    /* va of a SWAPGS before SYSRETQ that was decoded once, or NO_SITE */
 	u64 iret_site;      /* the same before IRETQ */
 	u64 swapgs_site[NR_PLAIN_SITES]; /* and those that no return follows */
-	u64 kernel_iret_site;     /* va of an IRETQ that returned to the guest kernel; 0: none */
-	u64 kernel_cs, kernel_ss; /* the guest's selectors in its kernel */
-	u64 call_site;            /* va behind the SYSCALL that is a hypercall; 0: none */
+	u64 kernel_iret_site;            /* va of an IRETQ that returned to the guest kernel */
+	u64 kernel_cs, kernel_ss;        /* the guest's selectors in its kernel */
+	u64 call_site;                   /* va behind the SYSCALL that is a hypercall; 0: none */
 	struct {
 		u64 rip, cs, rflags, rsp, ss;
 	} entry; /* IRETQ's frame into the guest kernel's SYSCALL handler, its SWAPGS done */

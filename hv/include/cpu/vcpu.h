@@ -38,7 +38,7 @@ enum exit_kind {
 	NR_EXITS,
 };
 
-/** SWAPGS instructions of the guest that were decoded, with what follows; 0: none yet. */
+/** SWAPGS instructions of the guest that were decoded, with what follows; NO_SITE: none yet. */
 struct return_sites {
 	u64 sysret;
 	u64 iret;

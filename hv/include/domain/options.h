@@ -33,6 +33,8 @@ struct options {
 			    */
 	u64 own_timer; /* own_timer=TICKS, debugging: interrupt a virtualized guest so often; 0: not
 			  given */
+	u32 shadow;    /* shadow=all|none|WORD,-WORD...: VL_SHADOW_* that are on */
+	u32 fast;      /* fast=, the same: VL_FAST_* */
 	bool debug;    /* debug: log more */
 };
 

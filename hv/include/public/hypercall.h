@@ -64,6 +64,25 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
  * runs; it can then stop every interrupt of the machine. */
 #define VL_DEBUG_IOPL3      0x100u
 
+/* Vellum's own optimisations for a virtualized guest, which its options shadow= and fast= switch:
+ * vl_hv_info.shadow and .fast. No guest can tell them from the outside but by its clock. */
+#define VL_SHADOW_CACHED_ROOTS 1u  /* keep the address spaces that are not loaded */
+#define VL_SHADOW_PREFILL      2u  /* enter a page on the way back from the guest's fault on it */
+#define VL_SHADOW_LARGE        4u  /* large pages stay large */
+#define VL_SHADOW_SHARED       8u  /* a user's tables serve its kernel too */
+#define VL_SHADOW_WALK_CACHE   16u /* find tables again without a walk */
+#define VL_SHADOW_ACCESS_CACHE 32u /* find IDT, TSS, stacks and code of the guest kernel again */
+#define VL_SHADOW_ALL          63u
+
+#define VL_FAST_SYSCALL     1u  /* SYSCALL of a user */
+#define VL_FAST_SYSRET      2u  /* and the return */
+#define VL_FAST_IRET        4u  /* IRET to a user */
+#define VL_FAST_KERNEL_IRET 8u  /* IRET of the guest kernel to itself */
+#define VL_FAST_SWAPGS      16u /* SWAPGS alone */
+#define VL_FAST_FAULTS      32u /* page faults without a trap frame */
+#define VL_FAST_CALLS       64u /* hypercalls by SYSCALL (VL_CALL_SET_FEATURES) without one */
+#define VL_FAST_ALL         127u
+
 #define VL_STATE_RUNNING 0
 #define VL_STATE_PAUSED  1
 #define VL_STATE_CRASHED 2
@@ -114,8 +133,10 @@ struct vl_hv_info {
 	uint64_t hypercalls;  /* hypercalls served since boot, this one included */
 	uint32_t nr_domains;
 	uint32_t nr_cpus;
+	uint32_t shadow; /* VL_SHADOW_* and VL_FAST_* that are on */
+	uint32_t fast;
 };
-VL_ABI_ASSERT(sizeof(struct vl_hv_info) == 160, "vl_hv_info is ABI");
+VL_ABI_ASSERT(sizeof(struct vl_hv_info) == 168, "vl_hv_info is ABI");
 
 /** Answer of VL_CALL_DOMAIN_INFO. */
 struct vl_domain_info {

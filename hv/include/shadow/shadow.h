@@ -31,12 +31,6 @@ enum shadow_view {
 	SHADOW_VIEWS,
 };
 
-/** Switches, for finding out what a measure is worth and whether it is to blame. */
-#define SHADOW_CACHED_ROOTS 1u /* keep the address spaces that are not loaded */
-#define SHADOW_PREFILL      2u /* enter a page on the way back from the guest's fault on it */
-#define SHADOW_LARGE        4u /* large pages stay large */
-#define SHADOW_ALL          7u
-
 #define SHADOW_ROOTS 8
 
 /** One address space. */
@@ -53,7 +47,7 @@ struct shadow {
 	struct shadow_root *now; /* the address space that is loaded */
 	ma_t upper[2];           /* upper half of user and kernel views: source of all tops */
 	bool upper_local;        /* it has a translation that is not global */
-	u32 options;             /* SHADOW_* switches */
+	u32 options;             /* VL_SHADOW_* that are on */
 	u64 stamp;
 	u64 generation; /* changes when a table or what leads to it is dropped, and at INVLPG */
 	struct {

@@ -81,7 +81,7 @@ void machine_start(void)
 	domain_init();
 	add(&first->memory, FIRST_RAM);
 	add(&first->memory, FIRST_MORE);
-	first->main_ram = FIRST_RAM;
+	first->main_ram = (struct range_pair){.at = {FIRST_RAM}};
 	domain_p2m_changed(first);
 	memset(&other, 0, sizeof(other));
 	other.domid = 1;
@@ -112,7 +112,7 @@ void machine_virtualize(u32 layers)
 	memset(&vcpu, 0, sizeof(vcpu));
 	vcpu.domain = d;
 	vcpu.cr3 = FIRST_RAM.start;
-	must(shadow_init(&vcpu.shadow, SHADOW_ALL, &f) == 0);
+	must(shadow_init(&vcpu.shadow, VL_SHADOW_ALL, &f) == 0);
 	shadow_begin(&vcpu.shadow, vcpu.cr3, 0);
 	if (layers & VL_LAYER_MEMORY)
 		p2m_init(&d->p2m, &p2m_frames);

@@ -7,6 +7,7 @@
 
 #include "lib/string.h"
 #include "mini/cpu.h"
+#include "mini/frames.h"
 #include "mini/layout.h"
 #include "mini/memory.h"
 #include "mini/segments.h"
@@ -131,6 +132,27 @@ TEST(user_exceptions, "I2")
 	CHECK_END(hlt, TRAP_GP, 0, 0);
 	CHECK_END(in, TRAP_GP, 0, 0);
 	CHECK_END(read_cr3, TRAP_GP, 0, 0);
+}
+
+/* 0 is an address like any other; a hypervisor that uses it for "nowhere" takes the fault for
+ * another one. RCX and R11 are what SYSRET would return to. */
+TEST(user_fault_at_zero, "I2 I4")
+{
+	struct user_program p;
+	pa_t page;
+
+	USER_PROGRAM_LOAD(&p, gates);
+	page = user_program_page(&p, 0, 0);
+	*(u8 *)pa_to_ptr(page) = 0xf4; /* HLT */
+	p.regs.rip = 0;
+	p.regs.rcx = USER_CODE;
+	p.regs.r11 = p.regs.rflags;
+	run(&p, USER_IRET, TRAP_GP, 0);
+	CHECK(p.regs.rip == 0, "faulted at %#lx", p.regs.rip);
+	CHECK(read_msr(MSR_GS_BASE) == (u64)&cpu_local, "GS base is %#lx in the kernel",
+	      read_msr(MSR_GS_BASE));
+	user_program_unload(&p);
+	frame_free(page);
 }
 
 TEST(user_kernel_gate, "I2")

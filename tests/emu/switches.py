@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""Optimisations off: the slow ways must do the same, for Vellum's options shadow= and fast= and for Linux's
+vellum_pv=."""
+import re
+
+import images
+from bochs import Bochs
+from guest import check_cycles, check_probe, check_tap, finish_linux, linux_image, output_of, run_linux
+from qemu import Qemu
+from registry import add, test
+
+SHADOW = ["cached_roots", "prefill", "large", "shared", "walk_cache", "access_cache"]
+FAST = ["syscall", "sysret", "iret", "kernel_iret", "swapgs", "faults", "calls"]
+ALL_OFF = "shadow=none fast=none"
+
+
+def check_mini(t, m, want, seconds):
+    ending = m.wait(seconds)
+    check_tap(t, m)
+    t.equal(ending, want, "how the run ended")
+
+
+# Time counts instructions: so no test of the guest's sees how busy the host is.
+def mini_without(name):
+    def run(t):
+        m = Qemu(t, images.vellum(("mini", "virtualized"), opts=f"shadow=all,-{name}"), icount=True)
+        check_mini(t, m, "exit-16", 110)
+    add(run, f"mini-no-{name.replace('_', '-')}", shows="M5 M6", needs="vellum mini", limit=120,
+        doc=f"All tests of the mini guest, virtualized, with shadow=all,-{name}. QEMU.")
+
+
+for switch in SHADOW:
+    mini_without(switch)
+
+
+@test("mini-all-off-qemu", shows="M5 M6", needs="vellum mini", limit=150)
+def mini_all_off_qemu(t):
+    """The same with every optimisation off. QEMU."""
+    m = Qemu(t, images.vellum(("mini", "virtualized"), opts=ALL_OFF), icount=True)
+    check_mini(t, m, "exit-16", 140)
+
+
+@test("mini-all-off-bochs", shows="M5 M6", needs="vellum mini", limit=300)
+def mini_all_off_bochs(t):
+    """The same in Bochs."""
+    check_mini(t, Bochs(t, images.vellum(("mini", "virtualized"), opts=ALL_OFF)), "shutdown-port", 280)
+
+
+def facts(t, opts="", cmdline="", name="qemu", more=(), seconds=100):
+    """{key: value} of `vl info` after a fixed load while virtualized, and the machine."""
+    m = run_linux(t, ["switch-counters", *more], opts=opts, cmdline=cmdline, memory=256, name=name, seconds=seconds,
+                  icount=True)
+    lines = output_of(m, "switch-counters")
+    return dict(line.split(": ", 1) for line in lines if re.match(r"\w+: ", line)), m
+
+
+def number(found, key):
+    return int(found[f"exits_{key}"])
+
+
+# What has to be counted at least so many times more often when a path is off: 40 rounds have 80 processes.
+SLOWER = {"syscall": ("syscall", 1000), "sysret": ("emulated", 1000), "iret": ("emulated", 1000),
+          "swapgs": ("emulated", 1000), "kernel_iret": ("emulated", 20)}
+
+
+@test("linux-one-off", shows="I2 M5", needs="vellum min initrd-test", limit=480, slow=True)
+def linux_one_off(t):
+    """Linux switches under load with each fast path off alone, and `vl info` tells which. Its counters show
+    that the slow way was taken."""
+    base, _ = facts(t, "shadow=-prefill", name="all-on")
+    t.equal(base["shadow"], ",".join(n for n in SHADOW if n != "prefill"), "what `vl info` says of shadow=")
+    t.equal(base["fast"], ",".join(FAST), "what is on by default")
+    for name in FAST:
+        got, m = facts(t, f"fast=all,-{name}", "cycles=1", f"no-{name}", ["switch-load"])
+        t.equal(got["fast"], ",".join(n for n in FAST if n != name), f"what `vl info` says without {name}")
+        check_cycles(t, m, 1)
+        if name in SLOWER:
+            key, least = SLOWER[name]
+            more = number(got, key) - number(base, key)
+            t.check(more >= least, f"without {name}, exits_{key} is higher by {more}, at least {least} expected")
+
+
+@test("linux-all-off", shows="M5 M6 I2 M9", needs="vellum min initrd-test", limit=500)
+def linux_all_off(t):
+    """Linux switches under load, and the exactness probe finds no difference, with every optimisation off: the C
+    path serves everything, and what the probe prints is what it prints with all of them on."""
+    got, m = facts(t, ALL_OFF, "cycles=5", "off", ["switch-load", "probe-switch"], seconds=300)
+    t.equal((got["shadow"], got["fast"]), ("none", "none"), "what `vl info` says")
+    check_cycles(t, m, 5)
+    check_probe(t, m)
+    base, on = facts(t, name="on", more=["probe-switch"], seconds=180)
+    check_probe(t, on)
+    t.equal(output_of(m, "probe-switch")[-1], output_of(on, "probe-switch")[-1], "the probe's lines and their hash")
+    for key in ("syscall", "emulated", "hidden_fault"):
+        t.check(number(got, key) > number(base, key) + 1000, f"exits_{key} is higher: {got} against {base}")
+
+
+@test("linux-all-off-bochs", shows="M5 M6 I2", needs="vellum min initrd-test", limit=400, slow=True)
+def linux_all_off_bochs(t):
+    """One switch there and back under load with every optimisation off, in Bochs."""
+    m = Bochs(t, linux_image(["switch-load"], opts=ALL_OFF, cmdline="cycles=1 nopcid"))
+    finish_linux(t, m, ["switch-load"], 380)
+    check_cycles(t, m, 1)
