@@ -23,7 +23,7 @@
 #include "domain/options.h"
 #include "io/console.h"
 #include "lib/log.h"
-#include "lib/switches.h"
+#include "domain/switches.h"
 #include "lib/x86.h"
 #include "mem/frames.h"
 #include "mem/layout.h"

@@ -14,7 +14,7 @@
 
 #include "cpu/percpu.h"
 #include "lib/string.h"
-#include "lib/switches.h"
+#include "domain/switches.h"
 #include "public/errno.h"
 
 #define SWAPGS_SIZE 3

@@ -91,7 +91,7 @@ static u64 leaf_of(u64 pte, u64 all, u64 any, bool common, bool smep)
 }
 
 /* Serve the access from the cache: 0: done; the guest's fault; or UNKNOWN. */
-static u32 psc_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
+static inline ALWAYS_INLINE u32 psc_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 {
 	const struct psc *p = psc_of(v, va);
 	bool smep = (v->cr4 & CR4_SMEP) != 0;

@@ -17,7 +17,7 @@
 #include "cpu/percpu.h"
 #include "cpu/real_tables.h"
 #include "lib/string.h"
-#include "lib/switches.h"
+#include "domain/switches.h"
 #include "mem/frames.h"
 #include "mem/layout.h"
 #include "public/errno.h"

@@ -8,7 +8,7 @@
 #include "lib/log.h"
 #include "lib/print.h"
 #include "lib/string.h"
-#include "lib/switches.h"
+#include "domain/switches.h"
 #include "mem/frames.h"
 #include "mem/machine.h"
 #include "mem/own_tables.h"

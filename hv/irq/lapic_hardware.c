@@ -95,7 +95,7 @@ static u32 priority(const struct lapic_hardware *h)
 	return (h->tpr & CLASS) >= class ? h->tpr : class;
 }
 
-static __attribute__((noinline)) int best_ticket(const struct lapic_hardware *h)
+static NEVER_INLINE int best_ticket(const struct lapic_hardware *h)
 {
 	u32 waiting[LAPIC_WORDS];
 	int vector;

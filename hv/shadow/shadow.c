@@ -31,9 +31,8 @@
 #define UPPER    (PTE_P | PTE_W | PTE_U | PTE_A)
 #define PTE_KEYS ((u64)15 << PTE_KEY_SHIFT)
 
-#define ROOT_LEVEL    4
-#define ALWAYS_INLINE __attribute__((always_inline))
-#define UPPER_FIRST   (PTES_PER_TABLE / 2)
+#define ROOT_LEVEL  4
+#define UPPER_FIRST (PTES_PER_TABLE / 2)
 
 static bool is_own_slot(u32 index)
 {
@@ -500,11 +499,12 @@ static inline ALWAYS_INLINE bool try_fill(struct shadow *s, enum shadow_view vie
 	return entry != NULL && fill_below(s, entry, va, leaf);
 }
 
-static void fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode, u64 va,
-		 bool common, const struct leaf *leaf)
+/* With nothing known to the compiler. */
+static RARELY_USED bool try_fill_any(struct shadow *s, enum shadow_view view,
+				     const struct paging_mode *mode, u64 va, bool common,
+				     const struct leaf *leaf)
 {
-	while (!try_fill(s, view, mode, va, common, leaf))
-		evict(s);
+	return try_fill(s, view, mode, va, common, leaf);
 }
 
 void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
@@ -526,10 +526,11 @@ void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mo
 			return;
 	}
 	leaf = make_leaf(s, va, t, p2m, flags);
-	fill(s, view, mode, va, common, &leaf);
+	while (!try_fill_any(s, view, mode, va, common, &leaf))
+		evict(s);
 }
 
-void shadow_reserve(struct shadow *s, u64 va)
+RARELY_USED void shadow_reserve(struct shadow *s, u64 va)
 {
 	const struct leaf leaf = {.level = 2, .guest_level = 1};
 	u64 *entry = is_upper_half(va) && !is_own_slot(level_index(va, ROOT_LEVEL))
@@ -549,5 +550,5 @@ bool shadow_map_own(struct shadow *s, enum shadow_view view, u64 va, ma_t ma)
 		.level = 1, .guest_level = 1, .value = ma.v | PTE_P | PTE_W | PTE_A | PTE_D};
 
 	assert(!is_own_slot(level_index(va, ROOT_LEVEL)));
-	return try_fill(s, view, &mode, va, true, &leaf);
+	return try_fill_any(s, view, &mode, va, true, &leaf);
 }

@@ -13,7 +13,6 @@
 #define KEY_MASK   ((u64)15 << PTE_KEY_SHIFT)
 
 /* Inlined with a constant level, a step is a dozen instructions. */
-#define ALWAYS_INLINE __attribute__((always_inline))
 
 /* What a descent finds. */
 struct path {

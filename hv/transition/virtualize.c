@@ -17,7 +17,7 @@
 #include "domain/domain.h"
 #include "hypercall/guest_call.h"
 #include "lib/string.h"
-#include "lib/switches.h"
+#include "domain/switches.h"
 #include "mem/frames.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"

@@ -13,6 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where the compiler's own judgement was measured to be wrong: `inline` says only that it may. */
+#define ALWAYS_INLINE __attribute__((always_inline))
+#define NEVER_INLINE  __attribute__((noinline))
+/* Small before fast, in a file that is compiled to be fast. */
+#define RARELY_USED   __attribute__((noinline, cold))
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;

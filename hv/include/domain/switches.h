@@ -4,8 +4,8 @@
  * fast= say otherwise. Each can be off alone, to find out what it is worth and
  * whether it is to blame; off, something slower that does the same takes its place.
  */
-#ifndef VELLUM_LIB_SWITCHES_H
-#define VELLUM_LIB_SWITCHES_H
+#ifndef VELLUM_DOMAIN_SWITCHES_H
+#define VELLUM_DOMAIN_SWITCHES_H
 
 #include "lib/types.h"
 #include "public/hypercall.h"
