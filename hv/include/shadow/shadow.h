@@ -21,8 +21,7 @@ struct shadow_p2m {
 	 * *shift the largest block, at most the given one, that is contiguous and may be mapped. */
 	ma_t (*translate)(void *context, pa_t pa, u32 *shift);
 	void *context;
-	const struct range_pair
-		*plain; /* here physical is machine: no need to ask. May be empty. */
+	const struct range_pair *plain; /* here physical is machine: no need to ask */
 };
 
 enum shadow_view {

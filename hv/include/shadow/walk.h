@@ -42,8 +42,7 @@ struct guest_tables {
 	/* The 512 entries of the table in this frame; NULL when it is not the guest's RAM. */
 	volatile u64 *(*table)(void *context, pfn_t frame);
 	void *context;
-	/* Those in these ranges of addresses are at `at` + address: no need to ask. May be empty.
-	 */
+	/* Those in these ranges of addresses are at `at` + address: no need to ask. */
 	const struct range_pair *plain;
 	u64 at;
 };
