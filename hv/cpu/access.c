@@ -66,6 +66,10 @@ static u32 cache_index(u64 va)
 
 void access_forget(struct vcpu *v, u64 va)
 {
+	if (v->cache.large) { /* `va` may be in the same page */
+		access_forget_all(v);
+		return;
+	}
 	v->cache.page[cache_index(va)] = 0;
 	v->cache.fetch_page = 0;
 }
@@ -75,7 +79,7 @@ void access_forget_all(struct vcpu *v)
 	for (u32 i = 0; i < NR_ACCESS_CACHE; i++)
 		v->cache.page[i] = 0;
 	v->cache.fetch_page = 0;
-	v->cache.local = false;
+	v->cache.local = v->cache.large = false;
 }
 
 void access_forget_local(struct vcpu *v)
@@ -92,6 +96,7 @@ static void cache_enter(struct vcpu *v, u64 va, u32 access, const struct transla
 	if (access & ~(PF_WRITE | PF_FETCH))
 		return;
 	v->cache.local |= !(t->rights & PTE_G);
+	v->cache.large |= t->guest_level > 1;
 	if (access & PF_FETCH) {
 		v->cache.fetch_page = (va & PAGE_MASK) | CACHE_VALID;
 		v->cache.fetch_there = there;
@@ -118,9 +123,9 @@ static u8 *cache_find(const struct vcpu *v, u64 va, u32 access)
 	return v->cache.there[i];
 }
 
-u8 *access_cached(const struct vcpu *v, u64 va, u32 access)
+u8 *access_cached(const struct vcpu *v, u64 va, size_t size, u32 access)
 {
-	u8 *page = cache_find(v, va, access);
+	u8 *page = va % PAGE_SIZE <= PAGE_SIZE - size ? cache_find(v, va, access) : NULL;
 
 	return page != NULL ? page + va % PAGE_SIZE : NULL;
 }

@@ -99,22 +99,25 @@ static void swap_gs(struct vcpu *v, const struct insn *i)
 {
 	u64 rip = v->frame->rip;
 	struct return_site site;
+	bool known;
 
 	__asm__ volatile("swapgs" : : : "memory");
 	v->gs_user = !v->gs_user;
 	emulate_done(v, i);
 	if (!find_return(v, v->frame->rip, &site)) {
-		v->sites.plain[v->sites.next_plain++ % NR_PLAIN_SITES] = rip;
+		if (is_upper_half(rip))
+			v->sites.plain[v->sites.next_plain++ % NR_PLAIN_SITES] = rip;
 		return;
 	}
 	if (site.effects || takes_espfix(v, &site))
 		return;
 	v->frame->rip += (u64)site.offset;
+	known = site.end.size == 8 && is_upper_half(rip);
 	if (site.end.op == INSN_IRET) {
-		v->sites.iret = site.end.size == 8 ? rip : v->sites.iret;
+		v->sites.iret = known ? rip : v->sites.iret;
 		emulate_iret(v, site.end.size);
 	} else {
-		v->sites.sysret = site.end.size == 8 ? rip : v->sites.sysret;
+		v->sites.sysret = known ? rip : v->sites.sysret;
 		emulate_sysret(v, site.end.size == 8);
 	}
 }

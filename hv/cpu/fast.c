@@ -8,7 +8,9 @@
  *     code segments are the two that SYSRET knows, and it has no LDT;
  *   - it keeps its interrupt flag in struct vl_vcpu_info;
  *   - its SYSCALL handler begins with SWAPGS, and SYSCALL clears all flags;
- *   - RFLAGS.IOPL is 0, no NMI is being handled, the kernel is not single-stepped and has NT clear.
+ *   - RFLAGS.IOPL is 0, no NMI is being handled, the kernel is not single-stepped and has NT clear;
+ *   - the kernel did not come here with a user's GS base: while they are armed the real NT alone
+ *     tells of that, and a kernel that recovers from a fault on its way out loads flags by POPF.
  */
 #include "cpu/fast.h"
 
@@ -64,7 +66,7 @@ static void set_sites(struct fast *f, const struct return_sites *sites)
 		f->swapgs_site[i] = sites->plain[i];
 }
 
-static const struct return_sites no_sites;
+static const struct return_sites no_sites = NO_SITES;
 
 void fast_arm(struct vcpu *v)
 {
@@ -74,13 +76,15 @@ void fast_arm(struct vcpu *v)
 	if (v->handler_unread && v->cpl == 3)
 		fast_update(v);
 	common = v->fast && v->iopl == 0 && !v->nmi_blocked && !v->nmi_pending && !v->ac_hidden &&
-		 !v->keys_off && (v->cpl == 3 || !(v->frame->rflags & (RFLAGS_TF | RFLAGS_NT)));
+		 !v->keys_off && !(v->cpl == 0 && v->gs_user && v->exit_cpl == 0) &&
+		 (v->cpl == 3 || !(v->frame->rflags & (RFLAGS_TF | RFLAGS_NT)));
 
 	v->armed = common;
 	f->faults = common && !pic_hardware_is_low(&v->pic);
 	f->crossing.cpl = v->cpl;
 	f->crossing.slow = !common || !v->iflag;
-	set_sites(f, common ? &v->sites : &no_sites);
+	/* What the handler is has to be known before a user is reached without an exit. */
+	set_sites(f, common && !v->handler_unread ? &v->sites : &no_sites);
 }
 
 void fast_disarm(struct vcpu *v)
@@ -153,7 +157,6 @@ static void update(struct vcpu *v)
 	const struct domain *d = v->domain;
 
 	f->call_site = d->call_site;
-	v->unplain = vcpu_unplain_bits(v);
 	f->kernel_cs = (v->star >> 32) & 0xfffc;
 	f->entry.rip = v->lstar + SWAPGS_SIZE;
 	f->entry.cs = REAL_GUEST_CS;
@@ -164,7 +167,8 @@ static void update(struct vcpu *v)
 
 void fast_update(struct vcpu *v)
 {
-	v->fast = is_common(v) && begins_with_swapgs(v, v->lstar);
+	/* In the upper half no instruction ends beyond what is canonical. */
+	v->fast = is_common(v) && is_upper_half(v->lstar) && begins_with_swapgs(v, v->lstar);
 	v->handler_unread = false;
 	update(v);
 }
@@ -190,15 +194,27 @@ bool fast_fixup(u64 *rip)
 
 /* --- hypercalls that the guest kernel makes by SYSCALL: no frame, no exit --- */
 
+/* The fast paths leave the vcpu behind; its CPL and flags are what these calls look at. The latter
+ * are where an exit's frame has them. */
+static struct vcpu *caller(void)
+{
+	struct cpu *cpu = this_cpu();
+	struct vcpu *v = cpu->vcpu;
+
+	v->cpl = 0;
+	v->frame = (struct trap_frame *)((u64)cpu + STACK_SIZE) - 1;
+	return v;
+}
+
 static s64 fast_mmu_load(u64 pgd, u64 asid, u64 flags)
 {
-	return vcpu_mmu_load(current_vcpu(), pgd, asid, flags);
+	return vcpu_mmu_load(caller(), pgd, asid, flags);
 }
 
 static s64 fast_mmu_flush(u64 what, u64 va, u64 unused)
 {
 	(void)unused;
-	return vcpu_mmu_flush(current_vcpu(), what, va);
+	return vcpu_mmu_flush(caller(), what, va);
 }
 
 static s64 fast_descriptors(u64 unused1, u64 unused2, u64 unused3)
@@ -206,7 +222,7 @@ static s64 fast_descriptors(u64 unused1, u64 unused2, u64 unused3)
 	(void)unused1;
 	(void)unused2;
 	(void)unused3;
-	return vcpu_descriptors(current_vcpu());
+	return vcpu_descriptors(caller());
 }
 
 typedef s64 fast_call(u64 a1, u64 a2, u64 a3);

@@ -236,7 +236,7 @@ void emulate_iret(struct vcpu *v, u8 size)
 		deliver(v, fault, EVENT_EXCEPTION);
 		return;
 	}
-	if (size == 8 && (cs & 3) == 0)
+	if (size == 8 && (cs & 3) == 0 && is_upper_half(f->rip))
 		v->sites.kernel_iret = f->rip;
 	v->nmi_blocked = false;
 	f->rip = pop[0];

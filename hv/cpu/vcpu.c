@@ -60,6 +60,17 @@ const struct paging_mode *vcpu_paging_mode(struct vcpu *v, bool implicit)
 	return vcpu_paging_mode_smap(v, implicit || !(v->frame->rflags & RFLAGS_AC));
 }
 
+static u64 unplain_bits(const struct vcpu *v)
+{
+	u64 bits = PTE_ADDR & ~(((u64)1 << physical_bits()) - 1);
+
+	if (!(v->efer & EFER_NXE))
+		bits |= PTE_NX;
+	if (v->cr4 & CR4_PKE)
+		bits |= (u64)15 << PTE_KEY_SHIFT;
+	return bits;
+}
+
 void vcpu_update_mode(struct vcpu *v)
 {
 	struct paging_mode mode = {
@@ -76,17 +87,7 @@ void vcpu_update_mode(struct vcpu *v)
 	v->mode[false] = mode;
 	mode.smap = (v->cr4 & CR4_SMAP) != 0;
 	v->mode[true] = mode;
-}
-
-u64 vcpu_unplain_bits(const struct vcpu *v)
-{
-	u64 bits = PTE_ADDR & ~(((u64)1 << physical_bits()) - 1);
-
-	if (!(v->efer & EFER_NXE))
-		bits |= PTE_NX;
-	if (v->cr4 & CR4_PKE)
-		bits |= (u64)15 << PTE_KEY_SHIFT;
-	return bits;
+	v->unplain = unplain_bits(v);
 }
 
 static volatile u64 *guest_table(void *context, pfn_t frame)
@@ -112,6 +113,7 @@ static ma_t translate(void *context, pa_t pa, u32 *shift)
 void vcpu_init(struct vcpu *v, struct domain *d)
 {
 	v->domain = d;
+	v->sites = (struct return_sites)NO_SITES;
 	v->tables = (struct guest_tables){
 		.table = guest_table,
 		.context = d,
@@ -283,6 +285,7 @@ static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 	const struct vl_vcpu_info *info = v->domain->vcpu_info;
 
 	v->frame = f;
+	v->exit_cpl = v->cpl;
 	if (v->nt_guard) {
 		f->rflags &= ~RFLAGS_NT;
 		f->rflags |= v->nt ? RFLAGS_NT : 0;

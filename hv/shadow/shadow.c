@@ -102,16 +102,29 @@ static struct shadow_root *oldest(struct shadow *s)
 	return old;
 }
 
+/* While another address space is being loaded, CR3 is still one of the last one's roots. */
+static bool is_in_cr3(const struct shadow_root *r)
+{
+	u64 root = read_cr3() & PTE_ADDR;
+
+	for (u32 view = 0; view < SHADOW_VIEWS; view++)
+		if (r->top[view].v == root)
+			return true;
+	return false;
+}
+
 /* Out of tables. The loaded roots themselves stay, CR3 is one of them. */
 static void evict(struct shadow *s)
 {
 	struct shadow_root *r = oldest(s);
 
 	s->evictions++;
-	if (r != NULL) {
+	if (r != NULL && !is_in_cr3(r)) {
 		drop_root(s, r);
 		return;
 	}
+	if (r != NULL)
+		drop_lower(s, r);
 	drop_lower(s, s->now);
 	drop_upper(s);
 	write_cr3(read_cr3());
@@ -215,7 +228,8 @@ int shadow_init(struct shadow *s, u32 options, struct failure *f)
 {
 	struct shadow_root *r = &s->root[0];
 
-	*s = (struct shadow){.options = options};
+	/* No cache that was never filled fits it. */
+	*s = (struct shadow){.options = options, .generation = 1};
 	s->now = r;
 	if (!table_alloc(&s->upper[0]) || !table_alloc(&s->upper[1]) ||
 	    !table_alloc(&r->top[SHADOW_USER]) || !table_alloc(&r->top[SHADOW_KERNEL])) {
@@ -392,7 +406,7 @@ static inline u64 *lower_entry(struct shadow *s, enum shadow_view view,
 	if (*users == 0 && make_table(users) == NULL)
 		return NULL;
 	/* With SMEP the kernel executes nothing there; ring 3 needs NX for it. */
-	table_set(mine, (*users | ENTRY_SHARED) | (mode->smep && mode->nx ? PTE_NX : 0));
+	table_set(mine, (*users | ENTRY_SHARED) | (mode->smep ? PTE_NX : 0));
 	return users;
 }
 
@@ -493,7 +507,7 @@ void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mo
 		 const struct shadow_p2m *p2m, u64 va, const struct translation *t)
 {
 	bool common = is_common(view, mode, t) && !(is_upper_half(va) && view != SHADOW_USER);
-	struct leaf leaf = {.guest_level = t->level};
+	struct leaf leaf = {.guest_level = t->guest_level};
 	ma_t ma;
 
 	assert(!is_own_slot(level_index(va, ROOT_LEVEL)));

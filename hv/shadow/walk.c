@@ -108,7 +108,7 @@ static inline ALWAYS_INLINE void combine(const struct paging_mode *mode, const s
 	if (mode->keys && (rights & PTE_U))
 		rights |= leaf & KEY_MASK;
 	out->page.v = leaf & mask;
-	out->level = path->level;
+	out->level = out->guest_level = path->level;
 	out->rights = rights;
 	out->table = path->table;
 	out->upper_all = path->upper_all;

@@ -38,7 +38,8 @@ enum exit_kind {
 	NR_EXITS,
 };
 
-/** SWAPGS instructions of the guest that were decoded, with what follows; 0: none yet. */
+/** SWAPGS instructions of the guest that were decoded, with what follows; NO_SITE: none yet. All
+ * are in the upper half, where no user is. */
 struct return_sites {
 	u64 sysret;
 	u64 iret;
@@ -46,6 +47,14 @@ struct return_sites {
 	u32 next_plain;
 	u64 kernel_iret; /* IRETQ itself */
 };
+
+/** No guest has a #GP at an address of Vellum's, where nothing can be fetched. */
+#define NO_SITE IMAGE_BASE
+#define NO_SITES                                                                                   \
+	{                                                                                          \
+		.sysret = NO_SITE, .iret = NO_SITE, .kernel_iret = NO_SITE,                        \
+		.plain = {[0 ... NR_PLAIN_SITES - 1] = NO_SITE},                                   \
+	}
 
 /**
  * Guest memory that Vellum reads and writes at each event (IDT, TSS, kernel stack): where its pages
@@ -58,6 +67,7 @@ struct access_cache {
 	u64 fetch_page; /* the page that code was last read from; 0: none */
 	u8 *fetch_there;
 	bool local; /* it has one that is not global */
+	bool large; /* it has a piece of a large page */
 };
 
 /**
@@ -71,12 +81,14 @@ struct psc {
 	volatile u64 *guest;
 	u64 *shadow;
 	u64 all, any;
+	u64 absent;  /* the page (va >> 12) that it last said is not there */
 	bool common; /* see struct shadow */
 };
 
 struct vcpu {
 	struct domain *domain;
 	u8 cpl;         /* virtual; the real one is 3 */
+	u8 exit_cpl;    /* and what it was when this exit began */
 	bool iflag;     /* virtual RFLAGS.IF */
 	bool ac_hidden; /* a #AC hit the guest kernel: RFLAGS.AC is set, the real one clear, until
 			   it clears it */
@@ -162,8 +174,8 @@ void vcpu_count(const struct vcpu *v, struct vl_domain_counters *to);
 /** Forget all translations, global ones too. */
 void vcpu_flush(struct vcpu *v);
 
-/** The guest loads CR3: the value, bit 63 (keep this PCID's translations) included. */
-void vcpu_load_cr3(struct vcpu *v, u64 value);
+/** The guest loads CR3: the value, bit 63 (keep this PCID's translations) included. False: #GP. */
+bool vcpu_load_cr3(struct vcpu *v, u64 value);
 
 /** The view that the guest runs in now. */
 enum shadow_view vcpu_view(const struct vcpu *v);
@@ -206,9 +218,6 @@ static inline const struct paging_mode *vcpu_paging_mode_smap(struct vcpu *v, bo
 	return mode;
 }
 
-/** Bits that are reserved in a 4 KiB leaf, and those of its key if there are keys. */
-u64 vcpu_unplain_bits(const struct vcpu *v);
-
 /* --- cpu/mmu.c: what the guest does to its translations --- */
 
 /** VL_CALL_MMU_LOAD, VL_CALL_MMU_FLUSH and VL_CALL_DESCRIPTORS of a virtualized guest. */
@@ -226,8 +235,9 @@ bool vcpu_invpcid(struct vcpu *v, u64 type, u64 pcid, u64 va);
 u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 access,
 		   struct translation *t);
 
-/** The byte at va if the cache knows it, for ring 0 and access 0 or PF_WRITE; else NULL. */
-u8 *access_cached(const struct vcpu *v, u64 va, u32 access);
+/** The `size` bytes at va if they are in one page and the cache knows it, for ring 0 and access 0
+ * or PF_WRITE; else NULL. */
+u8 *access_cached(const struct vcpu *v, u64 va, size_t size, u32 access);
 
 /** Forget what the access cache has of a page, or all of it, or what is not global. */
 void access_forget(struct vcpu *v, u64 va);
