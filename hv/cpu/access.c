@@ -56,9 +56,6 @@ u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 a
 
 /* --- the access cache --- */
 
-#define CACHE_VALID    ((u64)1)
-#define CACHE_WRITABLE ((u64)2)
-
 static u32 cache_index(u64 va)
 {
 	return (u32)(va >> PAGE_SHIFT) % NR_ACCESS_CACHE;
@@ -66,6 +63,10 @@ static u32 cache_index(u64 va)
 
 void access_forget(struct vcpu *v, u64 va)
 {
+	if (v->cache.large) { /* `va` may be in the same page */
+		access_forget_all(v);
+		return;
+	}
 	v->cache.page[cache_index(va)] = 0;
 	v->cache.fetch_page = 0;
 }
@@ -75,7 +76,7 @@ void access_forget_all(struct vcpu *v)
 	for (u32 i = 0; i < NR_ACCESS_CACHE; i++)
 		v->cache.page[i] = 0;
 	v->cache.fetch_page = 0;
-	v->cache.local = false;
+	v->cache.local = v->cache.large = false;
 }
 
 void access_forget_local(struct vcpu *v)
@@ -92,13 +93,14 @@ static void cache_enter(struct vcpu *v, u64 va, u32 access, const struct transla
 	if ((access & ~(PF_WRITE | PF_FETCH)) || !(v->shadow.options & VL_SHADOW_ACCESS_CACHE))
 		return;
 	v->cache.local |= !(t->rights & PTE_G);
+	v->cache.large |= t->guest_level > 1;
 	if (access & PF_FETCH) {
-		v->cache.fetch_page = (va & PAGE_MASK) | CACHE_VALID;
+		v->cache.fetch_page = (va & PAGE_MASK) | ACCESS_CACHE_VALID;
 		v->cache.fetch_there = there;
 		return;
 	}
-	v->cache.page[i] =
-		(va & PAGE_MASK) | CACHE_VALID | (access & PF_WRITE ? CACHE_WRITABLE : 0);
+	v->cache.page[i] = (va & PAGE_MASK) | ACCESS_CACHE_VALID |
+			   (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0);
 	v->cache.there[i] = there;
 }
 
@@ -108,21 +110,14 @@ static u8 *cache_find(const struct vcpu *v, u64 va, u32 access)
 	u64 page = v->cache.page[i];
 
 	if (access == PF_FETCH)
-		return v->cache.fetch_page == ((va & PAGE_MASK) | CACHE_VALID)
+		return v->cache.fetch_page == ((va & PAGE_MASK) | ACCESS_CACHE_VALID)
 			       ? v->cache.fetch_there
 			       : NULL;
-	if ((page & PAGE_MASK) != (va & PAGE_MASK) || !(page & CACHE_VALID))
+	if ((page & PAGE_MASK) != (va & PAGE_MASK) || !(page & ACCESS_CACHE_VALID))
 		return NULL;
-	if ((access & ~PF_WRITE) != 0 || ((access & PF_WRITE) && !(page & CACHE_WRITABLE)))
+	if ((access & ~PF_WRITE) != 0 || ((access & PF_WRITE) && !(page & ACCESS_CACHE_WRITABLE)))
 		return NULL;
 	return v->cache.there[i];
-}
-
-u8 *access_cached(const struct vcpu *v, u64 va, u32 access)
-{
-	u8 *page = cache_find(v, va, access);
-
-	return page != NULL ? page + va % PAGE_SIZE : NULL;
 }
 
 /* Only memory is in Vellum's direct map: a guest may map devices, or nothing, and point the

@@ -101,7 +101,7 @@ static void mov_to_cr(struct vcpu *v, const struct insn *i)
 	} else if (i->reg == 2) {
 		v->cr2 = value;
 	} else if (i->reg == 3) {
-		vcpu_load_cr3(v, value);
+		ok = vcpu_load_cr3(v, value);
 	} else if (i->reg == 4) {
 		ok = write_guest_cr4(v, value);
 	} else if (i->reg == 8) {

@@ -236,8 +236,15 @@ fast_iret_kernel:
 fast_guest_access2:
 	cmpq 8(%rcx), %rax
 	jne leave_fault
+	/* SS: the one that belongs to it, or null. */
+	addq $8, %rax
 	movq 16(%rcx), %rdx
-	movq 32(%rcx), %rax
+	cmpq 32(%rcx), %rax
+	je 1f
+	xorl %eax, %eax
+	cmpq 32(%rcx), %rax
+	jne leave_fault
+1:
 	testl $~(FLAGS_KERNEL | FLAGS_IF), %edx
 	jnz leave_fault
 	movq %rax, FAST(KERNEL_SS)

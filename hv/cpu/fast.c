@@ -8,7 +8,9 @@
  *     code segments are the two that SYSRET knows, and it has no LDT;
  *   - it keeps its interrupt flag in struct vl_vcpu_info;
  *   - its SYSCALL handler begins with SWAPGS, and SYSCALL clears all flags;
- *   - RFLAGS.IOPL is 0, no NMI is being handled, the kernel is not single-stepped and has NT clear.
+ *   - RFLAGS.IOPL is 0, no NMI is being handled, the kernel is not single-stepped and has NT clear;
+ *   - the kernel did not come here with a user's GS base: while they are armed the real NT alone
+ *     tells of that, and a kernel that recovers from a fault on its way out loads flags by POPF.
  */
 #include "cpu/fast.h"
 
@@ -65,18 +67,13 @@ static void set_sites(struct fast *f, const struct return_sites *sites)
 		f->swapgs_site[i] = sites->plain[i];
 }
 
-static const struct return_sites no_sites = {
-	.sysret = NO_SITE,
-	.iret = NO_SITE,
-	.plain = {[0 ... NR_PLAIN_SITES - 1] = NO_SITE},
-	.kernel_iret = NO_SITE,
-};
+static const struct return_sites no_sites = NO_SITES;
 
 void fast_note_site(struct vcpu *v, u32 path, u64 rip)
 {
 	struct return_sites *s = &v->sites;
 
-	if (!(switches.fast & path))
+	if (!(switches.fast & path) || !is_upper_half(rip))
 		return;
 	if (path == VL_FAST_SYSRET)
 		s->sysret = rip;
@@ -96,13 +93,15 @@ void fast_arm(struct vcpu *v)
 	if (v->handler_unread && v->cpl == 3)
 		fast_update(v);
 	common = v->fast && v->iopl == 0 && !v->nmi_blocked && !v->nmi_pending && !v->ac_hidden &&
-		 !v->keys_off && (v->cpl == 3 || !(v->frame->rflags & (RFLAGS_TF | RFLAGS_NT)));
+		 !v->keys_off && !(v->cpl == 0 && v->gs_user && v->exit_cpl == 0) &&
+		 (v->cpl == 3 || !(v->frame->rflags & (RFLAGS_TF | RFLAGS_NT)));
 
 	v->armed = common;
 	f->faults = common && (switches.fast & VL_FAST_FAULTS) && !pic_hardware_is_low(&v->pic);
 	f->crossing.cpl = v->cpl;
 	f->crossing.slow = !common || !v->iflag;
-	set_sites(f, common ? &v->sites : &no_sites);
+	/* What the handler is has to be known before a user is reached without an exit. */
+	set_sites(f, common && !v->handler_unread ? &v->sites : &no_sites);
 }
 
 void fast_disarm(struct vcpu *v)
@@ -185,7 +184,8 @@ static void update(struct vcpu *v)
 
 void fast_update(struct vcpu *v)
 {
-	v->fast = is_common(v) && begins_with_swapgs(v, v->lstar);
+	/* In the upper half no instruction ends beyond what is canonical. */
+	v->fast = is_common(v) && is_upper_half(v->lstar) && begins_with_swapgs(v, v->lstar);
 	v->handler_unread = false;
 	update(v);
 }
@@ -216,13 +216,15 @@ bool fast_fixup(u64 *rip)
 
 /* --- hypercalls that the guest kernel makes by SYSCALL: no frame, no exit --- */
 
-/* A fast SYSCALL may have brought the guest to its kernel, and no exit has told the vcpu since:
- * then the user's root would be loaded for it, and the user's selectors shown. */
+/* The fast paths leave the vcpu behind; its CPL and flags are what these calls look at. The latter
+ * are where an exit's frame has them. */
 static struct vcpu *caller(void)
 {
-	struct vcpu *v = current_vcpu();
+	struct cpu *cpu = this_cpu();
+	struct vcpu *v = cpu->vcpu;
 
 	v->cpl = 0;
+	v->frame = (struct trap_frame *)((u64)cpu + STACK_SIZE) - 1;
 	return v;
 }
 

@@ -24,6 +24,7 @@ struct fault_frame {
 #define ACCESS_CODE 0xfb
 #define ACCESS_DATA 0xf3
 
+#define NO_PAGE (~(u64)0)
 #define UNKNOWN ((u32)1 << 30) /* of psc_fill(): the long way has to find out */
 
 static u64 psc_key(enum shadow_view view, u64 va)
@@ -40,8 +41,11 @@ static void psc_enter(struct vcpu *v, enum shadow_view view, u64 va, const struc
 {
 	struct psc *p = psc_of(v, view, va);
 
-	if (t->level != 1 || v->shadow.last.level != 1 ||
+	if (t->guest_level != 1 || v->shadow.last.level != 1 ||
 	    !(v->shadow.options & VL_SHADOW_WALK_CACHE))
+		return;
+	/* Error codes have no fetch bit then: see error_code() in walk.c. */
+	if (!(v->efer & EFER_NXE) && !(v->cr4 & CR4_SMEP))
 		return;
 	*p = (struct psc){.key = psc_key(view, va),
 			  .generation = v->shadow.generation,
@@ -49,6 +53,7 @@ static void psc_enter(struct vcpu *v, enum shadow_view view, u64 va, const struc
 			  .shadow = v->shadow.last.table,
 			  .all = t->upper_all,
 			  .any = t->upper_any,
+			  .absent = NO_PAGE,
 			  .common = v->shadow.last.common};
 }
 
@@ -90,10 +95,24 @@ static u64 leaf_of(u64 pte, u64 all, u64 any, bool common, bool smep)
 	return leaf;
 }
 
+/*
+ * A page fault drops what a processor has cached for its address (SDM volume 3, 4.10.4.1), so what
+ * the cache says of a page that is not there counts once: the next time the tables are walked.
+ */
+static bool absent_again(struct psc *p, u64 va)
+{
+	u64 page = va >> PAGE_SHIFT;
+
+	if (p->absent == page)
+		return true;
+	p->absent = page;
+	return false;
+}
+
 /* Serve the access from the cache: 0: done; the guest's fault; or UNKNOWN. */
 static inline ALWAYS_INLINE u32 psc_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 {
-	const struct psc *p = psc_of(v, view, va);
+	struct psc *p = psc_of(v, view, va);
 	bool smep = (v->cr4 & CR4_SMEP) != 0;
 	u32 i = level_index(va, 1), fault;
 	u64 pte, all, any;
@@ -102,7 +121,7 @@ static inline ALWAYS_INLINE u32 psc_fill(struct vcpu *v, enum shadow_view view, 
 		return UNKNOWN;
 	pte = p->guest[i];
 	if (!(pte & PTE_P))
-		return WALK_FAULT | access;
+		return absent_again(p, va) ? UNKNOWN : WALK_FAULT | access;
 	all = p->all & pte;
 	any = p->any | pte;
 	/* Keys, WP off and other trees are rare. */
@@ -111,8 +130,9 @@ static inline ALWAYS_INLINE u32 psc_fill(struct vcpu *v, enum shadow_view view, 
 	    !is_plain_frame(v->domain, pte & PTE_ADDR, view, va))
 		return UNKNOWN;
 	fault = judge(all, any, view, access, smep);
-	if (fault != 0)
-		return fault;
+	if (fault !=
+	    0) /* If the leaf alone would grant it, the entries above may have, too, by now. */
+		return judge(pte, pte, view, access, smep) != 0 ? fault : UNKNOWN;
 	if (!(pte & PTE_A) || ((access & PF_WRITE) && !(pte & PTE_D)))
 		pte = __atomic_or_fetch(&p->guest[i], PTE_A | (access & PF_WRITE ? PTE_D : 0),
 					__ATOMIC_SEQ_CST) &
@@ -147,9 +167,9 @@ u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 /* Where the user's page fault takes the guest: gate and stack, if they are plain and at hand. */
 static bool find_entry(struct vcpu *v, u64 *rip, u64 *rsp, u64 **stack)
 {
-	const struct gate *gate =
-		(const struct gate *)access_cached(v, v->idt.base + VECTOR_PF * sizeof(*gate), 0);
-	const u8 *rsp0 = access_cached(v, v->tr.base + offsetof(struct tss, rsp), 0);
+	const struct gate *gate = (const struct gate *)access_cached(
+		v, v->idt.base + VECTOR_PF * sizeof(*gate), sizeof(*gate), 0);
+	const u8 *rsp0 = access_cached(v, v->tr.base + offsetof(struct tss, rsp), sizeof(*rsp), 0);
 
 	if (gate == NULL || rsp0 == NULL || v->idt.limit < VECTOR_PF * sizeof(*gate) + 15 ||
 	    v->tr.limit < offsetof(struct tss, rsp) + 7)
@@ -160,9 +180,7 @@ static bool find_entry(struct vcpu *v, u64 *rip, u64 *rsp, u64 **stack)
 	*rip = gate->offset_low | (u64)gate->offset_middle << 16 | (u64)gate->offset_high << 32;
 	__builtin_memcpy(rsp, rsp0, sizeof(*rsp));
 	*rsp = (*rsp & ~(u64)15) - sizeof(struct fault_frame);
-	if (*rsp % PAGE_SIZE > PAGE_SIZE - sizeof(struct fault_frame))
-		return false;
-	*stack = (u64 *)access_cached(v, *rsp, PF_WRITE);
+	*stack = (u64 *)access_cached(v, *rsp, sizeof(struct fault_frame), PF_WRITE);
 	return *stack != NULL && is_canonical(*rip);
 }
 
@@ -218,6 +236,9 @@ bool fast_fault(struct fault_frame *f)
 	enum shadow_view view = SHADOW_USER;
 
 	if ((f->error & ~(u64)(PF_PRESENT | PF_WRITE | PF_USER | PF_FETCH)) != 0)
+		return false;
+	/* It may have 16 bits: only vcpu_resume16() returns to such a stack. */
+	if (user && f->ss != FAST_USER_SS)
 		return false;
 	if (!user)
 		view = (v->cr4 & CR4_SMAP) && !(f->rflags & RFLAGS_AC) ? SHADOW_GUARDED

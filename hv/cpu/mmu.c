@@ -31,17 +31,21 @@ void vcpu_flush(struct vcpu *v)
 	reload_root(v);
 }
 
-void vcpu_load_cr3(struct vcpu *v, u64 value)
+bool vcpu_load_cr3(struct vcpu *v, u64 value)
 {
 	bool pcids = (v->cr4 & CR4_PCIDE) != 0;
 	bool flush = !pcids || !(value & CR3_NOFLUSH);
 
+	/* A CR3 that the processor refuses would fault in Vellum when it devirtualizes. */
+	if ((value & (pcids ? ~CR3_NOFLUSH : ~(u64)0)) >> v->mode[false].physical_bits != 0)
+		return false;
 	vcpu_set_cr3(v, value & ~CR3_NOFLUSH);
 	access_forget_local(v);
 	if (!pcids)
 		shadow_flush_local(&v->shadow);
 	shadow_load(&v->shadow, value & PTE_ADDR, pcids ? value & PCID_MASK : 0, flush);
 	reload_root(v);
+	return true;
 }
 
 void vcpu_invalidate(struct vcpu *v, u64 va)
@@ -108,5 +112,7 @@ s64 vcpu_descriptors(struct vcpu *v)
 	if (!segments_mirror(v))
 		vcpu_crash(v, "its GDT is larger than Vellum can mirror, or not mapped");
 	fast_update(v);
+	if (!v->fast) /* and no exit may come before the next return to a user */
+		fast_disarm(v);
 	return 0;
 }

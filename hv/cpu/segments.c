@@ -22,27 +22,30 @@
 #include "mem/layout.h"
 #include "public/errno.h"
 
-#define DESC_CODE64      0x00af9b000000ffffull
-#define DESC_DATA        0x00cf93000000ffffull
-#define DESC_DPL3        ((u64)3 << 45)
-#define DESC_S           ((u64)1 << 44)
-#define DESC_CODE        ((u64)1 << 43)
-#define DESC_L           ((u64)1 << 53)
-#define DESC_D           ((u64)1 << 54)
-#define DESC_P           ((u64)1 << 47)
-#define DESC_READABLE    ((u64)1 << 41)
-#define DESC_ACCESS      ((u64)0xff << 40)
-#define DESC_BASE        0xff0000ffffff0000ull
-#define ACCESS_P         0x80
-#define ACCESS_CODE      0x08
-#define ACCESS_RW        0x02
-#define DESC_TSS         0x89
-#define DESC_BUSY        ((u64)1 << 41)
-#define DESC_LDT         0x82
-#define GATE_INTERRUPT   0x8e
-#define GATE_DPL3        0x60
-#define STUB_SIZE        16
-#define ACCESS_USER_CODE 0xfb /* present, ring 3, code, readable, accessed */
+#define DESC_CODE64        0x00af9b000000ffffull
+#define DESC_DATA          0x00cf93000000ffffull
+#define DESC_DPL3          ((u64)3 << 45)
+#define DESC_S             ((u64)1 << 44)
+#define DESC_CODE          ((u64)1 << 43)
+#define DESC_L             ((u64)1 << 53)
+#define DESC_D             ((u64)1 << 54)
+#define DESC_P             ((u64)1 << 47)
+#define DESC_READABLE      ((u64)1 << 41)
+#define DESC_ACCESS        ((u64)0xff << 40)
+#define DESC_BASE          0xff0000ffffff0000ull
+#define ACCESS_P           0x80
+#define ACCESS_CODE        0x08
+#define ACCESS_RW          0x02
+#define DESC_TSS           0x89
+#define DESC_BUSY          ((u64)1 << 41)
+#define DESC_LDT           0x82
+#define GATE_INTERRUPT     0x8e
+#define GATE_DPL3          0x60
+#define STUB_SIZE          16
+#define ACCESS_USER_CODE   0xfb /* present, ring 3, code, readable, accessed */
+#define ACCESS_USER_STACK  0xf2 /* present, ring 3, data, writable */
+#define ACCESS_ACCESSED    0x01
+#define ACCESS_EXPAND_DOWN 0x04
 
 /* A mirrored table: its ring-3 code descriptors, and some of data, can be hidden. */
 struct mirror {
@@ -196,9 +199,18 @@ bool segments_capture(struct vcpu *v)
 	return true;
 }
 
+/* What IRETQ takes as SS with 64-bit code, whatever else it is. */
+static bool is_stack(u64 d)
+{
+	const u64 free = (u64)(ACCESS_ACCESSED | ACCESS_EXPAND_DOWN) << 40;
+
+	return (d & DESC_ACCESS & ~free) == (u64)ACCESS_USER_STACK << 40;
+}
+
 bool segments_are_plain(void)
 {
-	return ldt.words == 0 &&
+	return ldt.words == 0 && is_stack(real_tables.gdt[FAST_USER_SS / 8]) &&
+	       (real_tables.gdt[FAST_USER_CS / 8] & (DESC_L | DESC_D)) == DESC_L &&
 	       gdt_hides[0] == (1u << FAST_USER_CS32 / 8 | 1u << FAST_USER_CS / 8) &&
 	       (gdt_hides[1] | gdt_hides[2] | gdt_hides[3]) == 0 &&
 	       gdt_access[FAST_USER_CS32 / 8] == ACCESS_USER_CODE &&
@@ -345,7 +357,7 @@ void segments_set_cpl(struct vcpu *v, u8 cpl)
 	real_tables.tss.tss.iomap_base = cpl == 0 ? IOMAP_OPEN : IOMAP_CLOSED;
 }
 
-static void fill_idt(void)
+static RARELY_USED void fill_idt(void)
 {
 	for (u32 vector = 0; vector < NR_VECTORS; vector++) {
 		u64 entry = (u64)(exception_stubs + vector * STUB_SIZE);

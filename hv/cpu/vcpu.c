@@ -101,6 +101,7 @@ static ma_t translate(void *context, pa_t pa, u32 *shift)
 void vcpu_init(struct vcpu *v, struct domain *d)
 {
 	v->domain = d;
+	v->sites = (struct return_sites)NO_SITES;
 	v->tables = (struct guest_tables){
 		.table = guest_table,
 		.context = d,
@@ -274,6 +275,7 @@ static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 	const struct vl_vcpu_info *info = v->domain->vcpu_info;
 
 	v->frame = f;
+	v->exit_cpl = v->cpl;
 	if (v->nt_guard) {
 		f->rflags &= ~RFLAGS_NT;
 		f->rflags |= v->nt ? RFLAGS_NT : 0;

@@ -280,7 +280,7 @@ static void unshare(struct lapic_hardware *h, u64 now)
 	put(h, LAPIC_SVR, h->svr);
 }
 
-bool lapic_hardware_set_timer(struct lapic_hardware *h, u64 deadline, u64 now)
+RARELY_USED bool lapic_hardware_set_timer(struct lapic_hardware *h, u64 deadline, u64 now)
 {
 	if (h->access == NULL || h->timer.clock.rate == 0)
 		return false;

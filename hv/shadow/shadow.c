@@ -75,7 +75,7 @@ static void drop_upper(struct shadow *s)
 	s->upper_local = false;
 }
 
-static void drop_root(struct shadow *s, struct shadow_root *r)
+static RARELY_USED void drop_root(struct shadow *s, struct shadow_root *r)
 {
 	drop_lower(s, r);
 	for (u32 view = 0; view < SHADOW_VIEWS; view++) {
@@ -102,16 +102,29 @@ static struct shadow_root *oldest(struct shadow *s)
 	return old;
 }
 
+/* While another address space is being loaded, CR3 is still one of the last one's roots. */
+static bool is_in_cr3(const struct shadow_root *r)
+{
+	u64 root = read_cr3() & PTE_ADDR;
+
+	for (u32 view = 0; view < SHADOW_VIEWS; view++)
+		if (r->top[view].v == root)
+			return true;
+	return false;
+}
+
 /* Out of tables. The loaded roots themselves stay, CR3 is one of them. */
-static void evict(struct shadow *s)
+static RARELY_USED void evict(struct shadow *s)
 {
 	struct shadow_root *r = oldest(s);
 
 	s->evictions++;
-	if (r != NULL) {
+	if (r != NULL && !is_in_cr3(r)) {
 		drop_root(s, r);
 		return;
 	}
+	if (r != NULL)
+		drop_lower(s, r);
 	drop_lower(s, s->now);
 	drop_upper(s);
 	write_cr3(read_cr3());
@@ -215,7 +228,8 @@ int shadow_init(struct shadow *s, u32 options, struct failure *f)
 {
 	struct shadow_root *r = &s->root[0];
 
-	*s = (struct shadow){.options = options};
+	/* No cache that was never filled fits it. */
+	*s = (struct shadow){.options = options, .generation = 1};
 	s->now = r;
 	if (!table_alloc(&s->upper[0]) || !table_alloc(&s->upper[1]) ||
 	    !table_alloc(&r->top[SHADOW_USER]) || !table_alloc(&r->top[SHADOW_KERNEL])) {
@@ -247,7 +261,7 @@ static bool destroy_table(ma_t *table, u64 *budget)
 	return true;
 }
 
-bool shadow_destroy(struct shadow *s, u64 budget)
+RARELY_USED bool shadow_destroy(struct shadow *s, u64 budget)
 {
 	if (s->now == NULL)
 		return true; /* done: asked at each hypercall in passthrough */
@@ -393,7 +407,7 @@ static inline u64 *lower_entry(struct shadow *s, enum shadow_view view,
 	if (*users == 0 && make_table(users) == NULL)
 		return NULL;
 	/* With SMEP the kernel executes nothing there; ring 3 needs NX for it. */
-	table_set(mine, (*users | ENTRY_SHARED) | (mode->smep && mode->nx ? PTE_NX : 0));
+	table_set(mine, (*users | ENTRY_SHARED) | (mode->smep ? PTE_NX : 0));
 	return users;
 }
 
@@ -476,7 +490,7 @@ static u32 choose_level(const struct shadow *s, u64 va, const struct translation
 static struct leaf make_leaf(const struct shadow *s, u64 va, const struct translation *t,
 			     const struct shadow_p2m *p2m, u64 flags)
 {
-	struct leaf leaf = {.guest_level = t->level};
+	struct leaf leaf = {.guest_level = t->guest_level};
 	ma_t ma;
 
 	leaf.level = choose_level(s, va, t, p2m, &ma);
@@ -520,7 +534,7 @@ void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mo
 	s->fills++;
 	s->last.common = common;
 	/* Most are these: with constants, half of the way down is known to the compiler. */
-	if (t->level == 1 && range_pair_has(p2m->plain, t->page.v)) {
+	if (t->guest_level == 1 && range_pair_has(p2m->plain, t->page.v)) {
 		leaf.value = flags | t->page.v;
 		if (try_fill(s, view, mode, va, common, &leaf))
 			return;
@@ -543,7 +557,7 @@ RARELY_USED void shadow_reserve(struct shadow *s, u64 va)
 		(void)step_down(entry, va, 3, &leaf);
 }
 
-bool shadow_map_own(struct shadow *s, enum shadow_view view, u64 va, ma_t ma)
+RARELY_USED bool shadow_map_own(struct shadow *s, enum shadow_view view, u64 va, ma_t ma)
 {
 	const struct paging_mode mode = {.wp = true};
 	const struct leaf leaf = {

@@ -108,7 +108,7 @@ static inline ALWAYS_INLINE void combine(const struct paging_mode *mode, const s
 	if (mode->keys && (rights & PTE_U))
 		rights |= leaf & KEY_MASK;
 	out->page.v = leaf & mask;
-	out->level = path->level;
+	out->level = out->guest_level = path->level;
 	out->rights = rights;
 	out->table = path->table;
 	out->upper_all = path->upper_all;
@@ -158,8 +158,8 @@ static inline ALWAYS_INLINE bool mark(volatile u64 *entry, u64 want)
  * tables are walked a second time for it. The guest may have changed them since; then the entry
  * that is there now gets the bits, as on a processor that walked a moment later.
  */
-static void mark_used(const struct guest_tables *tables, const struct paging_mode *mode, u64 va,
-		      u32 leaf, u64 used)
+static RARELY_USED void mark_used(const struct guest_tables *tables, const struct paging_mode *mode,
+				  u64 va, u32 leaf, u64 used)
 {
 	pfn_t frame = pa_to_pfn(mode->root);
 

@@ -38,7 +38,8 @@ enum exit_kind {
 	NR_EXITS,
 };
 
-/** SWAPGS instructions of the guest that were decoded, with what follows; NO_SITE: none yet. */
+/** SWAPGS instructions of the guest that were decoded, with what follows; NO_SITE: none yet. All
+ * are in the upper half, where no user is. */
 struct return_sites {
 	u64 sysret;
 	u64 iret;
@@ -46,6 +47,16 @@ struct return_sites {
 	u32 next_plain;
 	u64 kernel_iret; /* IRETQ itself */
 };
+
+#define NO_SITES                                                                                   \
+	{                                                                                          \
+		.sysret = NO_SITE, .iret = NO_SITE, .kernel_iret = NO_SITE,                        \
+		.plain = {[0 ... NR_PLAIN_SITES - 1] = NO_SITE},                                   \
+	}
+
+/* Bits of an entry beside the page's address. */
+#define ACCESS_CACHE_VALID    ((u64)1)
+#define ACCESS_CACHE_WRITABLE ((u64)2)
 
 /**
  * Guest memory that Vellum reads and writes at each event (IDT, TSS, kernel stack): where its pages
@@ -58,6 +69,7 @@ struct access_cache {
 	u64 fetch_page; /* the page that code was last read from; 0: none */
 	u8 *fetch_there;
 	bool local; /* it has one that is not global */
+	bool large; /* it has a piece of a large page */
 };
 
 /**
@@ -73,6 +85,7 @@ struct psc {
 	volatile u64 *guest;
 	u64 *shadow;
 	u64 all, any;
+	u64 absent;  /* the page (va >> 12) that it last said is not there */
 	bool common; /* see struct shadow */
 };
 
@@ -82,6 +95,7 @@ struct vcpu {
 	 */
 	bool (*call)(struct vcpu *v);
 	u8 cpl;         /* virtual; the real one is 3 */
+	u8 exit_cpl;    /* and what it was when this exit began */
 	bool iflag;     /* virtual RFLAGS.IF */
 	bool ac_hidden; /* a #AC hit the guest kernel: RFLAGS.AC is set, the real one clear, until
 			   it clears it */
@@ -167,8 +181,8 @@ void vcpu_count(const struct vcpu *v, struct vl_domain_counters *to);
 /** Forget all translations, global ones too. */
 void vcpu_flush(struct vcpu *v);
 
-/** The guest loads CR3: the value, bit 63 (keep this PCID's translations) included. */
-void vcpu_load_cr3(struct vcpu *v, u64 value);
+/** The guest loads CR3: the value, bit 63 (keep this PCID's translations) included. False: #GP. */
+bool vcpu_load_cr3(struct vcpu *v, u64 value);
 
 /** The view that the guest runs in now. */
 enum shadow_view vcpu_view(const struct vcpu *v);
@@ -228,8 +242,18 @@ bool vcpu_invpcid(struct vcpu *v, u64 type, u64 pcid, u64 va);
 u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 access,
 		   struct translation *t);
 
-/** The byte at va if the cache knows it, for ring 0 and access 0 or PF_WRITE; else NULL. */
-u8 *access_cached(const struct vcpu *v, u64 va, u32 access);
+/** The `size` bytes at va if they are in one page and the cache knows it, for ring 0 and access 0
+ * or PF_WRITE; else NULL. */
+static inline ALWAYS_INLINE u8 *access_cached(const struct vcpu *v, u64 va, size_t size, u32 access)
+{
+	u32 i = (u32)(va >> PAGE_SHIFT) % NR_ACCESS_CACHE;
+	u64 bits = ACCESS_CACHE_VALID | (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0);
+
+	if ((v->cache.page[i] & (PAGE_MASK | bits)) != ((va & PAGE_MASK) | bits) ||
+	    va % PAGE_SIZE > PAGE_SIZE - size)
+		return NULL;
+	return v->cache.there[i] + va % PAGE_SIZE;
+}
 
 /** Forget what the access cache has of a page, or all of it, or what is not global. */
 void access_forget(struct vcpu *v, u64 va);

@@ -49,8 +49,9 @@ struct guest_tables {
 
 /** A translation, with the rights of all levels combined. */
 struct translation {
-	pa_t page; /* start of the page, of level_size(level) bytes */
-	u32 level; /* 1, 2 or 3 */
+	pa_t page;       /* start of the page, of level_size(level) bytes */
+	u32 level;       /* 1, 2 or 3 */
+	u32 guest_level; /* of the entry in `table`: larger when the page was cut since (aliases) */
 	/* What one 4 KiB entry would say: W and U if all levels have them, NX if one has; the
 	 * leaf's D (or the access sets it: a write needs no further walk), PWT, PCD and PAT, G if
 	 * CR4.PGE, and its key, if CR4.PKE and it is a user page. No other bit. */

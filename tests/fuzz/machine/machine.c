@@ -218,6 +218,11 @@ void fast_roots(struct vcpu *v)
 	(void)v;
 }
 
+void fast_disarm(struct vcpu *v)
+{
+	(void)v;
+}
+
 void fast_update(struct vcpu *v)
 {
 	(void)v;
