@@ -31,14 +31,14 @@ static u64 psc_key(enum shadow_view view, u64 va)
 	return va >> 21 << 2 | view;
 }
 
-static struct psc *psc_of(struct vcpu *v, u64 va)
+static struct psc *psc_of(struct vcpu *v, enum shadow_view view, u64 va)
 {
-	return &v->psc[(va >> 21) % NR_PSC];
+	return &v->psc[psc_key(view, va) % NR_PSC];
 }
 
 static void psc_enter(struct vcpu *v, enum shadow_view view, u64 va, const struct translation *t)
 {
-	struct psc *p = psc_of(v, va);
+	struct psc *p = psc_of(v, view, va);
 
 	if (t->level != 1 || v->shadow.last.level != 1 ||
 	    !(v->shadow.options & VL_SHADOW_WALK_CACHE))
@@ -93,7 +93,7 @@ static u64 leaf_of(u64 pte, u64 all, u64 any, bool common, bool smep)
 /* Serve the access from the cache: 0: done; the guest's fault; or UNKNOWN. */
 static u32 psc_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 {
-	const struct psc *p = psc_of(v, va);
+	const struct psc *p = psc_of(v, view, va);
 	bool smep = (v->cr4 & CR4_SMEP) != 0;
 	u32 i = level_index(va, 1), fault;
 	u64 pte, all, any;

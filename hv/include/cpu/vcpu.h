@@ -64,7 +64,8 @@ struct access_cache {
  * A paging-structure cache: where guest and shadow have the entries of 2 MiB of a view, and what
  * the guest's upper entries grant. Valid as long as shadow.generation is the same.
  */
-#define NR_PSC 16
+#define NR_PSC 256 /* by the key's low bits: where users are is random, and two in one place miss  \
+		    */
 struct psc {
 	u64 key; /* va >> 21 and the view */
 	u64 generation;
