@@ -62,10 +62,11 @@ struct access_cache {
 
 /**
  * A paging-structure cache: where guest and shadow have the entries of 2 MiB of a view, and what
- * the guest's upper entries grant. Valid as long as shadow.generation is the same.
+ * the guest's upper entries grant. Valid as long as shadow.generation is the same. Found by the
+ * key's low bits; with few places, users' regions, which are at random addresses, meet in one and
+ * miss.
  */
-#define NR_PSC 256 /* by the key's low bits: where users are is random, and two in one place miss  \
-		    */
+#define NR_PSC 256
 struct psc {
 	u64 key; /* va >> 21 and the view */
 	u64 generation;

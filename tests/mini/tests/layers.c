@@ -11,7 +11,9 @@
 #include "mini/memory.h"
 #include "mini/tap.h"
 #include "mini/timer.h"
+#include "mini/traps.h"
 #include "mini/virtual.h"
+#include "mini/tests/expect.h"
 
 #define HZ       1000
 #define MS_LIMIT 5000u
@@ -83,6 +85,30 @@ static void start(void)
 #define C VL_LAYER_CPU
 #define M VL_LAYER_MEMORY
 #define I VL_LAYER_INTERRUPTS
+
+/* Nothing else comes to Vellum between the two. */
+static void virtualize_and_break(void *arg)
+{
+	(void)arg;
+	if (virtualize_layers(VL_LAYER_ALL) == 0)
+		asm volatile("int3");
+}
+
+/* What Vellum leaves for the first exit after the transition is there when that is an INT. */
+TEST(layers_first_breakpoint, "M1 I3")
+{
+	struct trap_gate *gate = trap_gate(TRAP_BP);
+	u8 type = gate->type;
+
+	start();
+	for (u32 dpl = 0; dpl <= 3; dpl += 3) {
+		gate->type = (u8)((type & ~(3u << 5)) | dpl << 5);
+		expect_trap(virtualize_and_break, NULL, TRAP_BP, 0);
+		CHECK(is_virtualized(), "the breakpoint came in passthrough");
+		take_off(VL_LAYER_ALL);
+	}
+	gate->type = type;
+}
 
 /* What is added and taken off, in turn. */
 static const struct {
