@@ -91,7 +91,8 @@ static u64 leaf_of(u64 pte, u64 all, u64 any, bool common, bool smep)
 }
 
 /* Serve the access from the cache: 0: done; the guest's fault; or UNKNOWN. */
-static u32 psc_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
+static inline __attribute__((always_inline)) u32 psc_fill(struct vcpu *v, enum shadow_view view,
+							  u64 va, u32 access)
 {
 	const struct psc *p = psc_of(v, view, va);
 	bool smep = (v->cr4 & CR4_SMEP) != 0;
@@ -124,14 +125,14 @@ static u32 psc_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 	return 0;
 }
 
-u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
+/* Apart, so that what the cache serves has few registers to save. */
+static __attribute__((noinline)) u32 walk_and_fill(struct vcpu *v, enum shadow_view view, u64 va,
+						   u32 access)
 {
 	const struct paging_mode *mode;
 	struct translation t;
-	u32 fault = psc_fill(v, view, va, access);
+	u32 fault;
 
-	if (fault != UNKNOWN)
-		return fault;
 	mode = vcpu_paging_mode_smap(v, view == SHADOW_GUARDED);
 	fault = vcpu_translate(v, mode, va, access, &t);
 	if (fault != 0)
@@ -142,6 +143,13 @@ u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 	shadow_fill(&v->shadow, view, mode, &v->p2m, va, &t);
 	psc_enter(v, view, va, &t);
 	return 0;
+}
+
+u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
+{
+	u32 fault = psc_fill(v, view, va, access);
+
+	return fault != UNKNOWN ? fault : walk_and_fill(v, view, va, access);
 }
 
 /* Where the user's page fault takes the guest: gate and stack, if they are plain and at hand. */
