@@ -190,6 +190,11 @@ void fast_update(struct vcpu *v)
 	update(v);
 }
 
+void fast_init(struct vcpu *v)
+{
+	v->sites = no_sites;
+}
+
 /*
  * The handler is read later, to keep it out of the transition: before the guest reaches a user. The
  * first time it does not get there without an exit, since no site is known yet that fast.S serves.
@@ -199,7 +204,6 @@ void fast_begin(struct vcpu *v)
 	enum shadow_view view = vcpu_view(v);
 
 	v->fast = v->handler_unread = is_common(v);
-	v->sites = no_sites;
 	update(v);
 	(void)fast_fill(v, view, v->frame->rip, PF_FETCH);
 	(void)fast_fill(v, view, v->frame->rsp, PF_WRITE);

@@ -144,14 +144,14 @@ static inline ALWAYS_INLINE u32 psc_fill(struct vcpu *v, enum shadow_view view, 
 	return 0;
 }
 
-u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
+/* Apart, so that what the cache serves has few registers to save. */
+static __attribute__((noinline)) u32 walk_and_fill(struct vcpu *v, enum shadow_view view, u64 va,
+						   u32 access)
 {
 	const struct paging_mode *mode;
 	struct translation t;
-	u32 fault = psc_fill(v, view, va, access);
+	u32 fault;
 
-	if (fault != UNKNOWN)
-		return fault;
 	mode = vcpu_paging_mode_smap(v, view == SHADOW_GUARDED);
 	fault = vcpu_translate(v, mode, va, access, &t);
 	if (fault != 0)
@@ -162,6 +162,13 @@ u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 	shadow_fill(&v->shadow, view, mode, &v->p2m, va, &t);
 	psc_enter(v, view, va, &t);
 	return 0;
+}
+
+u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
+{
+	u32 fault = psc_fill(v, view, va, access);
+
+	return fault != UNKNOWN ? fault : walk_and_fill(v, view, va, access);
 }
 
 /* Where the user's page fault takes the guest: gate and stack, if they are plain and at hand. */

@@ -174,6 +174,7 @@ static bool tidy_vcpu(struct vcpu *v, u64 tables)
 		return true;
 	memset(v, 0, sizeof(*v));
 	vcpu_init(v, domain_first());
+	fast_init(v);
 	v->call = guest_call;
 	is_tidy = true;
 	return true;

@@ -31,6 +31,9 @@ void fast_roots(struct vcpu *v);
 /** What the common state depends on changed: SYSCALL MSRs, descriptors, CR4, features. */
 void fast_update(struct vcpu *v);
 
+/** A vcpu that was cleared: no path has a site. */
+void fast_init(struct vcpu *v);
+
 /**
  * The same when the guest, in its kernel, is taken over. Its code and its stack are entered into
  * its view: there it goes on. No sites are known then.
