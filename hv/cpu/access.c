@@ -63,7 +63,7 @@ static u32 cache_index(u64 va)
 
 void access_forget(struct vcpu *v, u64 va)
 {
-	if (v->cache.large) { /* `va` may be in the same page */
+	if (v->cache.large[is_upper_half(va)]) { /* `va` may be in the same page */
 		access_forget_all(v);
 		return;
 	}
@@ -76,7 +76,7 @@ void access_forget_all(struct vcpu *v)
 	for (u32 i = 0; i < NR_ACCESS_CACHE; i++)
 		v->cache.page[i] = 0;
 	v->cache.fetch_page = 0;
-	v->cache.local = v->cache.large = false;
+	v->cache.local = v->cache.large[false] = v->cache.large[true] = false;
 }
 
 void access_forget_local(struct vcpu *v)
@@ -93,7 +93,7 @@ static void cache_enter(struct vcpu *v, u64 va, u32 access, const struct transla
 	if ((access & ~(PF_WRITE | PF_FETCH)) || !(v->shadow.options & VL_SHADOW_ACCESS_CACHE))
 		return;
 	v->cache.local |= !(t->rights & PTE_G);
-	v->cache.large |= t->guest_level > 1;
+	v->cache.large[is_upper_half(va)] |= t->guest_level > 1;
 	if (access & PF_FETCH) {
 		v->cache.fetch_page = (va & PAGE_MASK) | ACCESS_CACHE_VALID;
 		v->cache.fetch_there = there;

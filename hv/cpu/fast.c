@@ -164,7 +164,7 @@ static bool is_common(const struct vcpu *v)
 	const struct domain *d = v->domain;
 
 	return (d->features & VL_FEATURE_DESCRIPTORS) && d->vcpu_info != NULL && !v->iopl3 &&
-	       segments_are_plain() && v->sfmask == REAL_SFMASK &&
+	       segments_are_plain() && v->sfmask == REAL_SFMASK && (v->efer & EFER_SCE) &&
 	       (v->star >> 48) == FAST_USER_CS32;
 }
 
@@ -211,8 +211,8 @@ void fast_begin(struct vcpu *v)
 
 bool fast_fixup(u64 *rip)
 {
-	if (!(*rip >= (u64)fast_guest_access && *rip < (u64)fast_guest_access_end) &&
-	    !(*rip >= (u64)fast_guest_access2 && *rip < (u64)fast_guest_access2_end))
+	if (!(*rip >= (u64)fast_guest_access && *rip <= (u64)fast_guest_access_end) &&
+	    !(*rip >= (u64)fast_guest_access2 && *rip <= (u64)fast_guest_access2_end))
 		return false;
 	*rip = (u64)leave_fault;
 	return true;

@@ -58,7 +58,8 @@ static void psc_enter(struct vcpu *v, enum shadow_view view, u64 va, const struc
 }
 
 /* 0, or why the access faults, or UNKNOWN. As allowed() in walk.c, for what is plain. */
-static u32 judge(u64 all, u64 any, enum shadow_view view, u32 access, bool smep)
+static inline __attribute__((always_inline)) u32 judge(u64 all, u64 any, enum shadow_view view,
+						       u32 access, bool smep)
 {
 	bool user = (all & PTE_U) != 0;
 	bool ok;
@@ -73,6 +74,13 @@ static u32 judge(u64 all, u64 any, enum shadow_view view, u32 access, bool smep)
 	else
 		ok = !(access & PF_WRITE) || (all & PTE_W);
 	return ok ? 0 : WALK_FAULT | PF_PRESENT | access;
+}
+
+/* If the leaf alone would grant it, the entries above it may, too, by now. */
+static __attribute__((noinline)) bool leaf_denies(u64 pte, enum shadow_view view, u32 access,
+						  bool smep)
+{
+	return judge(pte, pte, view, access, smep) != 0;
 }
 
 /* The frame's machine address, if it is plainly RAM where it says; 0: the long way. */
@@ -130,9 +138,8 @@ static inline ALWAYS_INLINE u32 psc_fill(struct vcpu *v, enum shadow_view view, 
 	    !is_plain_frame(v->domain, pte & PTE_ADDR, view, va))
 		return UNKNOWN;
 	fault = judge(all, any, view, access, smep);
-	if (fault !=
-	    0) /* If the leaf alone would grant it, the entries above may have, too, by now. */
-		return judge(pte, pte, view, access, smep) != 0 ? fault : UNKNOWN;
+	if (fault != 0)
+		return leaf_denies(pte, view, access, smep) ? fault : UNKNOWN;
 	if (!(pte & PTE_A) || ((access & PF_WRITE) && !(pte & PTE_D)))
 		pte = __atomic_or_fetch(&p->guest[i], PTE_A | (access & PF_WRITE ? PTE_D : 0),
 					__ATOMIC_SEQ_CST) &

@@ -123,16 +123,17 @@ bool msr_read(struct vcpu *v, u32 msr, u64 *value)
 	return true;
 }
 
-/* The real one is the guest's with SCE, and NXE if there is such a thing: the processor itself says
- * which values it takes. */
+/* The real one is the guest's, with NXE if there is such a thing: the processor itself says which
+ * values it takes. */
 static bool write_efer(struct vcpu *v, u64 value)
 {
-	u64 own = EFER_SCE | (cpu_has_nx() ? EFER_NXE : 0);
+	u64 own = cpu_has_nx() ? EFER_NXE : 0;
 
 	if (!wrmsr_safe(MSR_EFER, value | own))
 		return false;
 	v->efer = (rdmsr(MSR_EFER) & ~own) | (value & own);
 	vcpu_flush(v);
+	fast_update(v);
 	return true;
 }
 

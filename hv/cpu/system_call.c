@@ -67,6 +67,10 @@ void emulate_sysret(struct vcpu *v, bool to_64bit)
 	u16 base = (u16)(v->star >> 48);
 	bool bad_rip = to_64bit && !is_canonical(f->rcx);
 
+	if (!(v->efer & EFER_SCE)) {
+		deliver(v, (struct exception){.vector = VECTOR_UD}, EVENT_EXCEPTION);
+		return;
+	}
 	if (bad_rip && sysret_checks_rip()) {
 		deliver_fault(v, VECTOR_GP, 0);
 		return;

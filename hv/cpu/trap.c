@@ -83,6 +83,7 @@ bool trap(struct trap_frame *frame)
 		cpu->vcpu->step_pending = (frame->rflags & RFLAGS_TF) != 0;
 		frame->rflags &= ~RFLAGS_TF;
 		fast_disarm(cpu->vcpu);
+		fast_fixup(&frame->rip); /* it was for a word that the guest's IRET pops */
 		return go_on(frame);
 	}
 	if (cpu->vcpu != NULL && frame->vector == VECTOR_NMI) {

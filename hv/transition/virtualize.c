@@ -142,7 +142,7 @@ static void enter_cpu(struct vcpu *v, struct cpu *cpu)
 	v->frame->rax = 0;
 	write_cr4((v->cr4 & ~(CR4_SMAP | CR4_PGE | CR4_PCIDE | CR4_PVI)) | CR4_PAE);
 	write_cr0(v->cr0 | CR0_WP);
-	wrmsr(MSR_EFER, v->efer | EFER_SCE | (cpu_has_nx() ? EFER_NXE : 0));
+	wrmsr(MSR_EFER, v->efer | (cpu_has_nx() ? EFER_NXE : 0));
 	write_cr3(shadow_top(&v->shadow, vcpu_view(v)).v);
 	remove_own_slots(v);
 	segments_load_real(v);

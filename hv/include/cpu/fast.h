@@ -61,8 +61,8 @@ u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access);
  * done. False if it is an ordinary SYSCALL. */
 bool fast_call(struct vcpu *v);
 
-/** A fault at `rip`, in Vellum: true if it was a fast path's access to guest memory, and where that
- * goes on instead. */
+/** A fault at `rip`, in Vellum, or a #DB before it: true if it was of a fast path's access to guest
+ * memory, and where that goes on instead. */
 bool fast_fixup(u64 *rip);
 
 #endif

@@ -68,8 +68,8 @@ struct access_cache {
 	u8 *there[NR_ACCESS_CACHE];
 	u64 fetch_page; /* the page that code was last read from; 0: none */
 	u8 *fetch_there;
-	bool local; /* it has one that is not global */
-	bool large; /* it has a piece of a large page */
+	bool local;    /* it has one that is not global */
+	bool large[2]; /* it has a piece of a large page, in the lower or the upper half */
 };
 
 /**

@@ -425,6 +425,54 @@ TEST(tlb_large_page_one_invlpg, "M5 I2")
 	CHECK(devirtualize() == 0, "devirtualize");
 }
 
+#define DR7_WATCH_0 0xb0001u /* reads and writes of 8 bytes */
+
+/* A data breakpoint on what IRETQ pops is a trap behind it. */
+TEST(fast_return_watched, "I1 I2")
+{
+	USER_PROGRAM_LOAD(&program, gates);
+	begin();
+	warm_up();
+	for (int i = 0; i < 3; i++) {
+		struct trap_info info = {0};
+
+		memcpy(island.frame, &program.regs.rip, sizeof(island.frame));
+		asm volatile("mov %0, %%db0" ::"r"(&island.frame[i]) : "memory");
+		write_dr7(DR7_WATCH_0);
+		trap_catch(enter, island.frame, &info);
+		write_dr7(0);
+		CHECK(info.vector == 0, "%s in the kernel", trap_name(info.vector));
+		CHECK(program.regs.vector == TRAP_DB && program.regs.rip == USER_CODE &&
+			      (read_dr6() & 1),
+		      "word %d: %s at %#lx", i, trap_name(program.regs.vector), program.regs.rip);
+		write_dr6(0);
+		warm_up();
+	}
+	end();
+	user_program_unload(&program);
+}
+
+/* Without EFER.SCE, SYSCALL and SYSRET are no instructions. */
+TEST(syscall_off, "I1 I2")
+{
+	struct trap_frame start;
+	struct trap_info info;
+	struct outcome o;
+
+	USER_PROGRAM_LOAD(&program, syscalls);
+	start = program.regs;
+	start.rcx = 0x1234;
+	program.regs = start;
+	write_msr(MSR_EFER, read_msr(MSR_EFER) & ~(u64)EFER_SCE);
+	info = user_run(&program.regs, USER_IRET);
+	o = observe_user(&start, USER_SYSRET, NULL);
+	write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_SCE);
+	CHECK(info.vector == TRAP_UD && program.regs.rip == USER_CODE && program.regs.rcx == 0x1234,
+	      "SYSCALL: %s, RCX %#lx", trap_name(info.vector), program.regs.rcx);
+	CHECK(o.ring == 0 && o.info.vector == TRAP_UD, "SYSRET: %s", outcome_text(&o));
+	user_program_unload(&program);
+}
+
 static struct vl_domain_counters counters;
 
 static u64 tables_in_use(void)
