@@ -73,6 +73,12 @@ def paging_bochs(t):
     compare(t, "bochs", "test=exact_paging every=5", 400, model="broadwell_ult")
 
 
+@test("soak-paging-bochs", group="soak", shows="M5 M6 I2", needs="vellum mini", limit=3600)
+def whole_paging_bochs(t):
+    """The same in Bochs with every combination of two levels."""
+    compare(t, "bochs", "test=exact_paging", 1700, model="broadwell_ult")
+
+
 declare("exact-gate", "exact_gate", "I2 I4",
         "IDT gates of any type, with bad selectors, handlers and stacks (Vellum's slots among them) do what they do bare.",
         words={"qemu": "canonical"},
