@@ -52,12 +52,14 @@ def _reason(bound, columns):
     if bound["rule"] == "xen" and bound["limit"] < 1:
         return f"out of reach: Xen's ratio is {ratio(columns, 'xen', bound['row']):.3f}, so native misses it, too"
     if bound["rule"] in ("passthrough", "devirtualized"):
-        return "no exit at all: history of allocators, and time"
+        return "Vellum executes nothing in this column; the boots differ in something else (scheduling, allocators)"
     if bound["rule"] in ("study", "xen", "paper") and bound["clock"] == "icount":
         names = table.EXITS
         counts = dict(zip(names, table.exits(columns, bound["row"])))
         found = [f"{n:.2f} {name.replace('exits_', '').replace('_', ' ')}" for name, n in counts.items() if n >= 0.01]
         return "a repetition has " + (", ".join(found) or "crossings on the fast paths only")
+    if bound["rule"] == "switch":
+        return "counted by the guest around the call"
     if bound["rule"] == "xen":
         return "see the instructions and exits of this row"
     return ""
