@@ -13,6 +13,7 @@
 #include "cpu/percpu.h"
 #include "mem/layout.h"
 #include "mem/pagetable.h"
+#include "shadow/audit.h"
 #include "shadow/tables.h"
 
 /* What the processor pushed, above the registers that fast.S saved. */
@@ -147,6 +148,15 @@ static inline ALWAYS_INLINE u32 psc_fill(struct vcpu *v, enum shadow_view view, 
 	if (is_upper_half(va) && !(pte & PTE_G))
 		v->shadow.upper_local = true;
 	table_set(&p->shadow[i], leaf_of(pte, all, any, p->common, smep));
+	audit_note(&v->shadow, &v->mode[false],
+		   &(struct audit_claim){.entry = &p->shadow[i],
+					 .level = 1,
+					 .view = view,
+					 .common = p->common,
+					 .va = va,
+					 .rights = (all & (PTE_W | PTE_U)) | (any & PTE_NX) |
+						   (v->mode[false].pge ? pte & PTE_G : 0),
+					 .frame = pte & PTE_ADDR});
 	v->shadow.fills++;
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include "mem/layout.h"
 #include "mem/pagetable.h"
 #include "p2m/p2m.h"
+#include "shadow/audit.h"
 
 #define FIRST_EXTERNAL 32
 #define VECTOR_INT80   0x80
@@ -395,6 +396,7 @@ void vcpu_exit(struct trap_frame *frame)
 	v->returning = false;
 	if (v->gates_unread)
 		segments_mirror_gates(v);
+	audit_some(1);
 	dispatch(v, va);
 	if (v->leaving) {
 		v->leaving = false;

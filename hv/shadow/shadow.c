@@ -26,6 +26,7 @@
 #include "mem/pagetable.h"
 #include "public/errno.h"
 #include "public/hypercall.h"
+#include "shadow/audit.h"
 #include "shadow/tables.h"
 
 #define UPPER    (PTE_P | PTE_W | PTE_U | PTE_A)
@@ -201,6 +202,8 @@ static struct shadow_root *vacant(struct shadow *s)
 void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
 {
 	struct shadow_root *r = find(s, tag);
+	u32 scope = (flush || (r != NULL && r->pgd != pgd) ? AUDIT_TAG : 0) |
+		    (flush || s->now->tag != tag ? AUDIT_LOCAL : 0);
 
 	if (!(s->options & VL_SHADOW_CACHED_ROOTS)) {
 		r = s->now;
@@ -222,6 +225,7 @@ void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
 	r->tag = tag;
 	r->pgd = pgd;
 	r->stamp = ++s->stamp;
+	audit_flush(s, scope, tag);
 }
 
 int shadow_init(struct shadow *s, u32 options, struct failure *f)
@@ -231,6 +235,7 @@ int shadow_init(struct shadow *s, u32 options, struct failure *f)
 	/* No cache that was never filled fits it. */
 	*s = (struct shadow){.options = options, .generation = 1};
 	s->now = r;
+	audit_begin();
 	if (!table_alloc(&s->upper[0]) || !table_alloc(&s->upper[1]) ||
 	    !table_alloc(&r->top[SHADOW_USER]) || !table_alloc(&r->top[SHADOW_KERNEL])) {
 		shadow_destroy(s, NO_BUDGET);
@@ -265,6 +270,7 @@ RARELY_USED bool shadow_destroy(struct shadow *s, u64 budget)
 {
 	if (s->now == NULL)
 		return true; /* done: asked at each hypercall in passthrough */
+	audit_begin();
 	for (u32 i = 0; i < SHADOW_ROOTS; i++)
 		for (u32 view = SHADOW_VIEWS; view-- > 0;)
 			if (!destroy_table(&s->root[i].top[view], &budget))
@@ -286,12 +292,14 @@ void shadow_flush_local(struct shadow *s)
 			drop_lower(s, &s->root[i]);
 	if (s->upper_local)
 		drop_upper(s);
+	audit_flush(s, AUDIT_TAGS | AUDIT_LOCAL, 0);
 }
 
 void shadow_flush(struct shadow *s)
 {
 	shadow_flush_local(s);
 	drop_upper(s);
+	audit_flush(s, AUDIT_ALL, 0);
 }
 
 void shadow_flush_tag(struct shadow *s, u32 tag)
@@ -302,6 +310,7 @@ void shadow_flush_tag(struct shadow *s, u32 tag)
 		drop_lower(s, r);
 	if (s->upper_local)
 		drop_upper(s);
+	audit_flush(s, AUDIT_TAG | AUDIT_LOCAL, tag);
 }
 
 /* Drop the leaf for va below `table`; true when a whole table went with it. */
@@ -322,11 +331,10 @@ static bool drop_leaf(u64 *table, u64 va)
 	}
 }
 
-bool shadow_invalidate(struct shadow *s, u64 va)
+static bool drop_leaves(struct shadow *s, u64 va)
 {
 	bool more = false;
 
-	s->generation++;
 	if (is_own_slot(level_index(va, ROOT_LEVEL)))
 		return false;
 	if (is_upper_half(va)) {
@@ -337,6 +345,15 @@ bool shadow_invalidate(struct shadow *s, u64 va)
 	for (u32 view = 0; view < SHADOW_VIEWS; view++)
 		if (s->now->top[view].v != 0)
 			more |= drop_leaf(direct(s->now->top[view]), va);
+	return more;
+}
+
+bool shadow_invalidate(struct shadow *s, u64 va)
+{
+	bool more = drop_leaves(s, va);
+
+	s->generation++;
+	audit_gone(s, va);
 	return more;
 }
 
@@ -382,6 +399,7 @@ static inline u64 *make_table(u64 *entry)
 	if (!table_alloc(&table))
 		return NULL;
 	table_set(entry, table.v | UPPER);
+	audit_forget(entry);
 	return direct(table);
 }
 
@@ -536,12 +554,15 @@ void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mo
 	/* Most are these: with constants, half of the way down is known to the compiler. */
 	if (t->guest_level == 1 && range_pair_has(p2m->plain, t->page.v)) {
 		leaf.value = flags | t->page.v;
-		if (try_fill(s, view, mode, va, common, &leaf))
+		if (try_fill(s, view, mode, va, common, &leaf)) {
+			audit_leaf(s, view, mode, p2m, va, t);
 			return;
+		}
 	}
 	leaf = make_leaf(s, va, t, p2m, flags);
 	while (!try_fill_any(s, view, mode, va, common, &leaf))
 		evict(s);
+	audit_leaf(s, view, mode, p2m, va, t);
 }
 
 RARELY_USED void shadow_reserve(struct shadow *s, u64 va)
@@ -564,5 +585,8 @@ RARELY_USED bool shadow_map_own(struct shadow *s, enum shadow_view view, u64 va,
 		.level = 1, .guest_level = 1, .value = ma.v | PTE_P | PTE_W | PTE_A | PTE_D};
 
 	assert(!is_own_slot(level_index(va, ROOT_LEVEL)));
-	return try_fill_any(s, view, &mode, va, true, &leaf);
+	if (!try_fill_any(s, view, &mode, va, true, &leaf))
+		return false;
+	audit_forget(&s->last.table[level_index(va, s->last.level)]);
+	return true;
 }

@@ -17,6 +17,7 @@
 #include "mem/pagetable.h"
 #include "p2m/mover.h"
 #include "public/errno.h"
+#include "shadow/audit.h"
 #include "transition/interrupts.h"
 #include "transition/own_image.h"
 #include "transition/steps.h"
@@ -160,6 +161,8 @@ s64 call_devirtualize(struct domain *d, u64 layers)
 		err = prepare(v, meant);
 	if (err < 0)
 		return err;
+	if (meant & VL_LAYER_CPU)
+		audit_some(AUDIT_EVERY);
 	leave(v, meant);
 	d->counters.devirtualize_cycles = rdtsc() - start;
 	return 0;

@@ -96,3 +96,42 @@ def mini_huge(t):
     ending = m.wait(50)
     check_tap(t, m)
     t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+
+
+@test("mini-audited", shows="M5 M6", needs="vellum-debug mini", limit=150)
+def mini_audited(t):
+    """All tests of the mini guest, virtualized, on a debug build, whose audit looks at each entry of the shadow. QEMU."""
+    m = Qemu(t, images.vellum(("mini", "virtualized"), hypervisor="vellum-debug"), icount=True)
+    ending = m.wait(140)
+    m.no_panic()
+    check_tap(t, m)
+    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+
+
+@test("paging-audited", shows="M5 M6", needs="vellum-debug mini", limit=150)
+def paging_audited(t):
+    """The same with the page-table entries by brute force of the exactness tests. QEMU."""
+    image = images.vellum(("mini", "virtualized test=exact_paging"), hypervisor="vellum-debug")
+    m = Qemu(t, image, cpu="max,la57=off,erms=off")
+    ending = m.wait(140)
+    m.no_panic()
+    check_tap(t, m)
+    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+
+
+SPOILED = {
+    "spoiled_frame": r"is mapped to frame [0-9a-f]+, but the guest's tables lead to [0-9a-f]+",
+    "spoiled_rights": r"is writable, but the guest's tables grant no write",
+    "spoiled_users": r"is in the user's view, but it is the guest kernel's",
+}
+
+
+@test("shadow-audit", shows="M5 M6", needs="vellum-debug mini", limit=120)
+def shadow_audit(t):
+    """The audit of debug builds can fail: an entry of the shadow that leads to another frame, is writable, or shows
+    users a page of their kernel is a panic that says so."""
+    for name, sentence in SPOILED.items():
+        m = Qemu(t, images.vellum(("mini", f"virtualized test={name}"), hypervisor="vellum-debug"), name=name)
+        m.console.expect(rf"^vellum: panic: shadow audit: [0-9a-f]+ {sentence}", 35)
+        m.console.expect("^vellum: halted: ", 10)
+        m.stop()

@@ -11,6 +11,7 @@ from registry import add, test
 
 SHADOW = ["cached_roots", "prefill", "large", "shared", "walk_cache", "access_cache"]
 FAST = ["syscall", "sysret", "iret", "kernel_iret", "swapgs", "faults", "calls"]
+PV = ["irq", "cr2", "mmu", "tls", "ss", "text"]  # of Linux: vellum_pv=
 ALL_OFF = "shadow=none fast=none"
 
 
@@ -101,3 +102,38 @@ def linux_all_off_bochs(t):
     m = Bochs(t, linux_image(["switch-load"], opts=ALL_OFF, cmdline="cycles=1 nopcid"))
     finish_linux(t, m, ["switch-load"], 380)
     check_cycles(t, m, 1)
+
+
+# --- the guest's own fast paths ---
+
+
+@test("linux-pv-none", shows="I1 I2 I3 M5 M9", needs="vellum min initrd-test", limit=480)
+def linux_pv_none(t):
+    """Linux with all its paravirtual fast paths off (vellum_pv=none, the flag's readers excepted, which x86 leaves
+    no other way) still switches under load and shows the probe the bare CPU: only slower. No hypercall is made by
+    SYSCALL, and what they stood for is emulated."""
+    got, m = facts(t, cmdline="vellum_pv=none cycles=5", name="none", more=["switch-load", "probe-switch"], seconds=450)
+    check_cycles(t, m, 5)
+    check_probe(t, m)
+    base, _ = facts(t, cmdline="vellum_pv=all", name="all")
+    more = number(got, "emulated") - number(base, "emulated")
+    t.check(more >= 10000, f"{more} more instructions were emulated without the fast paths")
+    fewer = number(base, "hypercall") - number(got, "hypercall")
+    t.check(fewer >= 100, f"{fewer} fewer hypercalls were made without them")
+
+
+@test("linux-pv-one-off", shows="I2 M5", needs="vellum min initrd-test", limit=400, slow=True)
+def linux_pv_one_off(t):
+    """Linux switches under load with each of its fast paths off alone."""
+    for name in PV:
+        others = ",".join(n for n in PV if n != name)
+        _, m = facts(t, cmdline=f"vellum_pv={others} cycles=1", name=f"no-{name}", more=["switch-load"])
+        check_cycles(t, m, 1)
+
+
+@test("linux-pv-none-full", shows="I2 I3 M5", needs="vellum full initrd-test", limit=400, slow=True)
+def linux_pv_none_full(t):
+    """The distribution-like kernel with its mitigations, without its fast paths, switches under load."""
+    m = run_linux(t, ["switch-load"], kernel="full", cmdline="vellum_pv=none cycles=2", memory=512, icount=True,
+                  seconds=380)
+    check_cycles(t, m, 2)

@@ -54,3 +54,10 @@ def probe_bochs(t):
     m = Bochs(t, linux_image(["probe-switch"], cmdline="nopcid"))
     finish_linux(t, m, ["probe-switch"], 2300)
     check_probe(t, m)
+
+
+@test("linux-audited", shows="M5 M6", needs="vellum-debug min initrd-test", limit=240)
+def linux_audited(t):
+    """Linux switches under load on a debug build, whose audit looks at each entry of the shadow."""
+    m = run_linux(t, ["switch-load"], cmdline="cycles=10", memory=256, hypervisor="vellum-debug", icount=True, seconds=220)
+    check_cycles(t, m, 10)

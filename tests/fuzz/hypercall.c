@@ -105,7 +105,8 @@ static const u64 errors[VL_CALL_LIMIT] = {
 static bool is_elsewhere(u64 nr)
 {
 	return nr == VL_CALL_VIRTUALIZE || nr == VL_CALL_DEVIRTUALIZE ||
-	       nr == VL_CALL_VERIFY_IMAGE || nr == VL_CALL_SET_FAILPOINT;
+	       nr == VL_CALL_VERIFY_IMAGE || nr == VL_CALL_SET_FAILPOINT ||
+	       nr == VL_CALL_TEST_SPOIL_SHADOW;
 }
 
 static bool is_defined(u64 nr, s64 r)

@@ -362,7 +362,28 @@ static inline int64_t vl_call_set_failpoint(vl_hypercall_fn call, uint64_t step)
 	return call(VL_CALL_SET_FAILPOINT, step, 0, 0, 0, 0);
 }
 
+#define VL_CALL_TEST_SPOIL_SHADOW 18
+
+/**
+ * For tests of debug builds: makes one entry of the shadow wrong, and Vellum panics, since its
+ * own audit finds that: a kernel's page in the user's view at once, the others when it comes by,
+ * at the latest before the CPU is devirtualized.
+ * Who: only the first guest. Since ABI 0.2.
+ * va: an address of the caller's that it has just used.
+ * how: VL_SPOIL_FRAME, VL_SPOIL_WRITABLE or VL_SPOIL_USER.
+ * Returns 0; or a negated error:
+ *   VL_EOPNOTSUPP: a release build of Vellum.
+ *   VL_EPERM: the caller is not the first guest, or not virtualized.
+ *   VL_ENOENT: no page of 4 KiB at va is in the loaded shadow tables.
+ *   VL_EINVAL: how is none of these.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_test_spoil_shadow(vl_hypercall_fn call, uint64_t va, uint64_t how)
+{
+	return call(VL_CALL_TEST_SPOIL_SHADOW, va, how, 0, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 18
+#define VL_CALL_LIMIT 19
 
 #endif

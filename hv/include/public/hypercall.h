@@ -103,6 +103,11 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 #define VL_MMU_FLUSH_ASID 1u
 #define VL_MMU_FLUSH_ALL  2u
 
+/* VL_CALL_TEST_SPOIL_SHADOW: what becomes wrong. */
+#define VL_SPOIL_FRAME    0u /* another frame of the caller's */
+#define VL_SPOIL_WRITABLE 1u /* writable; the page has to be read-only in the caller's tables */
+#define VL_SPOIL_USER     2u /* a kernel's page in the user's view */
+
 /**
  * A vcpu's words that guest and Vellum share while it is virtualized (VL_CALL_SET_VCPU_INFO).
  * `flags` is the virtual RFLAGS.IF, at its place, and nothing else. Clearing it masks interrupts at

@@ -21,6 +21,7 @@
 #include "p2m/memory.h"
 #include "p2m/mover.h"
 #include "public/errno.h"
+#include "shadow/audit.h"
 #include "shadow/tables.h"
 #include "transition/tidy.h"
 #include "hypercall_handlers.h"
@@ -298,6 +299,44 @@ s64 call_set_failpoint(struct domain *d, u64 step)
 {
 	(void)d, (void)step;
 	return -VL_ENOSYS;
+}
+
+s64 call_test_spoil_shadow(struct domain *d, u64 va, u64 how)
+{
+	(void)d, (void)va, (void)how;
+	return -VL_ENOSYS;
+}
+
+/* The audit reads the guest's tables again, and here there are none. */
+void audit_debug_note(const struct shadow *s, const struct paging_mode *mode,
+		      const struct audit_claim *claim)
+{
+	(void)s, (void)mode, (void)claim;
+}
+
+void audit_debug_leaf(const struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
+		      const struct shadow_p2m *p2m, u64 va, const struct translation *t)
+{
+	(void)s, (void)view, (void)mode, (void)p2m, (void)va, (void)t;
+}
+
+void audit_debug_forget(const u64 *entry)
+{
+	(void)entry;
+}
+
+void audit_debug_flush(const struct shadow *s, u32 scope, u32 tag)
+{
+	(void)s, (void)scope, (void)tag;
+}
+
+void audit_debug_gone(const struct shadow *s, u64 va)
+{
+	(void)s, (void)va;
+}
+
+void audit_debug_begin(void)
+{
 }
 
 void panic(const char *fmt, ...)
