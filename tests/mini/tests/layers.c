@@ -100,6 +100,7 @@ TEST(layers_first_breakpoint, "M1 I3")
 	struct trap_gate *gate = trap_gate(TRAP_BP);
 	u8 type = gate->type;
 
+	timer_start(HZ);
 	start();
 	for (u32 dpl = 0; dpl <= 3; dpl += 3) {
 		gate->type = (u8)((type & ~(3u << 5)) | dpl << 5);
@@ -108,6 +109,7 @@ TEST(layers_first_breakpoint, "M1 I3")
 		take_off(VL_LAYER_ALL);
 	}
 	gate->type = type;
+	timer_stop();
 }
 
 /* What is added and taken off, in turn. */
