@@ -18,7 +18,7 @@
 #include "cpu/apic.h"
 #include "cpu/descriptors.h"
 #include "cpu/panic.h"
-#include "cpu/segments.h"
+#include "cpu/percpu.h"
 #include "domain/domain.h"
 #include "domain/options.h"
 #include "io/console.h"
@@ -141,8 +141,13 @@ static void move_in(struct range partition, ma_t old_image)
 	if (own_tables_build(machine_map(), mfn_to_ma(image), &f) < 0)
 		stop(&f);
 	own_tables_enter(old_image);
-	if (tables_init(&f) < 0 || segments_init(&f) < 0)
+	if (tables_init(&f) < 0)
 		stop(&f);
+	if (cpu_add(own_apic_id()) < 0) {
+		fail(&f, VL_ENOMEM,
+		     "Vellum's partition has no memory for a CPU: give it more with vellum_mem=.");
+		stop(&f);
+	}
 	if (has_text_screen())
 		vga_move(own_vga_text());
 	p2m_memory_init();
