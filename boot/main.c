@@ -22,6 +22,7 @@
 #include "domain/domain.h"
 #include "domain/options.h"
 #include "io/console.h"
+#include "lib/lock.h"
 #include "lib/log.h"
 #include "domain/switches.h"
 #include "lib/x86.h"
@@ -172,6 +173,7 @@ void boot_main(u64 mbi, u64 tsc)
 	move_in(partition, old_image);
 	loader_load(&info, &plan);
 	switches = (struct switches){.shadow = options.shadow, .fast = options.fast};
+	lock_set_delays(options.delays);
 	apic_init(options.apic_trapped, options.own_timer);
 	log_print("vellum: entry tsc %lu\n", tsc);
 	log_print("vellum: guest entry tsc %lu, %lu bytes copied, %lu bytes checked\n", rdtsc(),

@@ -9,6 +9,7 @@
 #ifndef VELLUM_CPU_PERCPU_H
 #define VELLUM_CPU_PERCPU_H
 
+#include "lib/lock.h"
 #include "lib/types.h"
 #include "lib/x86.h"
 #include "mem/layout.h"
@@ -122,6 +123,7 @@ struct cpu {
 	struct table_register idt_register[2];
 	u32 next_event;
 	struct event event[NR_EVENTS];
+	struct lock_watch locks; /* of debug builds */
 };
 
 /** A CPU's stack with its structure below; grows down from the end. */
