@@ -11,6 +11,7 @@
 #include "cpu/emulate.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
+#include "cpu/remote.h"
 #include "lib/string.h"
 #include "mem/layout.h"
 #include "shadow/walk.h"
@@ -25,8 +26,14 @@
 static void halt(struct vcpu *v, const struct insn *i)
 {
 	emulate_done(v, i);
-	while (!vcpu_interrupt_waits(v) && !v->nmi_pending)
+	while (!vcpu_interrupt_waits(v) && !v->nmi_pending) {
+		__atomic_store_n(&v->parked, !(v->frame->rflags & RFLAGS_IF), __ATOMIC_RELAXED);
+		remote_halt(&v->remote);
 		__asm__ volatile("sti; hlt; cli" : : : "memory");
+		remote_wake(&v->remote);
+		if (remote_waits(&v->remote))
+			remote_serve(v);
+	}
 }
 
 size_t emulate_fetch(struct vcpu *v, u64 rip, u8 *bytes, size_t n)

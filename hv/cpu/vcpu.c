@@ -13,6 +13,7 @@
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
+#include "cpu/remote.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mem/layout.h"
@@ -184,7 +185,7 @@ static void exception(struct vcpu *v, u64 va)
 	if (vector == VECTOR_PF) {
 		page_fault(v, va);
 	} else if (vector == VECTOR_NMI) {
-		v->nmi_pending = true;
+		v->nmi_pending |= !remote_kick_arrived(&v->remote);
 	} else if (vector == VECTOR_AC && v->cpl == 0) {
 		/* Ring 0 is not checked; this only looks like ring 3. PUSHF shows AC until here. */
 		v->ac_hidden = true;
@@ -407,6 +408,8 @@ void vcpu_exit(struct trap_frame *frame)
 		v->debug_pending = v->step_pending = false;
 		deliver(v, (struct exception){.vector = VECTOR_DB}, EVENT_EXCEPTION);
 	}
+	if (remote_waits(&v->remote)) /* an NMI may be among it */
+		remote_serve(v);
 	deliver_pending(v);
 	if (v->cpl == 3 && !(v->domain->features & VL_FEATURE_DESCRIPTORS))
 		segments_refresh(v);

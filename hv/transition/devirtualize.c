@@ -9,6 +9,7 @@
  *  3. leave: the point of no return; nothing fails from here on
  */
 #include "cpu/percpu.h"
+#include "cpu/remote.h"
 #include "cpu/vcpu.h"
 #include "domain/domain.h"
 #include "mem/frames.h"
@@ -117,6 +118,7 @@ static void leave_cpu(struct vcpu *v, struct cpu *cpu)
 	segments_load_guest(v);
 	restore_data_segments(v);
 	f->cs = f->cs & ~3u;
+	remote_leave(v);
 	cpu->vcpu = NULL;
 	v->leaving = true;
 	v->domain->layers = 0;

@@ -13,6 +13,7 @@
  */
 #include "cpu/block.h"
 #include "cpu/fast.h"
+#include "cpu/remote.h"
 #include "cpu/vcpu.h"
 #include "domain/domain.h"
 #include "hypercall/guest_call.h"
@@ -136,6 +137,7 @@ static void remove_own_slots(const struct vcpu *v)
 static void enter_cpu(struct vcpu *v, struct cpu *cpu)
 {
 	cpu->vcpu = v;
+	remote_enter(v); /* before anything of the guest's tables is in the shadow */
 	v->domain->mode = VL_MODE_VIRTUALIZED;
 	v->domain->counters.virtualized++;
 	v->frame->rax = 0;
@@ -146,6 +148,8 @@ static void enter_cpu(struct vcpu *v, struct cpu *cpu)
 	remove_own_slots(v);
 	segments_load_real(v);
 	fast_begin(v);
+	if (remote_waits(&v->remote))
+		remote_serve(v);
 	vcpu_to_real_view(v, v->frame);
 	v->frame->vector = 0;
 	own_image_forget();

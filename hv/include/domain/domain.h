@@ -5,6 +5,7 @@
 #ifndef VELLUM_DOMAIN_DOMAIN_H
 #define VELLUM_DOMAIN_DOMAIN_H
 
+#include "lib/lock.h"
 #include "lib/types.h"
 #include "mem/memmap.h"
 #include "p2m/p2m.h"
@@ -17,6 +18,8 @@ struct alias {
 	pa_t pa;
 };
 
+struct vcpu;
+
 struct domain {
 	struct domain *next; /* by ascending domid */
 	u32 domid;
@@ -24,6 +27,9 @@ struct domain {
 	u32 layers; /* VL_LAYER_* that are virtualized */
 	u32 state;  /* VL_STATE_* */
 	u32 nr_vcpus;
+	struct lock lock;               /* LOCK_DOMAIN, see docs/invariants.md */
+	struct vcpu *vcpu[VL_MAX_CPUS]; /* those that are virtualized, by CPU; cpu/remote.h */
+	u32 rearranged;                 /* 1: a CPU changes what its physical memory is */
 	char name[32];
 	u64 hypercalls;
 	u64 tsc_start;
