@@ -397,7 +397,7 @@ void vcpu_exit(struct trap_frame *frame)
 	v->returning = false;
 	if (v->gates_unread)
 		segments_mirror_gates(v);
-	audit_some(1);
+	audit_some(&v->shadow, 1);
 	dispatch(v, va);
 	if (v->leaving) {
 		v->leaving = false;

@@ -164,7 +164,7 @@ s64 call_devirtualize(struct domain *d, u64 layers, u64 cpus)
 	if (err < 0)
 		return err;
 	if (meant & VL_LAYER_CPU)
-		audit_some(AUDIT_EVERY);
+		audit_some(&v->shadow, AUDIT_EVERY);
 	leave(v, meant);
 	d->counters.devirtualize_cycles = rdtsc() - start;
 	return 0;

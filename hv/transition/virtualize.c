@@ -100,7 +100,8 @@ static s64 make_shadow(struct vcpu *v)
 	struct failure f;
 
 	if (!shadow_exists(&v->shadow) &&
-	    shadow_init(&v->shadow, switches.shadow, this_cpu()->image_slot, &f) < 0)
+	    shadow_init(&v->shadow, switches.shadow, this_cpu()->index, this_cpu()->image_slot,
+			&f) < 0)
 		return -f.err;
 	shadow_begin(&v->shadow, v->mode[0].root.v, v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0);
 	return 0;
@@ -196,7 +197,7 @@ static void prepare_shadow(struct shadow *s, const struct trap_frame *frame)
 {
 	struct failure f;
 
-	if (shadow_init(s, switches.shadow, this_cpu()->image_slot, &f) < 0)
+	if (shadow_init(s, switches.shadow, this_cpu()->index, this_cpu()->image_slot, &f) < 0)
 		return;
 	shadow_reserve(s, frame->rip);
 	shadow_reserve(s, frame->rsp);
@@ -215,8 +216,7 @@ void transition_tidy(u64 tables)
 		return;
 	if (!shadow_exists(&v->shadow))
 		prepare_shadow(&v->shadow, this_cpu()->frame);
-	if (tables_spare() > TABLES_KEPT)
-		tables_give_back(tables);
+	tables_give_back(tables);
 }
 
 s64 call_virtualize(struct domain *d, u64 layers, u64 cpus)

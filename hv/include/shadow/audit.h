@@ -25,11 +25,11 @@ void audit_debug_note(const struct shadow *s, const struct paging_mode *mode,
 		      const struct audit_claim *claim);
 void audit_debug_leaf(const struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
 		      const struct shadow_p2m *p2m, u64 va, const struct translation *t);
-void audit_debug_forget(const u64 *entry);
+void audit_debug_forget(const struct shadow *s, const u64 *entry);
 void audit_debug_flush(const struct shadow *s, u32 scope, u32 tag);
 void audit_debug_gone(const struct shadow *s, u64 va);
-void audit_debug_some(u32 records);
-void audit_debug_begin(void);
+void audit_debug_some(const struct shadow *s, u32 records);
+bool audit_debug_begin(const struct shadow *s);
 
 /** A leaf was filled. Panics if it grants more than the claim. */
 static inline void audit_note(const struct shadow *s, const struct paging_mode *mode,
@@ -50,10 +50,10 @@ static inline void audit_leaf(const struct shadow *s, enum shadow_view view,
 }
 
 /** An entry becomes something else than what was noted, rightly. */
-static inline void audit_forget(const u64 *entry)
+static inline void audit_forget(const struct shadow *s, const u64 *entry)
 {
 	if (is_debug_build())
-		audit_debug_forget(entry);
+		audit_debug_forget(s, entry);
 }
 
 /** What the guest has just flushed; what was noted earlier and is in it must be gone. */
@@ -76,17 +76,17 @@ static inline void audit_gone(const struct shadow *s, u64 va)
 
 /** Look at so many notes, in turn; AUDIT_EVERY: at all of them. */
 #define AUDIT_EVERY (~0u)
-static inline void audit_some(u32 records)
+static inline void audit_some(const struct shadow *s, u32 records)
 {
 	if (is_debug_build())
-		audit_debug_some(records);
+		audit_debug_some(s, records);
 }
 
-/** The tables are about to be given back, or new: forget everything. */
-static inline void audit_begin(void)
+/** The tables are about to be given back, or new: forget everything. False: the first time, and no
+ * memory for it. */
+static inline bool audit_begin(const struct shadow *s)
 {
-	if (is_debug_build())
-		audit_debug_begin();
+	return !is_debug_build() || audit_debug_begin(s);
 }
 
 #endif

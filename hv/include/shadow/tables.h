@@ -15,9 +15,6 @@
 /** Once, at boot: memory for the maps, 16 bytes a frame of the partition. -VL_ENOMEM or 0. */
 int tables_init(struct failure *f);
 
-/** How many may be in use at once; the rest of the partition is for others. */
-void tables_limit(u64 tables);
-
 /** What is known of a table, by its frame. */
 struct table_descriptor {
 	u64 lines; /* a bit a cache line that may hold something */
@@ -38,31 +35,33 @@ static inline struct table_descriptor *table_descriptor(const void *in_table)
 
 #define NO_TABLE (~(u32)0)
 
-/** Tables in use and spare ones, linked; tables.c alone changes it but for table_alloc(). */
+/**
+ * One CPU's tables: those in use, and spare ones, linked. It alone touches them; others may read
+ * the counts. Common to all CPUs are spare tables beyond that, under a lock (LOCK_TABLES).
+ */
 struct table_pool {
 	u32 free; /* mfn; NO_TABLE: none */
 	u64 spare;
 	u64 used;
-	u64 limit;
-};
-extern struct table_pool table_pool;
+} __attribute__((aligned(64)));
 
-/** table_alloc() where no spare one is left. */
-bool table_alloc_fresh(ma_t *out);
+/** The pool of a CPU, by number. */
+struct table_pool *table_pool(u32 cpu);
+
+/** table_alloc() where the CPU has no spare one. */
+bool table_alloc_more(struct table_pool *pool, ma_t *out);
 
 /** One zero table; false when the limit is reached or the partition used up. */
-static inline bool table_alloc(ma_t *out)
+static inline bool table_alloc(struct table_pool *pool, ma_t *out)
 {
-	u32 mfn = table_pool.free;
+	u32 mfn = pool->free;
 
-	if (table_pool.used >= table_pool.limit)
-		return false;
 	if (mfn == NO_TABLE)
-		return table_alloc_fresh(out);
+		return table_alloc_more(pool, out);
 	*out = (ma_t){(u64)mfn << PAGE_SHIFT};
-	table_pool.free = table_descriptor(direct(*out))->next;
-	table_pool.spare--;
-	table_pool.used++;
+	pool->free = table_descriptor(direct(*out))->next;
+	pool->spare--;
+	pool->used++;
 	return true;
 }
 
@@ -84,27 +83,20 @@ static inline u64 *table_below(u64 entry)
  * *budget, counted in tables, allows; each freed one takes 1 from it. Entries that point to
  * something shared (ENTRY_SHARED) lose the pointer only. True when all of the range is zero.
  */
-bool tables_drop(u64 *table, u32 level, u32 first, u32 end, u64 *budget);
+bool tables_drop(struct table_pool *pool, u64 *table, u32 level, u32 first, u32 end, u64 *budget);
 
 /** Give back a table that is zero again. */
-void table_free(u64 *table);
+void table_free(struct table_pool *pool, u64 *table);
 
-/** Spare ones that stay: what a guest needs in its first moments. */
+/** Spare ones that stay with a CPU: what a guest needs in its first moments. */
 #define TABLES_KEPT 64
 
-/** Give up to `count` free ones back to the partition, as long as more than enough are left. */
+/** Give up to `count` of the common spare tables back to the partition. */
 void tables_give_back(u64 count);
 
-/** Tables in use; and free ones that the partition could have back. */
-static inline u64 tables_used(void)
-{
-	return table_pool.used;
-}
-
-static inline u64 tables_spare(void)
-{
-	return table_pool.spare;
-}
+/** Tables in use; and free ones, of all CPUs together. */
+u64 tables_used(void);
+u64 tables_spare(void);
 
 /** Software bits of an entry, which the processor ignores. */
 #define ENTRY_SHARED ((u64)1 << 9) /* the table below belongs to another tree */

@@ -11,8 +11,10 @@
 
 #include "tests/fuzz/damage.h"
 
+#include "cpu/apic.h"
 #include "cpu/descriptors.h"
 #include "cpu/fast.h"
+#include "cpu/remote.h"
 #include "lib/panic.h"
 #include "mem/frames.h"
 #include "mem/machine.h"
@@ -113,12 +115,13 @@ void machine_virtualize(u32 layers)
 	memset(&vcpu, 0, sizeof(vcpu));
 	vcpu.domain = d;
 	vcpu.cr3 = FIRST_RAM.start;
-	must(shadow_init(&vcpu.shadow, VL_SHADOW_ALL, 0, &f) == 0);
+	must(shadow_init(&vcpu.shadow, VL_SHADOW_ALL, 0, 0, &f) == 0);
 	shadow_begin(&vcpu.shadow, vcpu.cr3, 0);
 	if (layers & VL_LAYER_MEMORY)
 		p2m_init(&d->p2m, &p2m_frames);
 	d->layers = layers;
 	d->mode = VL_MODE_VIRTUALIZED;
+	remote_enter(&vcpu);
 	write_cr3(shadow_top(&vcpu.shadow, vcpu_view(&vcpu)).v);
 }
 
@@ -134,6 +137,7 @@ void machine_devirtualize(void)
 	}
 	d->layers = 0;
 	d->mode = VL_MODE_PASSTHROUGH;
+	remote_leave(&vcpu);
 	domain_p2m_changed(d);
 	must(shadow_destroy(&vcpu.shadow, NO_BUDGET));
 }
@@ -329,9 +333,9 @@ void audit_debug_leaf(const struct shadow *s, enum shadow_view view, const struc
 	(void)s, (void)view, (void)mode, (void)p2m, (void)va, (void)t;
 }
 
-void audit_debug_forget(const u64 *entry)
+void audit_debug_forget(const struct shadow *s, const u64 *entry)
 {
-	(void)entry;
+	(void)s, (void)entry;
 }
 
 void audit_debug_flush(const struct shadow *s, u32 scope, u32 tag)
@@ -344,8 +348,17 @@ void audit_debug_gone(const struct shadow *s, u64 va)
 	(void)s, (void)va;
 }
 
-void audit_debug_begin(void)
+bool audit_debug_begin(const struct shadow *s)
 {
+	(void)s;
+	return true;
+}
+
+/* There is nobody to kick. */
+void apic_send_nmi(struct vcpu *v, u32 apic_id)
+{
+	(void)v, (void)apic_id;
+	abort();
 }
 
 void panic(const char *fmt, ...)
