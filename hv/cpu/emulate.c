@@ -13,6 +13,7 @@
 #include "cpu/ports.h"
 #include "lib/string.h"
 #include "mem/layout.h"
+#include "mem/own_tables.h"
 #include "shadow/walk.h"
 
 #define OPCODE_HLT 0xf4u
@@ -22,9 +23,37 @@
 #define DESCRIPTOR_CODE ((u64)1 << 43)
 #define DESCRIPTOR_S    ((u64)1 << 44)
 
+/*
+ * HLT with interrupts disabled is how a kernel puts a CPU offline. Such a CPU waits on Vellum's own
+ * tables, so that the domain can be devirtualized without it (hv/transition/devirtualize.c).
+ */
+static void park(struct vcpu *v)
+{
+	u32 *run = &this_cpu()->run, expected = CPU_PARKED;
+
+	write_cr3(own_root().v);
+	__atomic_store_n(run, CPU_PARKED, __ATOMIC_SEQ_CST);
+	for (;;) {
+		while (!v->nmi_pending && __atomic_load_n(run, __ATOMIC_ACQUIRE) != CPU_LEFT)
+			__asm__ volatile("sti; hlt; cli" : : : "memory");
+		if (__atomic_compare_exchange_n(run, &expected, CPU_RUNS, false, __ATOMIC_SEQ_CST,
+						__ATOMIC_SEQ_CST))
+			break;
+		if (expected == CPU_LEFT)
+			halt_forever();
+		expected = CPU_PARKED;
+		cpu_relax();
+	}
+	vcpu_flush(v); /* layers may have changed meanwhile */
+}
+
 static void halt(struct vcpu *v, const struct insn *i)
 {
 	emulate_done(v, i);
+	if (!(v->frame->rflags & RFLAGS_IF)) {
+		park(v);
+		return;
+	}
 	while (!vcpu_interrupt_waits(v) && !v->nmi_pending)
 		__asm__ volatile("sti; hlt; cli" : : : "memory");
 }

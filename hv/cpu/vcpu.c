@@ -99,9 +99,10 @@ static ma_t translate(void *context, pa_t pa, u32 *shift)
 }
 
 /* Most tables and pages are where identity says, in the main range. */
-void vcpu_init(struct vcpu *v, struct domain *d)
+void vcpu_init(struct vcpu *v, struct domain *d, u32 index)
 {
 	v->domain = d;
+	v->own = &d->vcpu[index];
 	v->sites = (struct return_sites)NO_SITES;
 	v->tables = (struct guest_tables){
 		.table = guest_table,
@@ -273,7 +274,7 @@ static void dispatch(struct vcpu *v, u64 va)
 
 static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 {
-	const struct vl_vcpu_info *info = v->domain->vcpu_info;
+	const struct vl_vcpu_info *info = v->own->info;
 
 	v->frame = f;
 	v->exit_cpl = v->cpl;
@@ -299,7 +300,7 @@ static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 /* What the guest kernel reads instead of trapping. */
 static void publish(const struct vcpu *v)
 {
-	struct vl_vcpu_info *info = v->domain->vcpu_info;
+	struct vl_vcpu_info *info = v->own->info;
 
 	if (info == NULL)
 		return;
@@ -396,7 +397,7 @@ void vcpu_exit(struct trap_frame *frame)
 	v->returning = false;
 	if (v->gates_unread)
 		segments_mirror_gates(v);
-	audit_some(1);
+	audit_some(&v->shadow, 1);
 	dispatch(v, va);
 	if (v->leaving) {
 		v->leaving = false;

@@ -68,6 +68,8 @@ void *domain_buffer(const struct domain *d, pa_t pa, u64 size)
 void domain_p2m_changed(struct domain *d)
 {
 	d->plain = d->p2m.moved == 0 ? d->main_ram : (struct range_pair){0};
-	if (d->vcpu_info != NULL)
-		d->vcpu_info = domain_buffer(d, d->vcpu_info_pa, sizeof(*d->vcpu_info));
+	for (u32 i = 0; i < d->nr_vcpus; i++)
+		if (d->vcpu[i].info != NULL)
+			d->vcpu[i].info =
+				domain_buffer(d, d->vcpu[i].info_pa, sizeof(*d->vcpu[i].info));
 }
