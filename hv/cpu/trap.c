@@ -91,8 +91,11 @@ bool trap(struct trap_frame *frame)
 		return go_on(frame);
 	}
 	if (cpu->vcpu != NULL && frame->vector == VECTOR_NMI) {
-		cpu->vcpu->nmi_pending = true;
-		fast_disarm(cpu->vcpu);
+		/* A kick of another CPU's comes again if it is not served on the way out. */
+		if (!remote_kick_arrived(&cpu->vcpu->remote)) {
+			cpu->vcpu->nmi_pending = true;
+			fast_disarm(cpu->vcpu);
+		}
 		return go_on(frame);
 	}
 	panic_frame(frame, "exception %lu, %s, error code 0x%lx", frame->vector,

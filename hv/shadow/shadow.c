@@ -319,6 +319,34 @@ void shadow_flush_tag(struct shadow *s, u32 tag)
 	audit_flush(s, AUDIT_TAG | AUDIT_LOCAL, tag);
 }
 
+bool shadow_flush_others(struct shadow *s, u64 pgd)
+{
+	bool any = false;
+
+	for (u32 i = 0; i < SHADOW_ROOTS; i++) {
+		struct shadow_root *r = &s->root[i];
+
+		if (!r->used || r->pgd != pgd || r == s->now)
+			continue;
+		drop_lower(s, r);
+		audit_flush(s, AUDIT_TAG, r->tag);
+		any = true;
+	}
+	return any;
+}
+
+void shadow_flush_space(struct shadow *s, u64 pgd)
+{
+	s->flushes++;
+	shadow_flush_others(s, pgd);
+	if (s->now->pgd != pgd)
+		return;
+	drop_lower(s, s->now);
+	if (s->upper_local)
+		drop_upper(s);
+	audit_flush(s, AUDIT_TAG | AUDIT_LOCAL, s->now->tag);
+}
+
 /* Drop the leaf for va below `table`; true when a whole table went with it. */
 static bool drop_leaf(struct shadow *s, u64 *table, u64 va)
 {

@@ -13,6 +13,7 @@
  * CPUs that are parked (offline) do not come: they stay where they are, without a vcpu.
  */
 #include "cpu/block.h"
+#include "cpu/remote.h"
 #include "domain/domain.h"
 #include "mem/frames.h"
 #include "mem/own_tables.h"
@@ -118,12 +119,8 @@ static void leave_parked(struct domain *d)
 	for (u32 i = 0; i < cpu_count(); i++) {
 		struct cpu *cpu = cpu_by_index(i);
 
-		if (cpu->run != CPU_HELD)
-			continue;
-		vcpu_count(cpu->vcpu, &d->counters);
-		cpu->vcpu = NULL;
-		change_run(cpu, CPU_HELD, CPU_LEFT);
-		transition_give(block_of(cpu));
+		if (cpu->run == CPU_HELD)
+			remote_give_up(d, cpu->index, CPU_HELD);
 	}
 }
 
@@ -196,6 +193,7 @@ static void leave_cpu(struct vcpu *v, struct cpu *cpu)
 	segments_load_guest(v);
 	restore_data_segments(v);
 	f->cs = f->cs & ~3u;
+	remote_leave(v);
 	cpu->vcpu = NULL;
 	v->leaving = true;
 }

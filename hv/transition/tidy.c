@@ -64,7 +64,11 @@ static void prepare_shadow(struct cpu_block *b)
 
 static void tidy_block(struct cpu_block *b, u64 tables)
 {
-	if (b->left.in_use || !tidy_vcpu(b, tables))
+	if (b->left.in_use && b->stack.cpu.run != CPU_LEFT)
+		return;
+	if (b->left.in_use)
+		b->left.in_use = b->left.tidy = false; /* its vcpu was over while it was parked */
+	if (!tidy_vcpu(b, tables))
 		return;
 	if (!shadow_exists(&b->vcpu.shadow))
 		prepare_shadow(b);
@@ -103,7 +107,10 @@ void transition_tidy(u64 tables)
 void transition_take(struct cpu_block *own)
 {
 	lock_take(&lock);
+	if (own->left.in_use) /* the same */
+		own->left.tidy = false;
 	own->left.in_use = true;
+	own->stack.cpu.run = CPU_RUNS;
 	lock_release(&lock);
 	tidy_vcpu(own, NO_BUDGET);
 }

@@ -15,6 +15,7 @@
  */
 #include "cpu/block.h"
 #include "cpu/fast.h"
+#include "cpu/remote.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
 #include "p2m/memory.h"
@@ -141,8 +142,8 @@ static const struct transition_step cpu_steps[] = {
 /* SMAP is off: the guest kernel's own pages are user pages to the processor now. */
 static void enter_cpu(struct vcpu *v, struct cpu *cpu)
 {
-	cpu->run = CPU_RUNS;
 	cpu->vcpu = v;
+	remote_enter(v); /* before anything of the guest's tables is in the shadow */
 	v->frame->rax = 0;
 	write_cr4((v->cr4 & ~(CR4_SMAP | CR4_PGE | CR4_PCIDE | CR4_PVI)) | CR4_PAE);
 	write_cr0(v->cr0 | CR0_WP);
@@ -151,6 +152,8 @@ static void enter_cpu(struct vcpu *v, struct cpu *cpu)
 	own_slots_leave((ma_t){v->mode[0].root.v}); /* the hypercall page came in, to get here */
 	segments_load_real(v);
 	fast_begin(v);
+	if (remote_waits(&v->remote))
+		remote_serve(v);
 	vcpu_to_real_view(v, v->frame);
 	v->frame->vector = 0;
 }

@@ -128,6 +128,27 @@ void shadow_flush(struct shadow *s);
 void shadow_flush_tag(struct shadow *s, u32 tag);
 
 /**
+ * Drop what is not global of the address spaces with this root of the guest's; the second but of
+ * the loaded one, and says whether there was any. The caller flushes the TLB.
+ */
+void shadow_flush_space(struct shadow *s, u64 pgd);
+bool shadow_flush_others(struct shadow *s, u64 pgd);
+
+/**
+ * From another CPU: whether it may have translations of an address space. If not, and it gets some
+ * later, they are made from the guest's tables as they are by then: the vcpu names the root, then
+ * loads CR3, then reads them; the caller has a full barrier between its guest's store to them and
+ * this.
+ */
+static inline bool shadow_has_space(const struct shadow *s, u64 pgd)
+{
+	for (u32 i = 0; i < SHADOW_ROOTS; i++)
+		if (__atomic_load_n(&s->root[i].pgd, __ATOMIC_ACQUIRE) == pgd)
+			return true;
+	return false;
+}
+
+/**
  * Map one page for Vellum itself into a view, at an address of the guest's: writable, not for
  * ring 3. It lasts until the guest touches the page, which brings its own translation back. `va` is
  * canonical and outside Vellum's slots. False if there is no frame for a table.

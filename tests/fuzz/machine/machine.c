@@ -114,7 +114,7 @@ void machine_virtualize(u32 layers)
 		return;
 	memset(&vcpu, 0, sizeof(vcpu));
 	vcpu.domain = d;
-	vcpu.own = &d->vcpu[0];
+	vcpu.info = &d->info[0];
 	vcpu.cr3 = FIRST_RAM.start;
 	pool.limit = tables_share(1);
 	must(shadow_init(&vcpu.shadow,
