@@ -243,7 +243,7 @@ static bool deliver_fast(struct vcpu *v, struct fast *fast, struct fault_frame *
 	v->exits[EXIT_GUEST_FAULT]++;
 	fast_note_fault(v, va, f->rip, (u32)error);
 	v->cr2 = va;
-	v->domain->vcpu_info->cr2 = va;
+	v->info->at->cr2 = va;
 	v->cpl = 0;
 	v->cs = v->gate_cs;
 	v->ss = 0;

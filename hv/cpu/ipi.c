@@ -93,8 +93,9 @@ static bool give_up(const struct message *m)
 	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
 		struct vcpu *other = remote_vcpu(m->v->domain, i);
 
-		if (other != NULL && is_for(m, other))
-			remote_give_up(m->v->domain, i);
+		if (other != NULL && is_for(m, other) &&
+		    !remote_give_up(m->v->domain, i, CPU_PARKED))
+			return false;
 	}
 	return true;
 }

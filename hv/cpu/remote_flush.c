@@ -146,17 +146,23 @@ void remote_send_nmi(struct vcpu *v, struct vcpu *other)
 
 bool remote_is_parked(const struct vcpu *v)
 {
-	return __atomic_load_n(&v->parked, __ATOMIC_ACQUIRE) && remote_is_held(&v->remote);
+	return __atomic_load_n(&cpu_by_index(v->cpu)->run, __ATOMIC_ACQUIRE) == CPU_PARKED;
 }
 
-void remote_give_up(struct domain *d, u32 cpu)
+bool remote_give_up(struct domain *d, u32 cpu, u32 from)
 {
 	struct vcpu *v = remote_vcpu(d, cpu);
+	struct cpu *c = cpu_by_index(cpu);
 
+	if (!__atomic_compare_exchange_n(&c->run, &from, CPU_LEFT, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return false;
 	__atomic_store_n(&d->vcpu[cpu], NULL, __ATOMIC_RELEASE);
+	c->vcpu = NULL;
 	lock_take(&d->lock);
 	vcpu_count(v, &d->counters);
 	lock_release(&d->lock);
+	return true;
 }
 
 static u64 flush_cpus(struct vcpu *v, u64 cpus, const struct remote_flush *f)

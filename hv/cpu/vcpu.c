@@ -100,9 +100,10 @@ static ma_t translate(void *context, pa_t pa, u32 *shift)
 }
 
 /* Most tables and pages are where identity says, in the main range. */
-void vcpu_init(struct vcpu *v, struct domain *d)
+void vcpu_init(struct vcpu *v, struct domain *d, u32 index)
 {
 	v->domain = d;
+	v->info = &d->info[index];
 	v->sites = (struct return_sites)NO_SITES;
 	v->tables = (struct guest_tables){
 		.table = guest_table,
@@ -274,7 +275,7 @@ static void dispatch(struct vcpu *v, u64 va)
 
 static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 {
-	const struct vl_vcpu_info *info = v->domain->vcpu_info;
+	const struct vl_vcpu_info *info = v->info->at;
 
 	v->frame = f;
 	v->exit_cpl = v->cpl;
@@ -300,7 +301,7 @@ static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 /* What the guest kernel reads instead of trapping. */
 static void publish(const struct vcpu *v)
 {
-	struct vl_vcpu_info *info = v->domain->vcpu_info;
+	struct vl_vcpu_info *info = v->info->at;
 
 	if (info == NULL)
 		return;

@@ -57,9 +57,10 @@ s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 
 s64 call_set_vcpu_info(struct domain *d, u64 pa)
 {
+	struct info_place *own = &d->info[this_cpu()->index];
 	struct vl_vcpu_info *info = NULL;
 
-	if (d->mode == VL_MODE_VIRTUALIZED)
+	if (current_vcpu() != NULL)
 		return -VL_EBUSY;
 	if (pa % sizeof(*info) != 0)
 		return -VL_EINVAL;
@@ -67,8 +68,8 @@ s64 call_set_vcpu_info(struct domain *d, u64 pa)
 		info = domain_buffer(d, (pa_t){pa}, sizeof(*info));
 	if (pa != 0 && info == NULL)
 		return -VL_EFAULT;
-	d->vcpu_info_pa = (pa_t){pa};
-	d->vcpu_info = info;
+	own->pa = (pa_t){pa};
+	own->at = info;
 	return 0;
 }
 
@@ -86,24 +87,32 @@ s64 call_set_features(struct domain *d, u64 features, u64 call_site)
 
 s64 call_mmu_load(struct domain *d, u64 pgd, u64 asid, u64 flags)
 {
-	return d->mode == VL_MODE_VIRTUALIZED ? vcpu_mmu_load(current_vcpu(), pgd, asid, flags)
-					      : -VL_EPERM;
+	struct vcpu *v = current_vcpu();
+
+	(void)d;
+	return v != NULL ? vcpu_mmu_load(v, pgd, asid, flags) : -VL_EPERM;
 }
 
 s64 call_mmu_flush(struct domain *d, u64 what, u64 va)
 {
-	return d->mode == VL_MODE_VIRTUALIZED ? vcpu_mmu_flush(current_vcpu(), what, va)
-					      : -VL_EPERM;
+	struct vcpu *v = current_vcpu();
+
+	(void)d;
+	return v != NULL ? vcpu_mmu_flush(v, what, va) : -VL_EPERM;
 }
 
 s64 call_mmu_flush_remote(struct domain *d, u64 cpus, u64 space, u64 va)
 {
-	return d->mode == VL_MODE_VIRTUALIZED
-		       ? vcpu_mmu_flush_remote(current_vcpu(), cpus, space, va)
-		       : -VL_EPERM;
+	struct vcpu *v = current_vcpu();
+
+	(void)d;
+	return v != NULL ? vcpu_mmu_flush_remote(v, cpus, space, va) : -VL_EPERM;
 }
 
 s64 call_descriptors(struct domain *d)
 {
-	return d->mode == VL_MODE_VIRTUALIZED ? vcpu_descriptors(current_vcpu()) : -VL_EPERM;
+	struct vcpu *v = current_vcpu();
+
+	(void)d;
+	return v != NULL ? vcpu_descriptors(v) : -VL_EPERM;
 }

@@ -194,10 +194,10 @@ static void check_success(const struct domain *d, u64 nr, const u64 *a)
 /* What Vellum keeps of a domain points into its own RAM. */
 static void check_domain(const struct domain *d)
 {
-	u64 offset = d->vcpu_info_pa.v % PAGE_SIZE;
+	u64 offset = d->info[0].pa.v % PAGE_SIZE;
 
-	if (d->vcpu_info != NULL)
-		must((u8 *)d->vcpu_info == machine_page(d, d->vcpu_info_pa.v - offset) + offset);
+	if (d->info[0].at != NULL)
+		must((u8 *)d->info[0].at == machine_page(d, d->info[0].pa.v - offset) + offset);
 	for (u32 i = 0; i < ARRAY_SIZE(d->plain.at); i++)
 		for (u64 pa = d->plain.at[i].start; pa < d->plain.at[i].end; pa += PAGE_SIZE)
 			must(machine_page(d, pa) == machine + pa);

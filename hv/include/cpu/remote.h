@@ -25,10 +25,10 @@ s64 vcpu_mmu_flush_remote(struct vcpu *v, u64 cpus, u64 space, u64 va);
 /** Send `other` an NMI, of the guest's. Returns when it has it. */
 void remote_send_nmi(struct vcpu *v, struct vcpu *other);
 
-/** Whether the guest has put this CPU aside; and: it is to have the CPU back by INIT, which ends
- * the vcpu. */
+/** Whether the guest has put this CPU aside; and: its vcpu is over, as it is parked (`from`:
+ * CPU_PARKED or CPU_HELD), and the CPU waits for INIT. False: it woke up meanwhile. */
 bool remote_is_parked(const struct vcpu *v);
-void remote_give_up(struct domain *d, u32 cpu);
+bool remote_give_up(struct domain *d, u32 cpu, u32 from);
 
 /**
  * Around every change of what physical memory is for a virtualized domain (p2m, aliases, traps):

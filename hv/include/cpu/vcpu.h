@@ -92,6 +92,7 @@ struct psc {
 
 struct vcpu {
 	struct domain *domain;
+	struct info_place *info; /* the domain's for this one */
 	/* Serves VMCALL at RIP, a hypercall; false: it is another instruction. Of a higher floor.
 	 */
 	bool (*call)(struct vcpu *v);
@@ -134,7 +135,6 @@ struct vcpu {
 	struct shadow shadow;
 	struct remote remote; /* what other CPUs ask of it */
 	u32 cpu, apic_id;     /* the CPU that it runs on */
-	u32 parked;           /* 1: halted with interrupts disabled, and nothing waits */
 	u64 own_ticks;        /* of Vellum's timer (own_timer=) */
 	u64 exits[NR_EXITS];
 	struct trap_frame *frame;   /* of the exit that is being handled */
@@ -208,8 +208,8 @@ void vcpu_crash(struct vcpu *v, const char *reason) __attribute__((noreturn));
 /** The guest's PKRU, if it has CR4.PKE set and the real one may be clear: cpu/keys.c. */
 u32 keys_pkru(const struct vcpu *v);
 
-/** Begin with a domain: its tables and p2m. All else is captured. */
-void vcpu_init(struct vcpu *v, struct domain *d);
+/** Begin with a domain, as its vcpu `index`: tables and p2m. All else is captured. */
+void vcpu_init(struct vcpu *v, struct domain *d, u32 index);
 
 /** The paging mode of an access at the vcpu's present state; `implicit` as for descriptor reads. */
 const struct paging_mode *vcpu_paging_mode(struct vcpu *v, bool implicit);
