@@ -6,6 +6,7 @@
 #include "transition/interrupts.h"
 
 #include "cpu/apic.h"
+#include "cpu/domain_pic.h"
 #include "cpu/ports.h"
 
 bool interrupts_layer_can_enter(const struct vcpu *v)
@@ -24,7 +25,7 @@ void interrupts_layer_enter(struct vcpu *v)
 
 bool interrupts_layer_prepare_leave(struct vcpu *v)
 {
-	return pic_hardware_can_leave(&v->pic) && apic_prepare_leave(v);
+	return pic_can_leave(v) && apic_prepare_leave(v);
 }
 
 void interrupts_layer_stay(struct vcpu *v)
