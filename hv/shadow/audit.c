@@ -29,8 +29,11 @@
 #include "shadow/audit.h"
 
 #include "lib/panic.h"
+#include "lib/string.h"
+#include "mem/frames.h"
 #include "mem/layout.h"
 #include "mem/pagetable.h"
+#include "public/hypercall.h"
 #include "shadow/tables.h"
 
 #define NR_NOTES 4096u
@@ -46,20 +49,28 @@ struct note {
 	bool wp;
 };
 
-static struct {
+struct audit {
 	struct note note[NR_NOTES];
 	u32 life; /* changes when all tables are given back: earlier notes mean nothing */
 	u64 time;
 	u64 tag[NR_TAGS]; /* of the last flush of that scope */
 	u64 tags, local, all;
 	u32 next;
-} audit;
+};
 
-static struct note *note_of(const u64 *entry)
+/* Of each CPU, made when it is first needed: a shadow is one CPU's, and so are its flushes. */
+static struct audit *audits[VL_MAX_CPUS];
+
+static struct audit *audit_of(const struct shadow *s)
+{
+	return audits[s->cpu];
+}
+
+static struct note *note_of(struct audit *a, const u64 *entry)
 {
 	u64 key = (u64)entry / sizeof(*entry);
 
-	return &audit.note[(key ^ key >> 9 ^ key >> 18) % NR_NOTES];
+	return &a->note[(key ^ key >> 9 ^ key >> 18) % NR_NOTES];
 }
 
 /* Frame of the page of 4 KiB that `va` has in the leaf. */
@@ -96,22 +107,22 @@ static void check(const struct note *n, u64 value)
 }
 
 /* When the guest last flushed what the note is about. */
-static u64 flushed(const struct note *n)
+static u64 flushed(const struct audit *a, const struct note *n)
 {
-	u64 last = audit.all;
+	u64 last = a->all;
 
 	if (!is_upper_half(n->claim.va))
-		last = max_u64(last, max_u64(audit.tags, audit.tag[n->tag % NR_TAGS]));
+		last = max_u64(last, max_u64(a->tags, a->tag[n->tag % NR_TAGS]));
 	else if (!(n->claim.rights & PTE_G))
-		last = max_u64(last, audit.local);
+		last = max_u64(last, a->local);
 	return last;
 }
 
-static void look_at(struct note *n)
+static void look_at(const struct audit *a, struct note *n)
 {
 	u64 value;
 
-	if (n->claim.entry == NULL || n->life != audit.life)
+	if (n->claim.entry == NULL || n->life != a->life)
 		return;
 	value = *n->claim.entry;
 	if (value == 0) {
@@ -119,58 +130,71 @@ static void look_at(struct note *n)
 		return;
 	}
 	check(n, value);
-	if (n->time < flushed(n))
+	if (n->time < flushed(a, n))
 		panic("shadow audit: the entry of %lx (%lx) outlived a flush by the guest",
 		      n->claim.va, value);
 }
 
-void audit_debug_some(u32 records)
+void audit_debug_some(const struct shadow *s, u32 records)
 {
+	struct audit *a = audit_of(s);
+
 	for (u32 i = 0; i < records && i < NR_NOTES; i++)
-		look_at(&audit.note[audit.next++ % NR_NOTES]);
+		look_at(a, &a->note[a->next++ % NR_NOTES]);
 }
 
 void audit_debug_note(const struct shadow *s, const struct paging_mode *mode,
 		      const struct audit_claim *claim)
 {
-	struct note *n = note_of(claim->entry);
+	struct audit *a = audit_of(s);
+	struct note *n = note_of(a, claim->entry);
 
 	*n = (struct note){.claim = *claim,
 			   .value = *claim->entry,
-			   .time = ++audit.time,
+			   .time = ++a->time,
 			   .tag = s->now->tag,
-			   .life = audit.life,
+			   .life = a->life,
 			   .wp = mode->wp};
 	check(n, n->value);
 }
 
-void audit_debug_forget(const u64 *entry)
+void audit_debug_forget(const struct shadow *s, const u64 *entry)
 {
-	struct note *n = note_of(entry);
+	struct note *n = note_of(audit_of(s), entry);
 
 	if (n->claim.entry == entry)
 		n->claim.entry = NULL;
 }
 
-void audit_debug_begin(void)
+bool audit_debug_begin(const struct shadow *s)
 {
-	audit.life++;
+	u64 frames = (sizeof(struct audit) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	mfn_t mfn;
+
+	if (audit_of(s) == NULL) {
+		if (!frame_alloc_run(frames, &mfn))
+			return false;
+		audits[s->cpu] = direct(mfn_to_ma(mfn));
+		memset(audits[s->cpu], 0, frames << PAGE_SHIFT);
+	}
+	audit_of(s)->life++;
+	return true;
 }
 
 void audit_debug_flush(const struct shadow *s, u32 scope, u32 tag)
 {
-	u64 now = ++audit.time;
+	struct audit *a = audit_of(s);
+	u64 now = ++a->time;
 
-	(void)s;
 	if (scope & AUDIT_TAG)
-		audit.tag[tag % NR_TAGS] = now;
+		a->tag[tag % NR_TAGS] = now;
 	if (scope & AUDIT_LOCAL)
-		audit.local = now;
+		a->local = now;
 	if (scope & AUDIT_TAGS)
-		audit.tags = now;
+		a->tags = now;
 	if (scope & AUDIT_ALL)
-		audit.all = now;
-	audit_debug_some(64);
+		a->all = now;
+	audit_debug_some(s, 64);
 }
 
 static bool has_leaf(const u64 *table, u64 va)
@@ -240,6 +264,7 @@ void audit_debug_leaf(const struct shadow *s, enum shadow_view view, const struc
 	u32 shift = PAGE_SHIFT;
 
 	claim.frame = p2m->translate(p2m->context, pa, &shift).v;
-	check_walk(mode, p2m, va, t);
+	if (s->alone)
+		check_walk(mode, p2m, va, t);
 	audit_debug_note(s, mode, &claim);
 }
