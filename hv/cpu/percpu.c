@@ -73,6 +73,7 @@ static s64 add(u32 apic_id)
 	cpu->image_slot = image_slot;
 	cpu->stack_top = (u64)cpu + STACK_SIZE;
 	descriptors_fill(cpu);
+	b->pool = (struct table_pool)TABLE_POOL_EMPTY;
 	segments_init(b);
 	cpus[nr_cpus] = cpu;
 	__atomic_store_n(&nr_cpus, nr_cpus + 1, __ATOMIC_RELEASE);
@@ -104,6 +105,24 @@ void vcpus_count(struct vl_domain_counters *to)
 	for (u32 i = 0; i < cpu_count(); i++)
 		if (cpus[i]->vcpu != NULL)
 			vcpu_count(cpus[i]->vcpu, to);
+}
+
+u64 shadow_tables_used(void)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < cpu_count(); i++)
+		sum += block_of(cpus[i])->pool.used;
+	return sum;
+}
+
+u64 shadow_tables_spare(void)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < cpu_count(); i++)
+		sum += block_of(cpus[i])->pool.spare;
+	return sum;
 }
 
 void event_note(enum event_kind kind, u64 a, u64 b)

@@ -29,11 +29,8 @@
 #include "shadow/audit.h"
 
 #include "lib/panic.h"
-#include "lib/string.h"
-#include "mem/frames.h"
 #include "mem/layout.h"
 #include "mem/pagetable.h"
-#include "public/hypercall.h"
 #include "shadow/tables.h"
 
 #define NR_NOTES 4096u
@@ -49,28 +46,20 @@ struct note {
 	bool wp;
 };
 
-struct audit {
+static struct {
 	struct note note[NR_NOTES];
 	u32 life; /* changes when all tables are given back: earlier notes mean nothing */
 	u64 time;
 	u64 tag[NR_TAGS]; /* of the last flush of that scope */
 	u64 tags, local, all;
 	u32 next;
-};
+} audit;
 
-/* Of each CPU, made when it is first needed: a shadow is one CPU's, and so are its flushes. */
-static struct audit *audits[VL_MAX_CPUS];
-
-static struct audit *audit_of(const struct shadow *s)
-{
-	return audits[s->cpu];
-}
-
-static struct note *note_of(struct audit *a, const u64 *entry)
+static struct note *note_of(const u64 *entry)
 {
 	u64 key = (u64)entry / sizeof(*entry);
 
-	return &a->note[(key ^ key >> 9 ^ key >> 18) % NR_NOTES];
+	return &audit.note[(key ^ key >> 9 ^ key >> 18) % NR_NOTES];
 }
 
 /* Frame of the page of 4 KiB that `va` has in the leaf. */
@@ -107,22 +96,22 @@ static void check(const struct note *n, u64 value)
 }
 
 /* When the guest last flushed what the note is about. */
-static u64 flushed(const struct audit *a, const struct note *n)
+static u64 flushed(const struct note *n)
 {
-	u64 last = a->all;
+	u64 last = audit.all;
 
 	if (!is_upper_half(n->claim.va))
-		last = max_u64(last, max_u64(a->tags, a->tag[n->tag % NR_TAGS]));
+		last = max_u64(last, max_u64(audit.tags, audit.tag[n->tag % NR_TAGS]));
 	else if (!(n->claim.rights & PTE_G))
-		last = max_u64(last, a->local);
+		last = max_u64(last, audit.local);
 	return last;
 }
 
-static void look_at(const struct audit *a, struct note *n)
+static void look_at(struct note *n)
 {
 	u64 value;
 
-	if (n->claim.entry == NULL || n->life != a->life)
+	if (n->claim.entry == NULL || n->life != audit.life)
 		return;
 	value = *n->claim.entry;
 	if (value == 0) {
@@ -130,71 +119,58 @@ static void look_at(const struct audit *a, struct note *n)
 		return;
 	}
 	check(n, value);
-	if (n->time < flushed(a, n))
+	if (n->time < flushed(n))
 		panic("shadow audit: the entry of %lx (%lx) outlived a flush by the guest",
 		      n->claim.va, value);
 }
 
-void audit_debug_some(const struct shadow *s, u32 records)
+void audit_debug_some(u32 records)
 {
-	struct audit *a = audit_of(s);
-
 	for (u32 i = 0; i < records && i < NR_NOTES; i++)
-		look_at(a, &a->note[a->next++ % NR_NOTES]);
+		look_at(&audit.note[audit.next++ % NR_NOTES]);
 }
 
 void audit_debug_note(const struct shadow *s, const struct paging_mode *mode,
 		      const struct audit_claim *claim)
 {
-	struct audit *a = audit_of(s);
-	struct note *n = note_of(a, claim->entry);
+	struct note *n = note_of(claim->entry);
 
 	*n = (struct note){.claim = *claim,
 			   .value = *claim->entry,
-			   .time = ++a->time,
+			   .time = ++audit.time,
 			   .tag = s->now->tag,
-			   .life = a->life,
+			   .life = audit.life,
 			   .wp = mode->wp};
 	check(n, n->value);
 }
 
-void audit_debug_forget(const struct shadow *s, const u64 *entry)
+void audit_debug_forget(const u64 *entry)
 {
-	struct note *n = note_of(audit_of(s), entry);
+	struct note *n = note_of(entry);
 
 	if (n->claim.entry == entry)
 		n->claim.entry = NULL;
 }
 
-bool audit_debug_begin(const struct shadow *s)
+void audit_debug_begin(void)
 {
-	u64 frames = (sizeof(struct audit) + PAGE_SIZE - 1) >> PAGE_SHIFT;
-	mfn_t mfn;
-
-	if (audit_of(s) == NULL) {
-		if (!frame_alloc_run(frames, &mfn))
-			return false;
-		audits[s->cpu] = direct(mfn_to_ma(mfn));
-		memset(audits[s->cpu], 0, frames << PAGE_SHIFT);
-	}
-	audit_of(s)->life++;
-	return true;
+	audit.life++;
 }
 
 void audit_debug_flush(const struct shadow *s, u32 scope, u32 tag)
 {
-	struct audit *a = audit_of(s);
-	u64 now = ++a->time;
+	u64 now = ++audit.time;
 
+	(void)s;
 	if (scope & AUDIT_TAG)
-		a->tag[tag % NR_TAGS] = now;
+		audit.tag[tag % NR_TAGS] = now;
 	if (scope & AUDIT_LOCAL)
-		a->local = now;
+		audit.local = now;
 	if (scope & AUDIT_TAGS)
-		a->tags = now;
+		audit.tags = now;
 	if (scope & AUDIT_ALL)
-		a->all = now;
-	audit_debug_some(s, 64);
+		audit.all = now;
+	audit_debug_some(64);
 }
 
 static bool has_leaf(const u64 *table, u64 va)
@@ -264,7 +240,6 @@ void audit_debug_leaf(const struct shadow *s, enum shadow_view view, const struc
 	u32 shift = PAGE_SHIFT;
 
 	claim.frame = p2m->translate(p2m->context, pa, &shift).v;
-	if (s->alone)
-		check_walk(mode, p2m, va, t);
+	check_walk(mode, p2m, va, t);
 	audit_debug_note(s, mode, &claim);
 }

@@ -229,19 +229,20 @@ void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
 	audit_flush(s, scope, tag);
 }
 
-int shadow_init(struct shadow *s, u32 options, u32 cpu, u64 image_slot, struct failure *f)
+int shadow_init(struct shadow *s, const struct shadow_config *config, struct failure *f)
 {
 	struct shadow_root *r = &s->root[0];
 
 	/* No cache that was never filled fits it. */
-	*s = (struct shadow){.options = options,
-			     .image_slot = image_slot,
-			     .cpu = cpu,
-			     .pool = table_pool(cpu),
+	*s = (struct shadow){.options = config->options,
+			     .image_slot = config->image_slot,
+			     .pool = config->pool,
+			     .audited = config->audited,
 			     .generation = 1};
 	s->now = r;
-	if (!audit_begin(s) || !table_alloc(s->pool, &s->upper[0]) ||
-	    !table_alloc(s->pool, &s->upper[1]) || !table_alloc(s->pool, &r->top[SHADOW_USER]) ||
+	audit_begin(s);
+	if (!table_alloc(s->pool, &s->upper[0]) || !table_alloc(s->pool, &s->upper[1]) ||
+	    !table_alloc(s->pool, &r->top[SHADOW_USER]) ||
 	    !table_alloc(s->pool, &r->top[SHADOW_KERNEL])) {
 		shadow_destroy(s, NO_BUDGET);
 		return fail(f, VL_ENOMEM,

@@ -5,43 +5,22 @@
  * 23 k when each is scanned). Freed ones stay here, linked through their
  * descriptors, because a frame that went back to the partition would have to
  * be cleared again.
- *
- * Each CPU has a pool of its own, so that filling and dropping take no lock; what
- * is more than it needs goes to a common one, some tables at a time.
  */
 #include "shadow/tables.h"
 
-#include "lib/lock.h"
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/frames.h"
 #include "mem/layout.h"
 #include "mem/pagetable.h"
 #include "public/errno.h"
-#include "public/hypercall.h"
 
 #define ENTRIES_A_LINE 8u
-
-/* Tables that change hands at a time. */
-#define BATCH 32u
-
-/* So many a CPU may have whatever the others have, so that it can always go on by evicting its own:
- * more than one fill takes, with the roots. */
-#define SURE 64u
-
-static struct table_pool pools[VL_MAX_CPUS] = {[0 ... VL_MAX_CPUS - 1] = {.free = NO_TABLE}};
-
-static struct {
-	struct lock lock;
-	u32 free; /* mfn; NO_TABLE: none */
-	u64 spare;
-	u64 taken; /* by pools, in use or spare */
-	u64 limit; /* of those; constant */
-} common = {.lock = LOCK_INIT(LOCK_TABLES), .free = NO_TABLE};
 
 /* By frame of the partition. */
 static struct table_descriptor *descriptors;
 static u64 first_frame; /* mfn of the partition's first */
+static u64 limit;       /* of all pools together */
 
 u64 table_descriptors;
 
@@ -60,108 +39,50 @@ int tables_init(struct failure *f)
 	first_frame = partition.start >> PAGE_SHIFT;
 	table_descriptors = (u64)descriptors -
 			    ((DIRECT_BASE >> PAGE_SHIFT) + first_frame) * sizeof(*descriptors);
-	common.limit = frames_free_count() * 3 / 4;
+	limit = frames_free_count() * 3 / 4;
 	return 0;
 }
 
-struct table_pool *table_pool(u32 cpu)
+u64 tables_share(u32 pools)
 {
-	return &pools[cpu];
+	return limit / pools;
 }
 
-static u32 *next_of(u32 mfn)
-{
-	return &table_descriptor(direct((ma_t){(u64)mfn << PAGE_SHIFT}))->next;
-}
-
-/* Move the first `count` of a list of at least so many in front of another. */
-static void move_tables(u32 *from, u32 *to, u64 count)
-{
-	u32 first = *from, last = first;
-
-	if (count == 0)
-		return;
-	for (u64 i = 1; i < count; i++)
-		last = *next_of(last);
-	*from = *next_of(last);
-	*next_of(last) = *to;
-	*to = first;
-}
-
-/* Whether the pool may have one more at all; it gets some at a time if they are there. */
-static bool take_common(struct table_pool *p)
-{
-	bool allowed;
-	u64 n;
-
-	lock_take(&common.lock);
-	allowed = common.taken < common.limit || p->used + p->spare < SURE;
-	n = allowed ? min_u64(common.spare, BATCH) : 0;
-	move_tables(&common.free, &p->free, n);
-	common.spare -= n;
-	common.taken += n;
-	lock_release(&common.lock);
-	p->spare += n;
-	return allowed;
-}
-
-static bool take_fresh(struct table_pool *p, ma_t *out)
+bool table_alloc_fresh(struct table_pool *pool, ma_t *out)
 {
 	mfn_t mfn;
 
 	if (!frame_alloc(&mfn))
 		return false;
-	lock_take(&common.lock);
-	common.taken++;
-	lock_release(&common.lock);
-	p->used++;
+	pool->used++;
 	*out = mfn_to_ma(mfn);
 	return true;
 }
 
-RARELY_USED bool table_alloc_more(struct table_pool *p, ma_t *out)
-{
-	if (!take_common(p))
-		return false;
-	return p->free != NO_TABLE ? table_alloc(p, out) : take_fresh(p, out);
-}
-
-static RARELY_USED void give_common(struct table_pool *p, u64 n)
-{
-	lock_take(&common.lock);
-	move_tables(&p->free, &common.free, n);
-	common.spare += n;
-	common.taken -= n;
-	lock_release(&common.lock);
-	p->spare -= n;
-}
-
-void table_free(struct table_pool *p, u64 *table)
+void table_free(struct table_pool *pool, u64 *table)
 {
 	struct table_descriptor *d = table_descriptor(table);
 
 	assert(d->lines == 0);
-	d->next = p->free;
-	p->free = (u32)(((u64)table - DIRECT_BASE) >> PAGE_SHIFT);
-	p->spare++;
-	p->used--;
-	if (p->spare >= TABLES_KEPT + 2 * BATCH)
-		give_common(p, BATCH);
+	d->next = pool->free;
+	pool->free = (u32)(((u64)table - DIRECT_BASE) >> PAGE_SHIFT);
+	pool->spare++;
+	pool->used--;
 }
 
 /* Drop what one entry points to; false when the budget ended in it. */
-static bool drop_entry(struct table_pool *p, u64 entry, u32 level, u64 *budget)
+static bool drop_entry(struct table_pool *pool, u64 entry, u32 level, u64 *budget)
 {
 	u64 *below = table_below(entry);
 
 	if (!entry_is_table(entry, level) || (entry & ENTRY_SHARED))
 		return true;
-	if (!tables_drop(p, below, level - 1, 0, PTES_PER_TABLE, budget))
+	if (!tables_drop(pool, below, level - 1, 0, PTES_PER_TABLE, budget))
 		return false;
 	if (*budget == 0)
 		return false;
 	--*budget;
-	table_free(p, below);
+	table_free(pool, below);
 	return true;
 }
 
@@ -179,7 +100,7 @@ static void clear_line(volatile u64 *line)
 }
 _Static_assert(ENTRIES_A_LINE == 8, "clear_line() has as many stores");
 
-static bool drop_line(struct table_pool *p, u64 *line, u32 level, u64 *budget)
+static bool drop_line(struct table_pool *pool, u64 *line, u32 level, u64 *budget)
 {
 	if (level == 1) {
 		clear_line(line);
@@ -188,14 +109,14 @@ static bool drop_line(struct table_pool *p, u64 *line, u32 level, u64 *budget)
 	for (u32 i = 0; i < ENTRIES_A_LINE; i++) {
 		if (line[i] == 0)
 			continue;
-		if (!drop_entry(p, line[i], level, budget))
+		if (!drop_entry(pool, line[i], level, budget))
 			return false;
 		line[i] = 0;
 	}
 	return true;
 }
 
-bool tables_drop(struct table_pool *p, u64 *table, u32 level, u32 first, u32 end, u64 *budget)
+bool tables_drop(struct table_pool *pool, u64 *table, u32 level, u32 first, u32 end, u64 *budget)
 {
 	u64 *lines = &table_descriptor(table)->lines;
 	u64 wanted = (~(u64)0 >> (64 - (end - first) / ENTRIES_A_LINE)) << (first / ENTRIES_A_LINE);
@@ -203,51 +124,20 @@ bool tables_drop(struct table_pool *p, u64 *table, u32 level, u32 first, u32 end
 	for (u64 left = *lines & wanted; left != 0; left &= left - 1) {
 		u32 line = (u32)__builtin_ctzll(left);
 
-		if (!drop_line(p, table + line * ENTRIES_A_LINE, level, budget))
+		if (!drop_line(pool, table + line * ENTRIES_A_LINE, level, budget))
 			return false;
 		*lines &= ~((u64)1 << line);
 	}
 	return true;
 }
 
-/* One at a time: the lock is short, and clearing it is the next owner's. */
-static bool take_back(mfn_t *out)
+void tables_give_back(struct table_pool *pool, u64 count)
 {
-	u32 mfn;
+	for (; count > 0 && pool->spare > TABLES_KEPT; count--) {
+		mfn_t mfn = {pool->free};
 
-	lock_take(&common.lock);
-	mfn = common.free;
-	if (mfn != NO_TABLE) {
-		common.free = *next_of(mfn);
-		common.spare--;
-	}
-	lock_release(&common.lock);
-	out->v = mfn;
-	return mfn != NO_TABLE;
-}
-
-void tables_give_back(u64 count)
-{
-	mfn_t mfn;
-
-	for (; count > 0 && take_back(&mfn); count--)
+		pool->free = table_descriptor(direct(mfn_to_ma(mfn)))->next;
+		pool->spare--;
 		frame_free(mfn);
-}
-
-u64 tables_used(void)
-{
-	u64 used = 0;
-
-	for (u32 i = 0; i < VL_MAX_CPUS; i++)
-		used += __atomic_load_n(&pools[i].used, __ATOMIC_RELAXED);
-	return used;
-}
-
-u64 tables_spare(void)
-{
-	u64 spare = __atomic_load_n(&common.spare, __ATOMIC_RELAXED);
-
-	for (u32 i = 0; i < VL_MAX_CPUS; i++)
-		spare += __atomic_load_n(&pools[i].spare, __ATOMIC_RELAXED);
-	return spare;
+	}
 }

@@ -20,11 +20,18 @@
  */
 static struct lock lock = LOCK_INIT(LOCK_TRANSITION);
 
+/* With several CPUs, another may change the guest's tables between a fill and its audit. */
 int transition_make_shadow(struct cpu_block *b, struct failure *f)
 {
-	const struct cpu *cpu = &b->stack.cpu;
+	const struct shadow_config config = {
+		.options = switches.shadow,
+		.image_slot = b->stack.cpu.image_slot,
+		.pool = &b->pool,
+		.audited = cpu_count() == 1,
+	};
 
-	return shadow_init(&b->vcpu.shadow, switches.shadow, cpu->index, cpu->image_slot, f);
+	b->pool.limit = tables_share(cpu_count());
+	return shadow_init(&b->vcpu.shadow, &config, f);
 }
 
 /* Nothing of an earlier time is left, if need be by more calls. */
@@ -65,6 +72,8 @@ static void tidy_block(struct cpu_block *b, u64 tables)
 		return;
 	if (!shadow_exists(&b->vcpu.shadow))
 		prepare_shadow(b);
+	if (b->pool.spare > TABLES_KEPT)
+		tables_give_back(&b->pool, tables);
 }
 
 /* Once after each devirtualization. */
@@ -92,7 +101,6 @@ void transition_tidy(u64 tables)
 	other = block_of(cpu_by_index(next++ % cpu_count()));
 	if (other != own)
 		tidy_block(other, tables);
-	tables_give_back(tables);
 	lock_release(&lock);
 }
 

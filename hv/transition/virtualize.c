@@ -21,7 +21,6 @@
 #include "p2m/memory.h"
 #include "public/calls.h"
 #include "public/errno.h"
-#include "shadow/tables.h"
 #include "transition/interrupts.h"
 #include "transition/own_image.h"
 #include "transition/steps.h"
@@ -119,7 +118,7 @@ static s64 make_shadow(struct vcpu *v)
 
 	if (!shadow_exists(&v->shadow) && transition_make_shadow(this_block(), &f) < 0)
 		return -f.err;
-	v->shadow.alone = cpu_count() == 1;
+	v->shadow.audited = v->shadow.audited && cpu_count() == 1;
 	shadow_begin(&v->shadow, v->mode[0].root.v, v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "cpu/percpu.h"
 #include "cpu/real_tables.h"
 #include "cpu/vcpu.h"
+#include "shadow/tables.h"
 
 #define MIRROR_LDT_ENTRIES 8192u
 
@@ -46,7 +47,8 @@ struct cpu_block {
 	union cpu_stack stack;
 	struct real_tables tables;
 	struct segments segments;
-	struct vcpu vcpu; /* that this CPU runs while virtualized */
+	struct vcpu vcpu;       /* that this CPU runs while virtualized */
+	struct table_pool pool; /* of its shadow */
 	struct left_over left;
 	u64 ldt[MIRROR_LDT_ENTRIES] __attribute__((aligned(16)));
 	u8 ldt_access[MIRROR_LDT_ENTRIES];
@@ -66,6 +68,10 @@ static inline struct cpu_block *block_of(struct cpu *cpu)
 {
 	return (struct cpu_block *)cpu;
 }
+
+/** Shadow tables in use, and those that the partition could have back, of all CPUs. */
+u64 shadow_tables_used(void);
+u64 shadow_tables_spare(void);
 
 /** Add the counts of all vcpus that run. */
 void vcpus_count(struct vl_domain_counters *to);

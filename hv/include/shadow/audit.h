@@ -25,17 +25,17 @@ void audit_debug_note(const struct shadow *s, const struct paging_mode *mode,
 		      const struct audit_claim *claim);
 void audit_debug_leaf(const struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
 		      const struct shadow_p2m *p2m, u64 va, const struct translation *t);
-void audit_debug_forget(const struct shadow *s, const u64 *entry);
+void audit_debug_forget(const u64 *entry);
 void audit_debug_flush(const struct shadow *s, u32 scope, u32 tag);
 void audit_debug_gone(const struct shadow *s, u64 va);
-void audit_debug_some(const struct shadow *s, u32 records);
-bool audit_debug_begin(const struct shadow *s);
+void audit_debug_some(u32 records);
+void audit_debug_begin(void);
 
 /** A leaf was filled. Panics if it grants more than the claim. */
 static inline void audit_note(const struct shadow *s, const struct paging_mode *mode,
 			      const struct audit_claim *claim)
 {
-	if (is_debug_build())
+	if (is_debug_build() && s->audited)
 		audit_debug_note(s, mode, claim);
 }
 
@@ -45,15 +45,15 @@ static inline void audit_leaf(const struct shadow *s, enum shadow_view view,
 			      const struct paging_mode *mode, const struct shadow_p2m *p2m, u64 va,
 			      const struct translation *t)
 {
-	if (is_debug_build())
+	if (is_debug_build() && s->audited)
 		audit_debug_leaf(s, view, mode, p2m, va, t);
 }
 
 /** An entry becomes something else than what was noted, rightly. */
 static inline void audit_forget(const struct shadow *s, const u64 *entry)
 {
-	if (is_debug_build())
-		audit_debug_forget(s, entry);
+	if (is_debug_build() && s->audited)
+		audit_debug_forget(entry);
 }
 
 /** What the guest has just flushed; what was noted earlier and is in it must be gone. */
@@ -63,14 +63,14 @@ static inline void audit_forget(const struct shadow *s, const u64 *entry)
 #define AUDIT_ALL   8u /* everything */
 static inline void audit_flush(const struct shadow *s, u32 scope, u32 tag)
 {
-	if (is_debug_build())
+	if (is_debug_build() && s->audited)
 		audit_debug_flush(s, scope, tag);
 }
 
 /** After INVLPG: panics if a view of the loaded address space still has a leaf for va. */
 static inline void audit_gone(const struct shadow *s, u64 va)
 {
-	if (is_debug_build())
+	if (is_debug_build() && s->audited)
 		audit_debug_gone(s, va);
 }
 
@@ -78,15 +78,15 @@ static inline void audit_gone(const struct shadow *s, u64 va)
 #define AUDIT_EVERY (~0u)
 static inline void audit_some(const struct shadow *s, u32 records)
 {
-	if (is_debug_build())
-		audit_debug_some(s, records);
+	if (is_debug_build() && s->audited)
+		audit_debug_some(records);
 }
 
-/** The tables are about to be given back, or new: forget everything. False: the first time, and no
- * memory for it. */
-static inline bool audit_begin(const struct shadow *s)
+/** The tables are about to be given back, or new: forget everything. */
+static inline void audit_begin(const struct shadow *s)
 {
-	return !is_debug_build() || audit_debug_begin(s);
+	if (is_debug_build() && s->audited)
+		audit_debug_begin();
 }
 
 #endif

@@ -44,16 +44,24 @@ struct shadow_root {
 
 struct table_pool;
 
+/** What a shadow is made with. */
+struct shadow_config {
+	u32 options;             /* VL_SHADOW_* that are on */
+	u64 image_slot;          /* what the CPU that it is for has in slot VL_FIRST_SLOT */
+	struct table_pool *pool; /* that its tables come from */
+	bool audited; /* debug builds: see shadow/audit.h. No other CPU may write the guest's tables
+		       */
+};
+
 struct shadow {
 	struct shadow_root root[SHADOW_ROOTS];
 	struct shadow_root *now; /* the address space that is loaded */
 	ma_t upper[2];           /* upper half of user and kernel views: source of all tops */
 	bool upper_local;        /* it has a translation that is not global */
 	u32 options;             /* VL_SHADOW_* that are on */
-	bool alone;              /* no other CPU writes the guest's tables, as far as audits go */
-	u32 cpu;                 /* number of the CPU whose vcpu it is, and */
-	struct table_pool *pool; /* where its tables come from */
-	u64 image_slot;          /* of the CPU that it is for */
+	u64 image_slot;          /* see struct shadow_config */
+	struct table_pool *pool;
+	bool audited;
 	u64 stamp;
 	u64 generation; /* changes when a table or what leads to it is dropped, and at INVLPG */
 	struct {
@@ -68,10 +76,9 @@ struct shadow {
 };
 
 /**
- * Empty, with the switches, and with the roots for users and their kernel; -VL_ENOMEM or 0. The CPU
- * that is to run it has `image_slot` in slot VL_FIRST_SLOT.
+ * Empty, with the switches, and with the roots for users and their kernel; -VL_ENOMEM or 0.
  */
-int shadow_init(struct shadow *s, u32 options, u32 cpu, u64 image_slot, struct failure *f);
+int shadow_init(struct shadow *s, const struct shadow_config *config, struct failure *f);
 
 /** Whether it is there: shadow_init() was done and shadow_destroy() not. */
 static inline bool shadow_exists(const struct shadow *s)

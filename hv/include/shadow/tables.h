@@ -2,7 +2,8 @@
 /*
  * Frames for shadow tables. A free one is always zero, and each has a map of
  * the cache lines that were written, so that neither taking nor dropping a
- * table touches the 4 KiB that it does not use.
+ * table touches the 4 KiB that it does not use. Each vcpu has a pool of its own,
+ * so that taking one needs no lock.
  */
 #ifndef VELLUM_SHADOW_TABLES_H
 #define VELLUM_SHADOW_TABLES_H
@@ -14,6 +15,10 @@
 
 /** Once, at boot: memory for the maps, 16 bytes a frame of the partition. -VL_ENOMEM or 0. */
 int tables_init(struct failure *f);
+
+/** How many of them each of so many pools may have in use; the rest of the partition is for others.
+ */
+u64 tables_share(u32 pools);
 
 /** What is known of a table, by its frame. */
 struct table_descriptor {
@@ -35,29 +40,30 @@ static inline struct table_descriptor *table_descriptor(const void *in_table)
 
 #define NO_TABLE (~(u32)0)
 
-/**
- * One CPU's tables: those in use, and spare ones, linked. It alone touches them; others may read
- * the counts. Common to all CPUs are spare tables beyond that, under a lock (LOCK_TABLES).
- */
+/** Tables in use and spare ones, linked; tables.c alone changes it but for table_alloc(). */
 struct table_pool {
 	u32 free; /* mfn; NO_TABLE: none */
 	u64 spare;
 	u64 used;
-} __attribute__((aligned(64)));
+	u64 limit;
+};
+#define TABLE_POOL_EMPTY                                                                           \
+	{                                                                                          \
+		.free = NO_TABLE                                                                   \
+	}
 
-/** The pool of a CPU, by number. */
-struct table_pool *table_pool(u32 cpu);
-
-/** table_alloc() where the CPU has no spare one. */
-bool table_alloc_more(struct table_pool *pool, ma_t *out);
+/** table_alloc() where no spare one is left. */
+bool table_alloc_fresh(struct table_pool *pool, ma_t *out);
 
 /** One zero table; false when the limit is reached or the partition used up. */
 static inline bool table_alloc(struct table_pool *pool, ma_t *out)
 {
 	u32 mfn = pool->free;
 
+	if (pool->used >= pool->limit)
+		return false;
 	if (mfn == NO_TABLE)
-		return table_alloc_more(pool, out);
+		return table_alloc_fresh(pool, out);
 	*out = (ma_t){(u64)mfn << PAGE_SHIFT};
 	pool->free = table_descriptor(direct(*out))->next;
 	pool->spare--;
@@ -88,15 +94,11 @@ bool tables_drop(struct table_pool *pool, u64 *table, u32 level, u32 first, u32 
 /** Give back a table that is zero again. */
 void table_free(struct table_pool *pool, u64 *table);
 
-/** Spare ones that stay with a CPU: what a guest needs in its first moments. */
+/** Spare ones that stay: what a guest needs in its first moments. */
 #define TABLES_KEPT 64
 
-/** Give up to `count` of the common spare tables back to the partition. */
-void tables_give_back(u64 count);
-
-/** Tables in use; and free ones, of all CPUs together. */
-u64 tables_used(void);
-u64 tables_spare(void);
+/** Give up to `count` free ones back to the partition, as long as more than enough are left. */
+void tables_give_back(struct table_pool *pool, u64 count);
 
 /** Software bits of an entry, which the processor ignores. */
 #define ENTRY_SHARED ((u64)1 << 9) /* the table below belongs to another tree */

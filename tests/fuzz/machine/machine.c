@@ -33,6 +33,7 @@ u8 machine[MACHINE_SIZE] __attribute__((aligned(2 * MIB)));
 union cpu_stack boot_cpu;
 
 static struct vcpu vcpu;
+static struct table_pool pool = TABLE_POOL_EMPTY;
 static struct domain other;
 static u64 cr3, free_at_start;
 
@@ -59,7 +60,7 @@ u8 *machine_page(const struct domain *d, u64 pa)
 
 u64 machine_free(void)
 {
-	return (frames_free_count() + tables_spare()) << PAGE_SHIFT;
+	return (frames_free_count() + pool.spare) << PAGE_SHIFT;
 }
 
 void machine_boot(void)
@@ -117,7 +118,10 @@ void machine_virtualize(u32 layers)
 	vcpu.domain = d;
 	vcpu.info = &d->info[0];
 	vcpu.cr3 = FIRST_RAM.start;
-	must(shadow_init(&vcpu.shadow, VL_SHADOW_ALL, 0, 0, &f) == 0);
+	pool.limit = tables_share(1);
+	must(shadow_init(&vcpu.shadow,
+			 &(struct shadow_config){.options = VL_SHADOW_ALL, .pool = &pool},
+			 &f) == 0);
 	shadow_begin(&vcpu.shadow, vcpu.cr3, 0);
 	if (layers & VL_LAYER_MEMORY)
 		p2m_init(&d->p2m, &p2m_frames);
@@ -166,14 +170,15 @@ struct vcpu *current_vcpu(void)
 	return domain_first()->mode == VL_MODE_VIRTUALIZED ? &vcpu : NULL;
 }
 
-struct cpu *cpu_by_index(u32 index)
-{
-	return index == 0 ? &boot_cpu.cpu : NULL;
-}
-
 u32 cpu_count(void)
 {
 	return 1;
+}
+
+struct cpu *cpu_by_index(u32 index)
+{
+	must(index == 0);
+	return &boot_cpu.cpu;
 }
 
 u64 cpus_hypercalls(void)
@@ -184,6 +189,17 @@ u64 cpus_hypercalls(void)
 void vcpus_count(struct vl_domain_counters *to)
 {
 	vcpu_count(&vcpu, to);
+}
+
+/* The one CPU has its vcpu and pool here, not in a block. */
+u64 shadow_tables_used(void)
+{
+	return pool.used;
+}
+
+u64 shadow_tables_spare(void)
+{
+	return pool.spare;
 }
 
 u64 read_cr3(void)
@@ -300,7 +316,7 @@ void descriptors_leave(const struct table_register *guest_idt)
 
 void transition_tidy(u64 tables)
 {
-	tables_give_back(tables);
+	tables_give_back(&pool, tables);
 }
 
 s64 call_virtualize(struct domain *d, u64 layers, u64 cpus)
@@ -355,9 +371,9 @@ void audit_debug_leaf(const struct shadow *s, enum shadow_view view, const struc
 	(void)s, (void)view, (void)mode, (void)p2m, (void)va, (void)t;
 }
 
-void audit_debug_forget(const struct shadow *s, const u64 *entry)
+void audit_debug_forget(const u64 *entry)
 {
-	(void)s, (void)entry;
+	(void)entry;
 }
 
 void audit_debug_flush(const struct shadow *s, u32 scope, u32 tag)
@@ -370,10 +386,8 @@ void audit_debug_gone(const struct shadow *s, u64 va)
 	(void)s, (void)va;
 }
 
-bool audit_debug_begin(const struct shadow *s)
+void audit_debug_begin(void)
 {
-	(void)s;
-	return true;
 }
 
 /* There is nobody to kick. */
