@@ -29,6 +29,7 @@ SECTIONS
 	image_text_end = .;
 	.rodata : AT(ADDR(.rodata) - IMAGE_BASE + IMAGE_ALIGN) {
 		*(.rodata .rodata.*)
+		*(.data.rel.ro .data.rel.ro.*) /* constants with addresses in them */
 	} :rodata
 	. = ALIGN(4096);
 	image_rodata_end = .;
