@@ -29,7 +29,10 @@ SECTIONS
 	image_text_end = .;
 	.rodata : AT(ADDR(.rodata) - IMAGE_BASE + IMAGE_ALIGN) {
 		*(.rodata .rodata.*)
-		*(.data.rel.ro .data.rel.ro.*) /* constants with addresses in them */
+	} :rodata
+	/* Constants with addresses in them: nothing is relocated when Vellum runs. */
+	.data.rel.ro : AT(ADDR(.data.rel.ro) - IMAGE_BASE + IMAGE_ALIGN) {
+		*(.data.rel.ro .data.rel.ro.*)
 	} :rodata
 	. = ALIGN(4096);
 	image_rodata_end = .;
