@@ -280,7 +280,7 @@ def writable(image):
     return {name.split(".")[0] for name in behind} - marks
 
 
-@test("global-state", group="quick", limit=60, needs="vellum debug")
+@test("global-state", group="quick", limit=60, needs="vellum vellum-debug")
 def global_state(t):
     """Vellum has no mutable state outside of its CPUs and domains but what docs/invariants.md lists."""
     text = text_of("docs/invariants.md")
