@@ -85,16 +85,18 @@ class Qemu(Machine):
     paused    start stopped; cont() starts the guest
     gdb       open the gdb stub (self.gdb())
     limit     seconds until the process is killed, whatever happens
+    thread    CPUs run at a time ("multi") or take turns ("single")
     extra     more arguments
     """
 
     def __init__(self, t, iso, memory=256, cpu=CPU, firmware="bios", icount=False, paused=False,
-                 gdb=False, limit=None, extra=(), smp=1, name="qemu"):
+                 gdb=False, limit=None, extra=(), smp=1, thread="multi", name="qemu"):
         super().__init__(t, name)
         self._sockets = tempfile.mkdtemp(prefix="vl-")
         self._stub = None
         command = ["timeout", "-s", "KILL", str(limit or t.test.limit), "qemu-system-x86_64",
-                   "-nodefaults", "-no-user-config", "-machine", "pc,accel=tcg", "-cpu", cpu,
+                   "-nodefaults", "-no-user-config", "-machine", "pc",
+                   "-accel", "tcg" if icount or smp == 1 else f"tcg,thread={thread}", "-cpu", cpu,
                    "-m", str(memory), "-smp", str(smp), "-vga", "std", "-display", "none",
                    "-no-reboot", "-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser",
                    "-qmp", f"unix:{self._sockets}/qmp,server=on,wait=off",
