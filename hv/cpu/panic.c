@@ -94,9 +94,8 @@ panic_va(const struct trap_frame *frame, u64 rbp, const char *fmt, va_list ap)
 {
 	char text[192];
 
-	if (panicking)
+	if (__atomic_exchange_n(&panicking, true, __ATOMIC_SEQ_CST))
 		halt_forever();
-	panicking = true;
 	log_without_lock();
 	panic_open_console();
 	vl_vsnprintf(text, sizeof(text), fmt, ap);

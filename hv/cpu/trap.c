@@ -13,6 +13,7 @@
 extern const char resume_iretq[];                        /* exceptions.S */
 extern const u64 safe_addresses[], safe_addresses_end[]; /* safe.S */
 extern const char safe_failed[];
+extern const char halt_unless_start[], halt_unless_end[]; /* halt.S */
 
 static const char *const names[NR_EXCEPTIONS] = {
 	[0] = "divide error (#DE)",
@@ -96,6 +97,8 @@ bool trap(struct trap_frame *frame)
 			cpu->vcpu->nmi_pending = true;
 			fast_disarm(cpu->vcpu);
 		}
+		if (frame->rip >= (u64)halt_unless_start && frame->rip < (u64)halt_unless_end)
+			frame->rip = (u64)halt_unless_end;
 		return go_on(frame);
 	}
 	panic_frame(frame, "exception %lu, %s, error code 0x%lx", frame->vector,

@@ -8,6 +8,7 @@
 #include "cpu/vcpu.h"
 
 #include "cpu/apic.h"
+#include "cpu/domain_pic.h"
 #include "cpu/fast.h"
 #include "cpu/mmio.h"
 #include "cpu/panic.h"
@@ -103,6 +104,7 @@ static ma_t translate(void *context, pa_t pa, u32 *shift)
 void vcpu_init(struct vcpu *v, struct domain *d, u32 index)
 {
 	v->domain = d;
+	v->cpu = index;
 	v->info = &d->info[index];
 	v->sites = (struct return_sites)NO_SITES;
 	v->tables = (struct guest_tables){
@@ -219,8 +221,7 @@ bool vcpu_note_interrupt(struct vcpu *v, u8 vector)
 {
 	bool is_exception = vector < FIRST_EXTERNAL;
 
-	if ((!is_exception || pic_hardware_is_low(&v->pic)) &&
-	    pic_hardware_arrived(&v->pic, vector))
+	if ((!is_exception || pic_is_low(v)) && pic_arrived(v, vector))
 		return true;
 	/* What nobody has in service is a spurious interrupt. */
 	if (!is_exception)
@@ -299,7 +300,7 @@ static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 }
 
 /* What the guest kernel reads instead of trapping. */
-static void publish(const struct vcpu *v)
+static void publish(struct vcpu *v)
 {
 	struct vl_vcpu_info *info = v->info->at;
 
