@@ -145,9 +145,9 @@ class Qemu(Machine):
 
     # The monitor.
 
-    def hmp(self, line):
-        """One command of the human monitor; returns its output."""
-        return self.qmp.command("human-monitor-command", **{"command-line": line}).replace("\r", "")
+    def hmp(self, line, cpu=0):
+        """One command of the human monitor, about a CPU; returns its output."""
+        return self.qmp.command("human-monitor-command", **{"command-line": line, "cpu-index": cpu}).replace("\r", "")
 
     def pause(self):
         self.qmp.command("stop")
@@ -155,9 +155,9 @@ class Qemu(Machine):
     def cont(self):
         self.qmp.command("cont")
 
-    def registers(self):
-        """Registers of the CPU by name; CPL, HLT, GDT, IDT, TR (as base) included."""
-        text = self.hmp("info registers")
+    def registers(self, cpu=0):
+        """Registers of a CPU by name; CPL, HLT, GDT, IDT, TR (as base) included."""
+        text = self.hmp("info registers", cpu)
         regs = {k: int(v, 16) for k, v in re.findall(r"\b([A-Z][A-Z0-9]+) *=([0-9a-f]+)\b", text)}
         for table in ("GDT", "IDT"):
             regs[table] = int(re.search(rf"^{table}= +([0-9a-f]+) ", text, re.MULTILINE)[1], 16)
