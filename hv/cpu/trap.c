@@ -8,6 +8,7 @@
 #include "cpu/fast.h"
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
+#include "cpu/stop.h"
 #include "cpu/vcpu.h"
 
 extern const char resume_iretq[];                        /* exceptions.S */
@@ -56,6 +57,8 @@ bool trap(struct trap_frame *frame)
 	struct cpu *cpu = this_cpu();
 	const char *name = names[frame->vector % NR_EXCEPTIONS];
 
+	if (frame->vector == VECTOR_NMI)
+		stop_if_asked(frame, CPU_STOPPED_IN_VELLUM);
 	if (frame->vector == VECTOR_NMI && cpu->in_hypercall) {
 		cpu->nmi_pending = true;
 		event_note(EVENT_NMI, frame->rip, 0);

@@ -14,6 +14,7 @@
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
+#include "cpu/stop.h"
 #include "cpu/remote.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -36,6 +37,8 @@ void vcpu_crash(struct vcpu *v, const char *reason)
 {
 	const struct trap_frame *f = v->frame;
 
+	stop_others();
+	log_without_lock(); /* one of them may have it */
 	panic_open_console();
 	v->domain->state = VL_STATE_CRASHED;
 	/* It is the only guest: the reason goes to the console too. */
@@ -188,6 +191,7 @@ static void exception(struct vcpu *v, u64 va)
 	if (vector == VECTOR_PF) {
 		page_fault(v, va);
 	} else if (vector == VECTOR_NMI) {
+		stop_if_asked(v->frame, CPU_STOPPED_IN_GUEST);
 		v->nmi_pending |= !remote_kick_arrived(&v->remote);
 	} else if (vector == VECTOR_AC && v->cpl == 0) {
 		/* Ring 0 is not checked; this only looks like ring 3. PUSHF shows AC until here. */

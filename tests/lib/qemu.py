@@ -85,16 +85,18 @@ class Qemu(Machine):
     paused    start stopped; cont() starts the guest
     gdb       open the gdb stub (self.gdb())
     limit     seconds until the process is killed, whatever happens
+    thread    CPUs run at a time ("multi") or take turns ("single")
     extra     more arguments
     """
 
     def __init__(self, t, iso, memory=256, cpu=CPU, firmware="bios", icount=False, paused=False,
-                 gdb=False, limit=None, extra=(), smp=1, name="qemu"):
+                 gdb=False, limit=None, extra=(), smp=1, thread="multi", name="qemu"):
         super().__init__(t, name)
         self._sockets = tempfile.mkdtemp(prefix="vl-")
         self._stub = None
         command = ["timeout", "-s", "KILL", str(limit or t.test.limit), "qemu-system-x86_64",
-                   "-nodefaults", "-no-user-config", "-machine", "pc,accel=tcg", "-cpu", cpu,
+                   "-nodefaults", "-no-user-config", "-machine", "pc",
+                   "-accel", "tcg" if icount or smp == 1 else f"tcg,thread={thread}", "-cpu", cpu,
                    "-m", str(memory), "-smp", str(smp), "-vga", "std", "-display", "none",
                    "-no-reboot", "-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser",
                    "-qmp", f"unix:{self._sockets}/qmp,server=on,wait=off",
@@ -143,9 +145,9 @@ class Qemu(Machine):
 
     # The monitor.
 
-    def hmp(self, line):
-        """One command of the human monitor; returns its output."""
-        return self.qmp.command("human-monitor-command", **{"command-line": line}).replace("\r", "")
+    def hmp(self, line, cpu=0):
+        """One command of the human monitor, about a CPU; returns its output."""
+        return self.qmp.command("human-monitor-command", **{"command-line": line, "cpu-index": cpu}).replace("\r", "")
 
     def pause(self):
         self.qmp.command("stop")
@@ -153,9 +155,9 @@ class Qemu(Machine):
     def cont(self):
         self.qmp.command("cont")
 
-    def registers(self):
-        """Registers of the CPU by name; CPL, HLT, GDT, IDT, TR (as base) included."""
-        text = self.hmp("info registers")
+    def registers(self, cpu=0):
+        """Registers of a CPU by name; CPL, HLT, GDT, IDT, TR (as base) included."""
+        text = self.hmp("info registers", cpu)
         regs = {k: int(v, 16) for k, v in re.findall(r"\b([A-Z][A-Z0-9]+) *=([0-9a-f]+)\b", text)}
         for table in ("GDT", "IDT"):
             regs[table] = int(re.search(rf"^{table}= +([0-9a-f]+) ", text, re.MULTILINE)[1], 16)
