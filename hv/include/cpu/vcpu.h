@@ -402,6 +402,12 @@ bool gate_selector_allowed(struct vcpu *v, u16 selector, u32 external, struct ex
 /** Whether IRET's checks (SDM) pass for these selectors and RIP; else *fault. */
 bool iret_allowed(struct vcpu *v, u16 cs, u16 ss, u64 rip, struct exception *fault);
 
+/* --- cpu/watch.c: data breakpoints --- */
+
+/** Vellum read `size` bytes at va in the guest's stead: a breakpoint of the guest's that is there
+ * is delivered behind the instruction. */
+void watch_read(struct vcpu *v, u64 va, size_t size);
+
 /* --- cpu/keys.c: protection keys; `keys_off` must be false when the guest reaches ring 3 --- */
 
 /** The hardware applied a key to a page of the guest kernel: no keys until keys_turn_on(). */
