@@ -67,6 +67,7 @@ void access_forget(struct vcpu *v, u64 va)
 		access_forget_all(v);
 		return;
 	}
+	v->cache.changes += v->cache.page[cache_index(va)] != 0;
 	v->cache.page[cache_index(va)] = 0;
 	v->cache.fetch_page = 0;
 }
@@ -76,6 +77,7 @@ void access_forget_all(struct vcpu *v)
 	for (u32 i = 0; i < NR_ACCESS_CACHE; i++)
 		v->cache.page[i] = 0;
 	v->cache.fetch_page = 0;
+	v->cache.changes++;
 	v->cache.local = v->cache.large[false] = v->cache.large[true] = false;
 }
 
@@ -99,6 +101,7 @@ static void cache_enter(struct vcpu *v, u64 va, u32 access, const struct transla
 		v->cache.fetch_there = there;
 		return;
 	}
+	v->cache.changes++;
 	v->cache.page[i] = (va & PAGE_MASK) | ACCESS_CACHE_VALID |
 			   (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0);
 	v->cache.there[i] = there;

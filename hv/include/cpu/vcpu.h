@@ -66,10 +66,24 @@ struct return_sites {
 struct access_cache {
 	u64 page[NR_ACCESS_CACHE]; /* va | CACHE_VALID, CACHE_WRITABLE; by bits 15..12 of va */
 	u8 *there[NR_ACCESS_CACHE];
+	u64 changes;    /* of page[] */
 	u64 fetch_page; /* the page that code was last read from; 0: none */
 	u8 *fetch_there;
 	bool local;    /* it has one that is not global */
 	bool large[2]; /* it has a piece of a large page, in the lower or the upper half */
+};
+
+/**
+ * Where a user's page fault takes the guest: its gate and RSP0 in the access cache, and what the
+ * gate said. Valid as long as cache.changes is the same; the gate itself is compared each time.
+ */
+#define NO_CHANGES (~(u64)0)
+struct fault_entry {
+	u64 changes; /* NO_CHANGES: nothing known */
+	const volatile u64 *gate, *rsp0;
+	u64 words[2];
+	u64 rip;
+	u16 cs;
 };
 
 /**
@@ -138,6 +152,7 @@ struct vcpu {
 	struct shadow_p2m p2m;
 	struct return_sites sites;
 	struct access_cache cache;
+	struct fault_entry fault_entry;
 	struct psc psc[NR_PSC];
 	u64 unplain; /* bits of a guest leaf that the short way leaves alone: reserved, keys */
 	struct {
