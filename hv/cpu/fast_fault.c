@@ -10,6 +10,7 @@
  */
 #include "cpu/fast.h"
 
+#include "cpu/mmio.h"
 #include "cpu/percpu.h"
 #include "mem/layout.h"
 #include "mem/pagetable.h"
@@ -89,8 +90,7 @@ static bool is_plain_frame(const struct domain *d, u64 pa, enum shadow_view view
 {
 	if (!range_pair_has(&d->plain, pa))
 		return false;
-	return view == SHADOW_USER || !d->has_alias ||
-	       !range_contains(d->aliased, (struct range){va, va + 1});
+	return view == SHADOW_USER || va - d->aliased.start >= range_size(d->aliased);
 }
 
 static u64 leaf_of(u64 pte, u64 all, u64 any, bool common, bool smep)
@@ -174,6 +174,8 @@ static __attribute__((noinline)) u32 walk_and_fill(struct vcpu *v, enum shadow_v
 	struct translation t;
 	u32 fault;
 
+	if (view != SHADOW_USER && access_is_device(v, va, access))
+		return UNKNOWN;
 	mode = vcpu_paging_mode_smap(v, view == SHADOW_GUARDED);
 	fault = vcpu_translate(v, mode, va, access, &t);
 	if (fault != 0)
@@ -282,8 +284,8 @@ static bool deliver_fast(struct vcpu *v, struct fast *fast, struct fault_frame *
 	stack = (u64 *)access_cached(v, rsp, sizeof(*f), PF_WRITE);
 	if (stack == NULL)
 		return false;
-	f->error = error;
-	__builtin_memcpy(stack, f, sizeof(*f));
+	stack[0] = error;
+	__builtin_memcpy(&stack[1], &f->rip, sizeof(*f) - sizeof(f->error));
 	v->exits[EXIT_GUEST_FAULT]++;
 	if (v->shadow.options & VL_SHADOW_PREFILL)
 		note_prefill(v, fast, va, f->rip, error);
@@ -302,6 +304,37 @@ static bool deliver_fast(struct vcpu *v, struct fast *fast, struct fault_frame *
 	f->cs = REAL_GUEST_CS;
 	f->ss = REAL_GUEST_SS;
 	f->rflags = (f->rflags & ~(RFLAGS_TF | RFLAGS_RF | RFLAGS_VM)) | RFLAGS_NT | RFLAGS_IF;
+	return true;
+}
+
+/* The registers that fast.S pushes; NULL: it does not. */
+static u64 *saved_register(struct fault_frame *f, u32 reg)
+{
+	static const u8 places[16] = {1, 2, 3, 0, 0, 0, 4, 5, 6, 7, 8, 9};
+
+	return places[reg] != 0 ? (u64 *)f - places[reg] : NULL;
+}
+
+/* A move between a register and a device's. Not while an interrupt waits for the guest, which this
+ * may let in. */
+static __attribute__((noinline)) bool fast_device(struct vcpu *v, struct fault_frame *f, u64 va,
+						  u32 access)
+{
+	const u8 *code = access_cached_code(v, f->rip, MMIO_CODE);
+	struct mmio_move move;
+	u64 *reg;
+
+	if (!access_is_device(v, va, access) || code == NULL || (f->rflags & RFLAGS_TF) ||
+	    v->lapic.tickets != 0 || !pic_hardware_is_idle(&v->pic) ||
+	    !mmio_decode_move(code, &move))
+		return false;
+	reg = saved_register(f, move.reg);
+	if (reg == NULL || move.store != ((access & PF_WRITE) != 0) ||
+	    !mmio_move(v, va % PAGE_SIZE, &move, reg))
+		return false;
+	v->exits[EXIT_EMULATED]++;
+	f->rip += move.length;
+	f->rflags &= ~RFLAGS_RF;
 	return true;
 }
 
@@ -332,5 +365,7 @@ bool fast_fault(struct fault_frame *f)
 		v->exits[EXIT_HIDDEN_FAULT]++;
 		return true;
 	}
+	if (!user && fault == UNKNOWN)
+		return fast_device(v, f, va, access);
 	return user && fault != UNKNOWN && deliver_fast(v, &cpu->fast, f, va, fault & ~WALK_FAULT);
 }
