@@ -187,9 +187,19 @@ static void far_return(struct vcpu *v, const struct insn *i)
 	v->frame->rsp += (u64)2 * i->size + i->imm;
 }
 
-static void software_interrupt(struct vcpu *v, const struct insn *i)
+/* INTO comes here only if it overflowed; -1: no such instruction. */
+static int vector_of(const struct insn *i)
 {
-	deliver_software(v, (u8)i->imm, i->length);
+	switch (i->op) {
+	case INSN_INT:
+		return (u8)i->imm;
+	case INSN_INT3:
+		return VECTOR_BP;
+	case INSN_INTO:
+		return VECTOR_OF;
+	default:
+		return -1;
+	}
 }
 
 bool emulate_user_int(struct vcpu *v)
@@ -204,9 +214,10 @@ bool emulate_user_int(struct vcpu *v)
 	/* It may stand at the end of a page. */
 	while (n > 0 && !guest_read(v, base + v->frame->rip, bytes, n, PF_FETCH | PF_USER, &fault))
 		n--;
-	if (decode(bytes, n, mode, &i) != 0 || i.op != INSN_INT || !gate_is_for_users(v, (u8)i.imm))
+	if (decode(bytes, n, mode, &i) != 0 || vector_of(&i) < 0 ||
+	    !gate_is_for_users(v, (u8)vector_of(&i)))
 		return false;
-	deliver_software(v, (u8)i.imm, i.length);
+	deliver_software(v, (u8)vector_of(&i), i.length);
 	return true;
 }
 
@@ -247,7 +258,8 @@ static bool emulate_flow(struct vcpu *v, const struct insn *i)
 		emulate_sysret(v, i->size == 8);
 		return true;
 	case INSN_INT:
-		software_interrupt(v, i);
+	case INSN_INT3:
+		deliver_software(v, (u8)vector_of(i), i->length);
 		return true;
 	case INSN_RET_FAR:
 		far_return(v, i);

@@ -13,7 +13,7 @@
 
 static bool good_alias_va(u64 va, u64 size)
 {
-	struct range own = {IMAGE_BASE, DIRECT_END};
+	struct range own = {IMAGE_BASE, OWN_END};
 
 	return va >= UPPER_HALF && va + size > va &&
 	       !range_overlaps((struct range){va, va + size}, own);

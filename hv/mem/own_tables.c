@@ -141,7 +141,7 @@ int own_tables_build(const struct memmap *machine, ma_t image, struct failure *f
 
 	if (memmap_mapped_end(machine) > DIRECT_END - DIRECT_BASE)
 		return fail(f, VL_ERANGE,
-			    "The machine has memory above 7.5 TiB, which Vellum cannot map: boot "
+			    "The machine has memory above 7 TiB, which Vellum cannot map: boot "
 			    "with less memory.");
 	own = (struct pagetable){.max_level = cpu_page_levels(), .alloc = alloc_table};
 	own_image = image;

@@ -150,12 +150,12 @@ static void leave(struct vcpu *v, u64 layers)
 	}
 }
 
-s64 call_devirtualize(struct domain *d, u64 layers)
+s64 call_devirtualize(struct domain *d, u64 layers, u64 cpus)
 {
 	struct vcpu *v = current_vcpu();
 	u64 start = rdtsc();
 	u64 meant = layers_meant(d, layers);
-	s64 err = check(d, v, meant);
+	s64 err = cpus > 1 ? -VL_EINVAL : check(d, v, meant);
 
 	if (err == 0)
 		err = prepare(v, meant);

@@ -215,11 +215,11 @@ void transition_tidy(u64 tables)
 		tables_give_back(tables);
 }
 
-s64 call_virtualize(struct domain *d, u64 layers)
+s64 call_virtualize(struct domain *d, u64 layers, u64 cpus)
 {
 	struct vcpu *v = &the_vcpu;
 	u64 start = rdtsc();
-	s64 err = check(d, layers);
+	s64 err = cpus > 1 ? -VL_EINVAL : check(d, layers);
 
 	if (err < 0)
 		return err;

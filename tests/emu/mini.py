@@ -28,7 +28,7 @@ def mini_qemu_uefi(t):
 @test("mini-bochs", shows="U1 U3", needs="vellum mini", limit=90)
 def mini_bochs(t):
     """The same in Bochs, on a CPU model with other features and stricter checks."""
-    m = Bochs(t, images.vellum("mini"), icount=True)
+    m = Bochs(t, images.vellum("mini"))
     ending = m.wait(80)
     check_tap(t, m)
     t.equal(ending, "shutdown-port", "how the run ended")
@@ -47,7 +47,7 @@ def mini_virtualized_qemu(t):
 @test("mini-virtualized-bochs", shows="M1 M3 M5 M6 M9 I1 I2 I3 I4 I8", needs="vellum mini", limit=240)
 def mini_virtualized_bochs(t):
     """The same in Bochs."""
-    m = Bochs(t, images.vellum(("mini", "virtualized")), icount=True)
+    m = Bochs(t, images.vellum(("mini", "virtualized")))
     ending = m.wait(220)
     check_tap(t, m)
     t.equal(ending, "shutdown-port", "how the run ended")
@@ -70,7 +70,7 @@ def mini_debug_qemu(t):
 @test("mini-debug-bochs", shows="M1 M3 M4 M8 M9 I10", needs="vellum-debug mini", limit=120)
 def mini_debug_bochs(t):
     """The same in Bochs."""
-    m = Bochs(t, images.vellum(("mini", DEBUG_TESTS), opts="vellum_mem=16M", hypervisor="vellum-debug"), icount=True)
+    m = Bochs(t, images.vellum(("mini", DEBUG_TESTS), opts="vellum_mem=16M", hypervisor="vellum-debug"))
     ending = m.wait(110)
     check_tap(t, m)
     t.equal(ending, "shutdown-port", "how the run ended")

@@ -42,14 +42,14 @@ s64 verify_image(void)
 }
 
 /* As often as an interrupt waits that only this kernel can take. */
-static s64 until_done(s64 (*call)(vl_hypercall_fn, uint64_t), u64 layers)
+static s64 until_done(s64 (*call)(vl_hypercall_fn, uint64_t, uint64_t), u64 layers)
 {
-	s64 answer = call(hypercall_page, layers);
+	s64 answer = call(hypercall_page, layers, 0);
 
 	while (answer == -VL_EAGAIN) {
 		interrupts_on();
 		interrupts_off();
-		answer = call(hypercall_page, layers);
+		answer = call(hypercall_page, layers, 0);
 	}
 	return answer;
 }

@@ -64,6 +64,8 @@
 /* Vectors that Vellum names (SDM volume 3, table 6-1). */
 #define VECTOR_DB     1
 #define VECTOR_NMI    2
+#define VECTOR_BP     3
+#define VECTOR_OF     4
 #define VECTOR_UD     6
 #define VECTOR_DF     8
 #define VECTOR_TS     10

@@ -101,14 +101,22 @@ static inline int64_t vl_call_console_read(vl_hypercall_fn call, uint64_t text_p
  * and STI did. Each check and allocation comes before the point of no return, so an error leaves
  * the guest as it was. Without VL_LAYER_INTERRUPTS the guest keeps the interrupt controllers; it
  * must not use them with vectors of exceptions (below 32) then. VL_DEBUG_IOPL3 leaves them to
- * it, too, and takes VL_LAYER_INTERRUPTS back.
+ * it, too, and takes VL_LAYER_INTERRUPTS back. Several CPUs: each that the guest uses makes the
+ * call, with the same arguments, and all answers are the same: if one CPU fails, or does not
+ * come, all fail, and nothing has changed. A CPU that stays away because it is offline is not
+ * counted. One that comes up while the domain is virtualized is still in passthrough itself: it
+ * calls alone, with VL_LAYER_CPU in `layers`, and joins with the layers that the domain has.
  * Who: only the first guest. Since ABI 0.1.
  * layers: VL_LAYER_* bits that are to be virtualized besides those that are, and VL_DEBUG_*
  *   bits.
+ * cpus: how many CPUs make this call together; 0 and 1: this one alone.
  * Returns 0; if VL_LAYER_CPU was among them, the caller goes on at ring 3; or a negated error:
- *   VL_EINVAL: no layer, an unknown bit, or a layer without the CPU's.
+ *   VL_EINVAL: no layer, an unknown bit, or a layer without the CPU's; more `cpus` than Vellum
+ *     knows; CPUs that ask for different things at a time; VL_LAYER_CPU is virtualized already,
+ *     and not each of its CPUs makes the call.
  *   VL_EPERM: the caller is not the first guest.
- *   VL_EBUSY: one of the layers is virtualized already.
+ *   VL_EBUSY: one of the layers is virtualized already; a CPU joins (below), and pages are away
+ *     from home.
  *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM.
  *   VL_EUCLEAN: VL_LAYER_CPU, and verify_image did not find the image whole since the last
  *     transition.
@@ -117,11 +125,12 @@ static inline int64_t vl_call_console_read(vl_hypercall_fn call, uint64_t text_p
  *   VL_EOPNOTSUPP: 5-level paging, LDTR or TR without a descriptor in the GDT, or a GDT that is
  *     too large to mirror; VL_LAYER_INTERRUPTS later, with VL_DEBUG_IOPL3.
  *   VL_ENOMEM: the partition has no room for shadow tables.
+ *   VL_ETIMEDOUT: not all of `cpus` came within VL_TOGETHER_CYCLES.
  *   VL_EIO: a failpoint (set_failpoint).
  */
-static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers)
+static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers, uint64_t cpus)
 {
-	return call(VL_CALL_VIRTUALIZE, layers, 0, 0, 0, 0);
+	return call(VL_CALL_VIRTUALIZE, layers, cpus, 0, 0, 0);
 }
 
 #define VL_CALL_DEVIRTUALIZE 6
@@ -129,21 +138,28 @@ static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers)
 /**
  * The guest's own root, tables and MSRs are loaded again; interrupts are as the virtual flag
  * was. Frames that the p2m has elsewhere are copied home first. An error leaves all as it was.
+ * Several CPUs: each that is virtualized makes the call, as for virtualize; an EAGAIN of one is
+ * the answer of all. Those that are parked (HLT with interrupts disabled: offline) are not
+ * counted; they stay in Vellum, halted, until the guest starts them by INIT and SIPI.
  * Who: only the first guest. Since ABI 0.1.
  * layers: VL_LAYER_* bits that are to be devirtualized; VL_LAYER_ALL: whatever is virtualized.
+ * cpus: how many CPUs make this call together; 0 and 1: this one alone.
  * Returns 0; if VL_LAYER_CPU was among them, the caller goes on at ring 0; or a negated error:
- *   VL_EINVAL: no layer, an unknown bit, or one that is not virtualized.
+ *   VL_EINVAL: no layer, an unknown bit, or one that is not virtualized; CPUs that ask for
+ *     different things at a time.
  *   VL_EPERM: the caller is not the first guest.
- *   VL_EBUSY: VL_LAYER_CPU, but not the other layers that are virtualized.
+ *   VL_EBUSY: VL_LAYER_CPU, but not the other layers that are virtualized; a virtualized CPU is
+ *     not among `cpus`, and not parked.
  *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM, or its GDT has no longer the
  *     segments that it goes on with at ring 0.
  *   VL_EAGAIN: an interrupt waits that the guest has to take first: enable interrupts (and
  *     unmask it), call again.
+ *   VL_ETIMEDOUT: not all of `cpus` came within VL_TOGETHER_CYCLES.
  *   VL_EIO: a failpoint (set_failpoint).
  */
-static inline int64_t vl_call_devirtualize(vl_hypercall_fn call, uint64_t layers)
+static inline int64_t vl_call_devirtualize(vl_hypercall_fn call, uint64_t layers, uint64_t cpus)
 {
-	return call(VL_CALL_DEVIRTUALIZE, layers, 0, 0, 0, 0);
+	return call(VL_CALL_DEVIRTUALIZE, layers, cpus, 0, 0, 0);
 }
 
 #define VL_CALL_SET_ALIAS 7
@@ -172,14 +188,15 @@ static inline int64_t vl_call_set_alias(vl_hypercall_fn call, uint64_t index, ui
 #define VL_CALL_SET_VCPU_INFO 8
 
 /**
- * Where this vcpu's virtual interrupt flag is kept while virtualized, see struct vl_vcpu_info.
- * Without one, CLI and STI trap, and a kernel that reads its flag with PUSHF reads it wrong.
+ * Where this CPU's virtual interrupt flag is kept while virtualized, see struct vl_vcpu_info:
+ * each CPU calls for itself, and has one of its own. Without one, CLI and STI trap, and a kernel
+ * that reads its flag with PUSHF reads it wrong.
  * Who: any domain. Since ABI 0.1.
  * pa: physical address of a struct vl_vcpu_info, aligned to its size; 0 takes it back.
  * Returns 0; or a negated error:
  *   VL_EINVAL: unaligned.
  *   VL_EFAULT: not the caller's own RAM.
- *   VL_EBUSY: the domain is virtualized: call in passthrough.
+ *   VL_EBUSY: the CPU is virtualized: call in passthrough.
  */
 static inline int64_t vl_call_set_vcpu_info(vl_hypercall_fn call, uint64_t pa)
 {
@@ -383,7 +400,26 @@ static inline int64_t vl_call_test_spoil_shadow(vl_hypercall_fn call, uint64_t v
 	return call(VL_CALL_TEST_SPOIL_SHADOW, va, how, 0, 0, 0);
 }
 
+#define VL_CALL_ADD_CPU 19
+
+/**
+ * The CPU may make hypercalls from now on; until then its answer to each is -ENODEV. The CPU
+ * that the guest was started on is known from the beginning.
+ * Who: only the first guest. Since ABI 0.2.
+ * apic_id: the CPU's initial APIC id (CPUID leaf 1, EBX bits 31 to 24).
+ * Returns 0, also if Vellum knows it already; or a negated error:
+ *   VL_EINVAL: apic_id is above 254.
+ *   VL_ENOSPC: Vellum knows VL_MAX_CPUS already.
+ *   VL_ENOMEM: the partition has no room for what belongs to a CPU.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_add_cpu(vl_hypercall_fn call, uint64_t apic_id)
+{
+	return call(VL_CALL_ADD_CPU, apic_id, 0, 0, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 19
+#define VL_CALL_LIMIT 20
 
 #endif

@@ -277,15 +277,15 @@ void transition_tidy(u64 tables)
 	tables_give_back(tables);
 }
 
-s64 call_virtualize(struct domain *d, u64 layers)
+s64 call_virtualize(struct domain *d, u64 layers, u64 cpus)
 {
-	(void)d, (void)layers;
+	(void)d, (void)layers, (void)cpus;
 	return -VL_ENOSYS;
 }
 
-s64 call_devirtualize(struct domain *d, u64 layers)
+s64 call_devirtualize(struct domain *d, u64 layers, u64 cpus)
 {
-	(void)d, (void)layers;
+	(void)d, (void)layers, (void)cpus;
 	return -VL_ENOSYS;
 }
 

@@ -62,6 +62,8 @@ fast_other_handler:
 /* User code for 32 bits: ESP before and behind a page fault that only Vellum sees, in EBX and ECX. */
 	.globl user_esp32, user_esp32_end
 user_esp32:
+	.byte 0xb8, USER_DS, 0, 0, 0 /* mov $USER_DS, %eax */
+	.byte 0x8e, 0xd8 /* mov %eax, %ds */
 	.byte 0x89, 0xe3 /* mov %esp, %ebx */
 	.byte 0x8b, 0x07 /* mov (%edi), %eax */
 	.byte 0x89, 0xe1 /* mov %esp, %ecx */
