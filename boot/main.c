@@ -19,10 +19,11 @@
 #include "cpu/apic.h"
 #include "cpu/descriptors.h"
 #include "cpu/panic.h"
-#include "cpu/segments.h"
+#include "cpu/percpu.h"
 #include "domain/domain.h"
 #include "domain/options.h"
 #include "io/console.h"
+#include "lib/lock.h"
 #include "lib/log.h"
 #include "domain/switches.h"
 #include "lib/x86.h"
@@ -160,8 +161,13 @@ static void move_in(struct range partition, ma_t old_image)
 	if (own_tables_build(machine_map(), mfn_to_ma(image), &f) < 0)
 		stop(&f);
 	own_tables_enter(old_image);
-	if (tables_init(&f) < 0 || segments_init(&f) < 0)
+	if (tables_init(&f) < 0)
 		stop(&f);
+	if (cpu_add(own_apic_id()) < 0) {
+		fail(&f, VL_ENOMEM,
+		     "Vellum's partition has no memory for a CPU: give it more with vellum_mem=.");
+		stop(&f);
+	}
 	if (has_text_screen())
 		vga_move(own_vga_text());
 	p2m_memory_init();
@@ -186,6 +192,7 @@ void boot_main(u64 mbi, u64 tsc)
 	move_in(partition, old_image);
 	loader_load(&info, &plan);
 	switches = (struct switches){.shadow = options.shadow, .fast = options.fast};
+	lock_set_delays(options.delays);
 	apic_init(options.apic_trapped, options.own_timer);
 	log_print("vellum: entry tsc %lu\n", tsc);
 	log_print("vellum: guest entry tsc %lu, %lu bytes copied, %lu bytes checked\n", rdtsc(),

@@ -32,6 +32,9 @@ void asm_offsets(void)
 	DEFINE(HYPERCALL_NMI, HYPERCALL_NMI);
 	DEFINE(HYPERCALL_VIRTUALIZED, HYPERCALL_VIRTUALIZED);
 	DEFINE(FRAME_CS, offsetof(struct trap_frame, cs));
+	DEFINE(ENODEV, VL_ENODEV);
+	DEFINE(CPU_STACK_TOP, offsetof(struct cpu, stack_top));
+	DEFINE(BLOCK_TABLES, BLOCK_TABLES);
 	DEFINE(FAST_CROSSING, offsetof(struct cpu, fast.crossing));
 	DEFINE(FAST_CPL, offsetof(struct cpu, fast.crossing.cpl));
 	DEFINE(CROSSING_USER, 3);

@@ -210,7 +210,7 @@ static bool find_entry(struct vcpu *v, u64 *rip, u64 *rsp, u64 **stack)
 
 static void show_kernel(void)
 {
-	u8 *tables = (u8 *)real_tables.gdt;
+	u8 *tables = (u8 *)this_tables()->gdt;
 
 	tables[REAL_ACCESS_OFFSET(REAL_GUEST_CS)] = ACCESS_CODE;
 	tables[REAL_ACCESS_OFFSET(REAL_GUEST_SS)] = ACCESS_DATA;

@@ -97,8 +97,22 @@ hypercall_page:
 	.globl hypercall_entry
 hypercall_entry:
 	cld
+	/* Which CPU this is, its initial APIC id tells; nothing else of Vellum is loaded yet. */
+	pushq %rbx
+	pushq %rcx
+	pushq %rdx
+	movl $1, %eax
+	cpuid
+	shrl $24, %ebx
+	leaq cpu_stack_tops(%rip), %rax
+	movq (%rax, %rbx, 8), %r11
+	popq %rdx
+	popq %rcx
+	popq %rbx
+	testq %r11, %r11
+	jz 2f
 	movq %rsp, %rax
-	leaq boot_stack_top(%rip), %rsp
+	movq %r11, %rsp
 	pushq $0
 	movl %ss, %r11d
 	movl %r11d, (%rsp)
@@ -129,5 +143,7 @@ hypercall_entry:
 	jne 1f
 	int $2
 1:	ret
+2:	movq $-ENODEV, %rax /* the guest has not told of this CPU */
+	ret
 
 	.section .note.GNU-stack, "", @progbits

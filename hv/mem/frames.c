@@ -77,12 +77,12 @@ bool frame_alloc(mfn_t *out)
 	return true;
 }
 
-bool frame_alloc_run(u64 count, mfn_t *out)
+bool frame_alloc_aligned(u64 count, u64 align, mfn_t *out)
 {
 	u64 run = 0;
 
 	for (u64 i = 0; i < pool.frames; i++) {
-		run = is_free(i) ? run + 1 : 0;
+		run = is_free(i) && (run > 0 || index_to_mfn(i).v % align == 0) ? run + 1 : 0;
 		if (run < count)
 			continue;
 		for (u64 j = i + 1 - count; j <= i; j++)
@@ -91,6 +91,11 @@ bool frame_alloc_run(u64 count, mfn_t *out)
 		return true;
 	}
 	return false;
+}
+
+bool frame_alloc_run(u64 count, mfn_t *out)
+{
+	return frame_alloc_aligned(count, 1, out);
 }
 
 void frame_free(mfn_t mfn)

@@ -100,6 +100,39 @@ static bool map_image(u64 nx)
 			     nx | PTE_W | PTE_PCD | PTE_PWT);
 }
 
+/* A frame with a copy of the table that `entry` points to, or an empty one; in `*copy`, the entry
+ * for it. */
+static u64 *copy_table(u64 entry, u64 *copy)
+{
+	mfn_t mfn;
+
+	if (!frame_alloc(&mfn))
+		return NULL;
+	if (entry & PTE_P)
+		memcpy(direct(mfn_to_ma(mfn)), direct((ma_t){entry & PTE_ADDR}), PAGE_SIZE);
+	*copy = mfn_to_ma(mfn).v | PTE_P | PTE_W | PTE_A;
+	return direct(mfn_to_ma(mfn));
+}
+
+/* What fails at a boot, or for a CPU too many, keeps up to two frames. */
+bool own_window(ma_t block, u64 size, u64 *slot)
+{
+	const u64 leaf = PTE_P | PTE_W | PTE_A | PTE_D | (cpu_has_nx() ? PTE_NX : 0);
+	u64 *table = direct(own.root);
+	u64 *entry = &table[level_index(WINDOW_BASE, 4)];
+
+	assert(size <= WINDOW_SIZE);
+	for (u32 level = 3; level > 0; level--) {
+		table = copy_table(*entry, level == 3 ? slot : entry);
+		if (table == NULL)
+			return false;
+		entry = &table[level_index(WINDOW_BASE, level)];
+	}
+	for (u64 at = 0; at < size; at += PAGE_SIZE)
+		*entry++ = (block.v + at) | leaf;
+	return true;
+}
+
 static bool is_mapped(const struct vl_memory_range *r)
 {
 	return r->type == VL_MEMORY_RAM || r->type == VL_MEMORY_ACPI;

@@ -147,7 +147,7 @@ static ma_t take_table(struct shadow *s)
 
 /* --- roots --- */
 
-static void add_own_slots(ma_t root)
+static void add_own_slots(const struct shadow *s, ma_t root)
 {
 	u64 *table = direct(root);
 	u32 n;
@@ -155,14 +155,15 @@ static void add_own_slots(ma_t root)
 
 	for (u32 i = 0; i < n; i++)
 		if (slot[i] != 0)
-			table_set(&table[VL_FIRST_SLOT + i], slot[i] | ENTRY_SHARED);
+			table_set(&table[VL_FIRST_SLOT + i],
+				  (i == 0 ? s->image_slot : slot[i]) | ENTRY_SHARED);
 }
 
 static ma_t make_top(struct shadow *s, enum shadow_view view)
 {
 	ma_t top = take_table(s);
 
-	add_own_slots(top);
+	add_own_slots(s, top);
 	s->now->top[view] = top;
 	return top;
 }
@@ -228,12 +229,12 @@ void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
 	audit_flush(s, scope, tag);
 }
 
-int shadow_init(struct shadow *s, u32 options, struct failure *f)
+int shadow_init(struct shadow *s, u32 options, u64 image_slot, struct failure *f)
 {
 	struct shadow_root *r = &s->root[0];
 
 	/* No cache that was never filled fits it. */
-	*s = (struct shadow){.options = options, .generation = 1};
+	*s = (struct shadow){.options = options, .image_slot = image_slot, .generation = 1};
 	s->now = r;
 	audit_begin();
 	if (!table_alloc(&s->upper[0]) || !table_alloc(&s->upper[1]) ||
@@ -243,8 +244,8 @@ int shadow_init(struct shadow *s, u32 options, struct failure *f)
 			    "Vellum's partition has no memory for shadow tables: give it "
 			    "more with vellum_mem=");
 	}
-	add_own_slots(r->top[SHADOW_USER]);
-	add_own_slots(r->top[SHADOW_KERNEL]);
+	add_own_slots(s, r->top[SHADOW_USER]);
+	add_own_slots(s, r->top[SHADOW_KERNEL]);
 	return 0;
 }
 

@@ -11,8 +11,8 @@
  * The layers of memory and interrupts come with the CPU's, or are added to it
  * later by the same call; then the guest is at ring 3 already.
  */
+#include "cpu/block.h"
 #include "cpu/fast.h"
-#include "cpu/percpu.h"
 #include "cpu/vcpu.h"
 #include "domain/domain.h"
 #include "hypercall/guest_call.h"
@@ -29,8 +29,6 @@
 #include "transition/steps.h"
 #include "transition/tidy.h"
 #include "hypercall_handlers.h"
-
-static struct vcpu the_vcpu;
 
 static void capture_msrs(struct vcpu *v)
 {
@@ -100,7 +98,8 @@ static s64 make_shadow(struct vcpu *v)
 {
 	struct failure f;
 
-	if (!shadow_exists(&v->shadow) && shadow_init(&v->shadow, switches.shadow, &f) < 0)
+	if (!shadow_exists(&v->shadow) &&
+	    shadow_init(&v->shadow, switches.shadow, this_cpu()->image_slot, &f) < 0)
 		return -f.err;
 	shadow_begin(&v->shadow, v->mode[0].root.v, v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0);
 	return 0;
@@ -193,7 +192,7 @@ static void prepare_shadow(struct shadow *s, const struct trap_frame *frame)
 {
 	struct failure f;
 
-	if (shadow_init(s, switches.shadow, &f) < 0)
+	if (shadow_init(s, switches.shadow, this_cpu()->image_slot, &f) < 0)
 		return;
 	shadow_reserve(s, frame->rip);
 	shadow_reserve(s, frame->rsp);
@@ -203,21 +202,22 @@ void transition_tidy(u64 tables)
 {
 	static u64 renewed; /* after so many devirtualizations */
 	u64 times = domain_first()->counters.devirtualized;
+	struct vcpu *v = &this_block()->vcpu;
 
 	if (renewed != times)
 		p2m_memory_renew();
 	renewed = times;
-	if (current_vcpu() != NULL || !tidy_vcpu(&the_vcpu, tables))
+	if (current_vcpu() != NULL || !tidy_vcpu(v, tables))
 		return;
-	if (!shadow_exists(&the_vcpu.shadow))
-		prepare_shadow(&the_vcpu.shadow, this_cpu()->frame);
+	if (!shadow_exists(&v->shadow))
+		prepare_shadow(&v->shadow, this_cpu()->frame);
 	if (tables_spare() > TABLES_KEPT)
 		tables_give_back(tables);
 }
 
 s64 call_virtualize(struct domain *d, u64 layers, u64 cpus)
 {
-	struct vcpu *v = &the_vcpu;
+	struct vcpu *v = &this_block()->vcpu;
 	u64 start = rdtsc();
 	s64 err = cpus > 1 ? -VL_EINVAL : check(d, layers);
 

@@ -195,6 +195,7 @@ static void bad_values(void **state)
 	assert_fails(parse("apic=on"), VL_EINVAL, &f, "apic=direct or apic=trapped");
 	assert_fails(parse("own_timer=9999"), VL_EINVAL, &f, "between 10000 and 1099511627776");
 	assert_fails(parse("own_timer=1s"), VL_EINVAL, &f, "TSC ticks");
+	assert_fails(parse("delays=100"), VL_EINVAL, &f, "debug builds");
 	assert_fails(parse("serial=ttyS0"), VL_EINVAL, &f, "serial=0x3f8,115200");
 	assert_fails(parse("serial=0"), VL_EINVAL, &f, "I/O port");
 	assert_fails(parse("serial=0xfff9"), VL_EINVAL, &f, "I/O port");

@@ -341,7 +341,7 @@ bool segments_can_leave(struct vcpu *v);
 static inline void segments_trap_ports(u16 first, u8 count, bool trapped)
 {
 	u8 bits = (u8)(((1u << count) - 1) << (first % 8));
-	u8 *byte = &real_tables.tss.iomap[first / 8];
+	u8 *byte = &this_tables()->tss.iomap[first / 8];
 
 	*byte = trapped ? *byte | bits : *byte & (u8)~bits;
 }

@@ -17,6 +17,11 @@
 /* Slot 271 maps nothing, ever: in a guest's root it counts CPUs (public/hypercall.h). */
 #define OWN_END 0xffff880000000000
 
+/* In slot 256, behind what the image has there: what belongs to the CPU that runs, while it is
+ * virtualized (cpu/block.h). */
+#define WINDOW_BASE 0xffff800000400000
+#define WINDOW_SIZE 0x200000
+
 /* GRUB may put the image at any multiple of this; the image is smaller (linker script). */
 #define IMAGE_ALIGN 0x200000
 

@@ -43,6 +43,12 @@ bool own_direct_maps(struct range ma);
 ma_t own_root(void);
 u32 own_slots(u64 slot[VL_MAX_SLOTS]);
 
+/**
+ * A CPU's own entry for slot VL_FIRST_SLOT: what all have there, and [block, block + size), not
+ * executable, at WINDOW_BASE. False: no memory.
+ */
+bool own_window(ma_t block, u64 size, u64 *slot);
+
 /** Those that are in use, where they stand. */
 const u64 *own_slots_in_use(u32 *used);
 

@@ -48,6 +48,7 @@ struct shadow {
 	ma_t upper[2];           /* upper half of user and kernel views: source of all tops */
 	bool upper_local;        /* it has a translation that is not global */
 	u32 options;             /* VL_SHADOW_* that are on */
+	u64 image_slot;          /* of the CPU that it is for */
 	u64 stamp;
 	u64 generation; /* changes when a table or what leads to it is dropped, and at INVLPG */
 	struct {
@@ -61,8 +62,11 @@ struct shadow {
 	u64 evictions;
 };
 
-/** Empty, with the switches, and with the roots for users and their kernel; -VL_ENOMEM or 0. */
-int shadow_init(struct shadow *s, u32 options, struct failure *f);
+/**
+ * Empty, with the switches, and with the roots for users and their kernel; -VL_ENOMEM or 0. The CPU
+ * that is to run it has `image_slot` in slot VL_FIRST_SLOT.
+ */
+int shadow_init(struct shadow *s, u32 options, u64 image_slot, struct failure *f);
 
 /** Whether it is there: shadow_init() was done and shadow_destroy() not. */
 static inline bool shadow_exists(const struct shadow *s)

@@ -113,7 +113,7 @@ void machine_virtualize(u32 layers)
 	memset(&vcpu, 0, sizeof(vcpu));
 	vcpu.domain = d;
 	vcpu.cr3 = FIRST_RAM.start;
-	must(shadow_init(&vcpu.shadow, VL_SHADOW_ALL, &f) == 0);
+	must(shadow_init(&vcpu.shadow, VL_SHADOW_ALL, 0, &f) == 0);
 	shadow_begin(&vcpu.shadow, vcpu.cr3, 0);
 	if (layers & VL_LAYER_MEMORY)
 		p2m_init(&d->p2m, &p2m_frames);
@@ -287,6 +287,15 @@ s64 call_devirtualize(struct domain *d, u64 layers, u64 cpus)
 {
 	(void)d, (void)layers, (void)cpus;
 	return -VL_ENOSYS;
+}
+
+/* The one CPU; what belongs to another is never given back. */
+s64 call_add_cpu(struct domain *d, u64 apic_id)
+{
+	(void)d;
+	if (apic_id >= NR_APIC_IDS)
+		return -VL_EINVAL;
+	return apic_id == 0 ? 0 : -VL_ENOSPC;
 }
 
 s64 call_verify_image(struct domain *d)
