@@ -119,7 +119,7 @@ void fast_roots(struct vcpu *v)
 	struct fast *f = this_fast();
 	bool guarded = (v->cr4 & CR4_SMAP) != 0;
 
-	f->info = v->domain->vcpu_info != NULL ? (volatile u64 *)(u64)v->domain->vcpu_info : NULL;
+	f->info = (volatile u64 *)(u64)v->info_page->info;
 	f->top[0] = shadow_top(&v->shadow, SHADOW_USER).v;
 	f->top[1] = shadow_top(&v->shadow, guarded ? SHADOW_GUARDED : SHADOW_KERNEL).v;
 }
@@ -163,7 +163,7 @@ static bool is_common(const struct vcpu *v)
 {
 	const struct domain *d = v->domain;
 
-	return (d->features & VL_FEATURE_DESCRIPTORS) && d->vcpu_info != NULL && !v->iopl3 &&
+	return (d->features & VL_FEATURE_DESCRIPTORS) && v->info_page->info != NULL && !v->iopl3 &&
 	       segments_are_plain() && v->sfmask == REAL_SFMASK && (v->efer & EFER_SCE) &&
 	       (v->star >> 48) == FAST_USER_CS32;
 }

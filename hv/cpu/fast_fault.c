@@ -85,12 +85,16 @@ static __attribute__((noinline)) bool leaf_denies(u64 pte, enum shadow_view view
 }
 
 /* The frame's machine address, if it is plainly RAM where it says; 0: the long way. */
-static bool is_plain_frame(const struct domain *d, u64 pa, enum shadow_view view, u64 va)
+static bool is_plain_frame(const struct vcpu *v, u64 pa, enum shadow_view view, u64 va)
 {
+	const struct domain *d = v->domain;
+
 	if (!range_pair_has(&d->plain, pa))
 		return false;
-	return view == SHADOW_USER || !d->has_alias ||
-	       !range_contains(d->aliased, (struct range){va, va + 1});
+	if (view == SHADOW_USER)
+		return true;
+	return round_down(va, PAGE_SIZE) != v->info_page->va &&
+	       (!d->has_alias || !range_contains(d->aliased, (struct range){va, va + 1}));
 }
 
 static u64 leaf_of(u64 pte, u64 all, u64 any, bool common, bool smep)
@@ -136,7 +140,7 @@ static inline ALWAYS_INLINE u32 psc_fill(struct vcpu *v, enum shadow_view view, 
 	/* Keys, WP off and other trees are rare. */
 	if ((pte & v->unplain) || !(v->cr0 & CR0_WP) ||
 	    p->common != (view == SHADOW_USER || (view == SHADOW_KERNEL && (all & PTE_U))) ||
-	    !is_plain_frame(v->domain, pte & PTE_ADDR, view, va))
+	    !is_plain_frame(v, pte & PTE_ADDR, view, va))
 		return UNKNOWN;
 	fault = judge(all, any, view, access, smep);
 	if (fault != 0)
@@ -231,7 +235,7 @@ static bool deliver_fast(struct vcpu *v, struct fast *fast, struct fault_frame *
 	v->exits[EXIT_GUEST_FAULT]++;
 	fast_note_fault(v, va, f->rip, (u32)error);
 	v->cr2 = va;
-	v->domain->vcpu_info->cr2 = va;
+	v->info_page->info->cr2 = va;
 	v->cpl = 0;
 	v->cs = v->gate_cs;
 	v->ss = 0;

@@ -102,6 +102,7 @@ static ma_t translate(void *context, pa_t pa, u32 *shift)
 void vcpu_init(struct vcpu *v, struct domain *d)
 {
 	v->domain = d;
+	v->info_page = &d->info_page[this_cpu()->index];
 	v->sites = (struct return_sites)NO_SITES;
 	v->tables = (struct guest_tables){
 		.table = guest_table,
@@ -273,7 +274,7 @@ static void dispatch(struct vcpu *v, u64 va)
 
 static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 {
-	const struct vl_vcpu_info *info = v->domain->vcpu_info;
+	const struct vl_vcpu_info *info = v->info_page->info;
 
 	v->frame = f;
 	v->exit_cpl = v->cpl;
@@ -299,7 +300,7 @@ static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 /* What the guest kernel reads instead of trapping. */
 static void publish(const struct vcpu *v)
 {
-	struct vl_vcpu_info *info = v->domain->vcpu_info;
+	struct vl_vcpu_info *info = v->info_page->info;
 
 	if (info == NULL)
 		return;

@@ -68,6 +68,10 @@ void *domain_buffer(const struct domain *d, pa_t pa, u64 size)
 void domain_p2m_changed(struct domain *d)
 {
 	d->plain = d->p2m.moved == 0 ? d->main_ram : (struct range_pair){0};
-	if (d->vcpu_info != NULL)
-		d->vcpu_info = domain_buffer(d, d->vcpu_info_pa, sizeof(*d->vcpu_info));
+	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
+		struct info_page *p = &d->info_page[i];
+
+		if (p->info != NULL)
+			p->info = domain_buffer(d, p->pa, sizeof(*p->info));
+	}
 }

@@ -49,20 +49,21 @@ s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 	return 0;
 }
 
-s64 call_set_vcpu_info(struct domain *d, u64 pa)
+s64 call_set_vcpu_info(struct domain *d, u64 pa, u64 va)
 {
 	struct vl_vcpu_info *info = NULL;
 
-	if (d->mode == VL_MODE_VIRTUALIZED)
+	if (current_vcpu() != NULL)
 		return -VL_EBUSY;
-	if (pa % sizeof(*info) != 0)
+	if (pa % sizeof(*info) != 0 || va % PAGE_SIZE != 0 || (pa == 0 && va != 0))
+		return -VL_EINVAL;
+	if (va != 0 && !good_alias_va(va, PAGE_SIZE))
 		return -VL_EINVAL;
 	if (pa != 0)
 		info = domain_buffer(d, (pa_t){pa}, sizeof(*info));
 	if (pa != 0 && info == NULL)
 		return -VL_EFAULT;
-	d->vcpu_info_pa = (pa_t){pa};
-	d->vcpu_info = info;
+	d->info_page[this_cpu()->index] = (struct info_page){.info = info, .pa = {pa}, .va = va};
 	return 0;
 }
 

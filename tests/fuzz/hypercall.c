@@ -193,10 +193,14 @@ static void check_success(const struct domain *d, u64 nr, const u64 *a)
 /* What Vellum keeps of a domain points into its own RAM. */
 static void check_domain(const struct domain *d)
 {
-	u64 offset = d->vcpu_info_pa.v % PAGE_SIZE;
+	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
+		const struct info_page *p = &d->info_page[i];
+		u64 offset = p->pa.v % PAGE_SIZE;
 
-	if (d->vcpu_info != NULL)
-		must((u8 *)d->vcpu_info == machine_page(d, d->vcpu_info_pa.v - offset) + offset);
+		must(p->va == 0 || (p->info != NULL && is_upper_half(p->va) && !is_own_va(p->va)));
+		if (p->info != NULL)
+			must((u8 *)p->info == machine_page(d, p->pa.v - offset) + offset);
+	}
 	for (u32 i = 0; i < ARRAY_SIZE(d->plain.at); i++)
 		for (u64 pa = d->plain.at[i].start; pa < d->plain.at[i].end; pa += PAGE_SIZE)
 			must(machine_page(d, pa) == machine + pa);

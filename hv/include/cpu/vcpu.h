@@ -91,6 +91,7 @@ struct psc {
 
 struct vcpu {
 	struct domain *domain;
+	const struct info_page *info_page; /* the domain's of this CPU */
 	/* Serves VMCALL at RIP, a hypercall; false: it is another instruction. Of a higher floor.
 	 */
 	bool (*call)(struct vcpu *v);

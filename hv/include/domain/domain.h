@@ -17,6 +17,13 @@ struct alias {
 	pa_t pa;
 };
 
+/** Where a vcpu shares its interrupt flag and CR2 with its kernel (set_vcpu_info). */
+struct info_page {
+	struct vl_vcpu_info *info; /* in the domain's own RAM; NULL: none */
+	pa_t pa;                   /* and where that is */
+	u64 va; /* its page is seen here by this vcpu's kernel; 0: nowhere else */
+};
+
 struct domain {
 	struct domain *next; /* by ascending domid */
 	u32 domid;
@@ -30,16 +37,15 @@ struct domain {
 	struct vl_domain_counters
 		counters; /* of all that is over; layers and what is in use are 0 */
 	struct alias alias[VL_MAX_ALIASES];
-	bool has_alias;                 /* one is used */
-	struct range aliased;           /* va: all of them lie in it */
-	u64 features;                   /* VL_FEATURE_* */
-	u64 call_site;                  /* va behind its hypercall by SYSCALL; 0: none */
-	struct vl_vcpu_info *vcpu_info; /* of vcpu 0, in the domain's own RAM; NULL: none */
-	struct range_pair main_ram;     /* the largest ranges of it that are RAM */
-	struct range_pair plain;        /* the same while physical is machine, else empty */
-	pa_t vcpu_info_pa;              /* and where that is */
-	struct p2m p2m;                 /* valid with VL_LAYER_MEMORY */
-	struct memmap memory;           /* what it is shown */
+	bool has_alias;                          /* one is used */
+	struct range aliased;                    /* va: all of them lie in it */
+	u64 features;                            /* VL_FEATURE_* */
+	u64 call_site;                           /* va behind its hypercall by SYSCALL; 0: none */
+	struct info_page info_page[VL_MAX_CPUS]; /* by index of the CPU */
+	struct range_pair main_ram;              /* the largest ranges of it that are RAM */
+	struct range_pair plain; /* the same while physical is machine, else empty */
+	struct p2m p2m;          /* valid with VL_LAYER_MEMORY */
+	struct memmap memory;    /* what it is shown */
 };
 
 /** Make the first domain, in passthrough and running; once, at boot. */
@@ -64,7 +70,7 @@ u32 domain_count(void);
  */
 void *domain_buffer(const struct domain *d, pa_t pa, u64 size);
 
-/** The p2m has changed, or main_ram: find again what depends on it (vcpu_info, plain). */
+/** The p2m has changed, or main_ram: find again what depends on it (info_page, plain). */
 void domain_p2m_changed(struct domain *d);
 
 #endif
