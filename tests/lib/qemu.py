@@ -82,6 +82,8 @@ class Qemu(Machine):
     memory    MiB
     firmware  "bios" or "uefi"
     icount    count instructions: one nanosecond of guest time is one instruction
+    leaps     with icount, time leaps to the next timer when the guest is idle; without, it goes on
+              with the host's, so that a disk's time-out does not come before the host has read
     paused    start stopped; cont() starts the guest
     gdb       open the gdb stub (self.gdb())
     limit     seconds until the process is killed, whatever happens
@@ -91,7 +93,7 @@ class Qemu(Machine):
     """
 
     def __init__(self, t, iso, memory=256, cpu=CPU, firmware="bios", icount=False, paused=False,
-                 gdb=False, limit=None, extra=(), smp=1, thread=None, name="qemu"):
+                 gdb=False, limit=None, extra=(), smp=1, thread=None, name="qemu", leaps=True):
         super().__init__(t, name)
         self._sockets = tempfile.mkdtemp(prefix="vl-")
         self._stub = None
@@ -108,7 +110,7 @@ class Qemu(Machine):
         if firmware == "uefi":
             command += ["-bios", OVMF]
         if icount:
-            command += ["-icount", "shift=0,sleep=off"]
+            command += ["-icount", f"shift=0,sleep={'off' if leaps else 'on'}"]
         if paused:
             command += ["-S"]
         if gdb:
