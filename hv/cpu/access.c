@@ -33,7 +33,7 @@ static void apply_alias(const struct alias *a, u64 va, struct translation *t)
 
 static void apply_aliases(const struct vcpu *v, u64 va, struct translation *t)
 {
-	const struct info_page *p = v->info_page;
+	const struct info_place *p = v->info;
 	struct alias own = {.va = p->va, .size = p->va != 0 ? PAGE_SIZE : 0};
 
 	own.pa.v = round_down(p->pa.v, PAGE_SIZE);
@@ -48,7 +48,7 @@ static bool has_aliases(const struct vcpu *v, u64 va, u32 level)
 
 	return range_overlaps(v->domain->aliased,
 			      (struct range){start, start + level_size(level)}) ||
-	       start == round_down(v->info_page->va, level_size(level));
+	       start == round_down(v->info->va, level_size(level));
 }
 
 u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 access,

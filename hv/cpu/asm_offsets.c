@@ -10,6 +10,7 @@
 #include "cpu/vcpu.h"
 #include "domain/start_area.h"
 #include "hypercall/hypercall.h"
+#include "mem/own_tables.h"
 #include "public/hypercall.h"
 
 #define DEFINE(name, value)                                                                        \
@@ -21,6 +22,8 @@ void asm_offsets(void)
 {
 	DEFINE(FIRST_SLOT, VL_FIRST_SLOT);
 	DEFINE(MAX_SLOTS, VL_MAX_SLOTS);
+	DEFINE(COUNT_ENTRY, (VL_COUNT_SLOT - VL_FIRST_SLOT) * 8);
+	DEFINE(COUNT_LOCK, OWN_COUNT_LOCK);
 	DEFINE(HYPERCALL_DATA, VL_HYPERCALL_DATA_OFFSET);
 	DEFINE(DATA_DIRECT_MAP, offsetof(struct vl_hypercall_data, direct_map));
 	DEFINE(DATA_ENTRY, offsetof(struct vl_hypercall_data, entry));

@@ -93,7 +93,7 @@ static bool is_plain_frame(const struct vcpu *v, u64 pa, enum shadow_view view, 
 		return false;
 	if (view == SHADOW_USER)
 		return true;
-	return round_down(va, PAGE_SIZE) != v->info_page->va &&
+	return round_down(va, PAGE_SIZE) != v->info->va &&
 	       (!d->has_alias || !range_contains(d->aliased, (struct range){va, va + 1}));
 }
 
@@ -235,7 +235,7 @@ static bool deliver_fast(struct vcpu *v, struct fast *fast, struct fault_frame *
 	v->exits[EXIT_GUEST_FAULT]++;
 	fast_note_fault(v, va, f->rip, (u32)error);
 	v->cr2 = va;
-	v->info_page->info->cr2 = va;
+	v->info->at->cr2 = va;
 	v->cpl = 0;
 	v->cs = v->gate_cs;
 	v->ss = 0;

@@ -8,6 +8,7 @@
 
 #include "cpu/descriptors.h"
 #include "cpu/segments.h"
+#include "lib/lock.h"
 #include "lib/string.h"
 #include "mem/frames.h"
 #include "mem/own_tables.h"
@@ -15,8 +16,9 @@
 
 union cpu_stack boot_cpu __attribute__((aligned(STACK_SIZE)));
 
+static struct lock lock = LOCK_INIT(LOCK_CPUS); /* who adds one */
 static struct cpu *cpus[VL_MAX_CPUS];
-static u32 nr_cpus;
+static u32 nr_cpus; /* grows once the one before it can be used */
 
 /* By initial APIC id, where a hypercall in passthrough finds its stack; 0: not known. */
 extern u64 cpu_stack_tops[NR_APIC_IDS + 1];
@@ -24,12 +26,12 @@ u64 cpu_stack_tops[NR_APIC_IDS + 1];
 
 struct cpu *cpu_by_index(u32 index)
 {
-	return index < nr_cpus ? cpus[index] : NULL;
+	return index < cpu_count() ? cpus[index] : NULL;
 }
 
 u32 cpu_count(void)
 {
-	return nr_cpus;
+	return __atomic_load_n(&nr_cpus, __ATOMIC_ACQUIRE);
 }
 
 u32 own_apic_id(void)
@@ -53,7 +55,7 @@ static bool alloc_block(struct cpu_block **out, u64 *image_slot)
 	return false;
 }
 
-s64 cpu_add(u32 apic_id)
+static s64 add(u32 apic_id)
 {
 	struct cpu_block *b;
 	struct cpu *cpu;
@@ -71,10 +73,56 @@ s64 cpu_add(u32 apic_id)
 	cpu->image_slot = image_slot;
 	cpu->stack_top = (u64)cpu + STACK_SIZE;
 	descriptors_fill(cpu);
+	b->pool = (struct table_pool)TABLE_POOL_EMPTY;
 	segments_init(b);
-	cpus[nr_cpus++] = cpu;
-	cpu_stack_tops[apic_id] = cpu->stack_top;
+	cpus[nr_cpus] = cpu;
+	__atomic_store_n(&nr_cpus, nr_cpus + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&cpu_stack_tops[apic_id], cpu->stack_top, __ATOMIC_RELEASE);
 	return 0;
+}
+
+s64 cpu_add(u32 apic_id)
+{
+	s64 answer;
+
+	lock_take(&lock);
+	answer = add(apic_id);
+	lock_release(&lock);
+	return answer;
+}
+
+u64 cpus_hypercalls(void)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < cpu_count(); i++)
+		sum += cpus[i]->hypercalls;
+	return sum;
+}
+
+void vcpus_count(struct vl_domain_counters *to)
+{
+	for (u32 i = 0; i < cpu_count(); i++)
+		if (cpus[i]->vcpu != NULL)
+			vcpu_count(cpus[i]->vcpu, to);
+}
+
+u64 shadow_tables_used(void)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < cpu_count(); i++)
+		sum += block_of(cpus[i])->pool.used;
+	return sum;
+}
+
+u64 shadow_tables_spare(void)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < cpu_count(); i++)
+		sum += block_of(cpus[i])->pool.spare;
+	return sum;
 }
 
 void event_note(enum event_kind kind, u64 a, u64 b)

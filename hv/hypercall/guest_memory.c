@@ -3,6 +3,7 @@
  * Calls by which a guest says how its memory is to look while it is
  * virtualized.
  */
+#include "cpu/remote.h"
 #include "cpu/vcpu.h"
 #include "domain/domain.h"
 #include "mem/layout.h"
@@ -35,6 +36,8 @@ static void note_aliases(struct domain *d)
 
 s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 {
+	struct vcpu *v = current_vcpu(); /* NULL in passthrough: nobody uses them then */
+
 	if (index >= VL_MAX_ALIASES || ((va | pa | size) & (PAGE_SIZE - 1)) != 0)
 		return -VL_EINVAL;
 	if (size != 0 && !good_alias_va(va, size))
@@ -42,15 +45,18 @@ s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 	if (size != 0 &&
 	    (pa + size < pa || !memmap_is_ram(&d->memory, (struct range){pa, pa + size})))
 		return -VL_EFAULT;
+	if (v != NULL)
+		remote_stop_others(v);
 	d->alias[index] = (struct alias){.va = va, .size = size, .pa = {pa}};
 	note_aliases(d);
-	if (d->mode == VL_MODE_VIRTUALIZED)
-		vcpu_flush(current_vcpu());
+	if (v != NULL)
+		remote_start_others(v);
 	return 0;
 }
 
 s64 call_set_vcpu_info(struct domain *d, u64 pa, u64 va)
 {
+	struct info_place *own = &d->info[this_cpu()->index];
 	struct vl_vcpu_info *info = NULL;
 
 	if (current_vcpu() != NULL)
@@ -63,7 +69,9 @@ s64 call_set_vcpu_info(struct domain *d, u64 pa, u64 va)
 		info = domain_buffer(d, (pa_t){pa}, sizeof(*info));
 	if (pa != 0 && info == NULL)
 		return -VL_EFAULT;
-	d->info_page[this_cpu()->index] = (struct info_page){.info = info, .pa = {pa}, .va = va};
+	own->pa = (pa_t){pa};
+	own->va = va;
+	own->at = info;
 	return 0;
 }
 
@@ -81,17 +89,32 @@ s64 call_set_features(struct domain *d, u64 features, u64 call_site)
 
 s64 call_mmu_load(struct domain *d, u64 pgd, u64 asid, u64 flags)
 {
-	return d->mode == VL_MODE_VIRTUALIZED ? vcpu_mmu_load(current_vcpu(), pgd, asid, flags)
-					      : -VL_EPERM;
+	struct vcpu *v = current_vcpu();
+
+	(void)d;
+	return v != NULL ? vcpu_mmu_load(v, pgd, asid, flags) : -VL_EPERM;
 }
 
 s64 call_mmu_flush(struct domain *d, u64 what, u64 va)
 {
-	return d->mode == VL_MODE_VIRTUALIZED ? vcpu_mmu_flush(current_vcpu(), what, va)
-					      : -VL_EPERM;
+	struct vcpu *v = current_vcpu();
+
+	(void)d;
+	return v != NULL ? vcpu_mmu_flush(v, what, va) : -VL_EPERM;
+}
+
+s64 call_mmu_flush_remote(struct domain *d, u64 cpus, u64 space, u64 va)
+{
+	struct vcpu *v = current_vcpu();
+
+	(void)d;
+	return v != NULL ? vcpu_mmu_flush_remote(v, cpus, space, va) : -VL_EPERM;
 }
 
 s64 call_descriptors(struct domain *d)
 {
-	return d->mode == VL_MODE_VIRTUALIZED ? vcpu_descriptors(current_vcpu()) : -VL_EPERM;
+	struct vcpu *v = current_vcpu();
+
+	(void)d;
+	return v != NULL ? vcpu_descriptors(v) : -VL_EPERM;
 }

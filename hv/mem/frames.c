@@ -6,11 +6,14 @@
  */
 #include "mem/frames.h"
 
+#include "lib/lock.h"
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/layout.h"
 
 #define WORD_BITS 64
+
+static struct lock lock = LOCK_INIT(LOCK_FRAMES); /* guards all of: */
 
 static struct {
 	struct range partition;
@@ -61,7 +64,7 @@ struct range frames_partition(void)
 	return pool.partition;
 }
 
-bool frame_alloc(mfn_t *out)
+static bool take_one(mfn_t *out)
 {
 	u64 words = (pool.frames + WORD_BITS - 1) / WORD_BITS;
 
@@ -73,11 +76,22 @@ bool frame_alloc(mfn_t *out)
 
 	set_free(index, false);
 	*out = index_to_mfn(index);
-	memset(direct(mfn_to_ma(*out)), 0, PAGE_SIZE);
 	return true;
 }
 
-bool frame_alloc_aligned(u64 count, u64 align, mfn_t *out)
+bool frame_alloc(mfn_t *out)
+{
+	bool taken;
+
+	lock_take(&lock);
+	taken = take_one(out);
+	lock_release(&lock);
+	if (taken)
+		memset(direct(mfn_to_ma(*out)), 0, PAGE_SIZE);
+	return taken;
+}
+
+static bool take_run(u64 count, u64 align, mfn_t *out)
 {
 	u64 run = 0;
 
@@ -93,6 +107,16 @@ bool frame_alloc_aligned(u64 count, u64 align, mfn_t *out)
 	return false;
 }
 
+bool frame_alloc_aligned(u64 count, u64 align, mfn_t *out)
+{
+	bool taken;
+
+	lock_take(&lock);
+	taken = take_run(count, align, out);
+	lock_release(&lock);
+	return taken;
+}
+
 bool frame_alloc_run(u64 count, mfn_t *out)
 {
 	return frame_alloc_aligned(count, 1, out);
@@ -102,9 +126,11 @@ void frame_free(mfn_t mfn)
 {
 	u64 index = mfn.v - (pool.partition.start >> PAGE_SHIFT);
 
+	lock_take(&lock);
 	assert(index < pool.frames && !is_free(index));
 	set_free(index, true);
 	pool.hint = min_u64(pool.hint, index / WORD_BITS);
+	lock_release(&lock);
 }
 
 u64 frames_free_count(void)

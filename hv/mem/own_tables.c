@@ -218,6 +218,46 @@ u32 own_slots(u64 slot[VL_MAX_SLOTS])
 	return used;
 }
 
+/* The entry VL_COUNT_SLOT: never present, since bit 0 stays clear. page.S knows it, too. */
+struct count {
+	u32 lock; /* bit OWN_COUNT_LOCK */
+	u32 cpus;
+};
+_Static_assert(sizeof(struct count) == sizeof(u64) && OWN_COUNT_LOCK > 0, "an entry of a root");
+
+static struct count *count_lock(u64 *root)
+{
+	struct count *c = (struct count *)(root + VL_COUNT_SLOT);
+
+	while (__atomic_fetch_or(&c->lock, 1u << OWN_COUNT_LOCK, __ATOMIC_ACQUIRE) != 0)
+		cpu_relax();
+	return c;
+}
+
+void own_slots_enter(ma_t root)
+{
+	u64 *table = direct(root);
+	struct count *c = count_lock(table);
+	u32 n;
+	const u64 *slot = own_slots_in_use(&n);
+
+	c->cpus++;
+	memcpy(table + VL_FIRST_SLOT, slot, n * sizeof(u64));
+	__atomic_store_n(&c->lock, 0, __ATOMIC_RELEASE);
+}
+
+void own_slots_leave(ma_t root)
+{
+	u64 *table = direct(root);
+	struct count *c = count_lock(table);
+	u32 n;
+
+	own_slots_in_use(&n);
+	if (--c->cpus == 0)
+		memset(table + VL_FIRST_SLOT, 0, n * sizeof(u64));
+	__atomic_store_n(&c->lock, 0, __ATOMIC_RELEASE);
+}
+
 volatile u16 *own_vga_text(void)
 {
 	return (volatile u16 *)VGA_VA;

@@ -193,14 +193,12 @@ static void check_success(const struct domain *d, u64 nr, const u64 *a)
 /* What Vellum keeps of a domain points into its own RAM. */
 static void check_domain(const struct domain *d)
 {
-	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
-		const struct info_page *p = &d->info_page[i];
-		u64 offset = p->pa.v % PAGE_SIZE;
+	const struct info_place *own = &d->info[0];
+	u64 offset = own->pa.v % PAGE_SIZE;
 
-		must(p->va == 0 || (p->info != NULL && is_upper_half(p->va) && !is_own_va(p->va)));
-		if (p->info != NULL)
-			must((u8 *)p->info == machine_page(d, p->pa.v - offset) + offset);
-	}
+	must(own->va == 0 || (own->at != NULL && is_upper_half(own->va) && !is_own_va(own->va)));
+	if (own->at != NULL)
+		must((u8 *)d->info[0].at == machine_page(d, d->info[0].pa.v - offset) + offset);
 	for (u32 i = 0; i < ARRAY_SIZE(d->plain.at); i++)
 		for (u64 pa = d->plain.at[i].start; pa < d->plain.at[i].end; pa += PAGE_SIZE)
 			must(machine_page(d, pa) == machine + pa);

@@ -5,7 +5,7 @@
 # with the formatting code that all of it needs. To add a test: one word in UNIT_TESTS, one line below.
 
 UNIT_TESTS := bootinfo memmap options crc32 bzimage elf64 placement bootparams print decode decode_return \
-	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 walk p2m image_sum madt lock
+	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 walk p2m image_sum madt lock remote
 
 UNIT_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c
 UNIT_madt_SOURCES := boot/madt.c
@@ -25,6 +25,8 @@ UNIT_walk_SOURCES := hv/shadow/walk.c
 UNIT_image_sum_SOURCES := hv/mem/image_sum.c
 UNIT_lock_SOURCES := hv/lib/lock.c
 UNIT_lock_LIBS := -pthread
+UNIT_remote_SOURCES := hv/domain/remote.c hv/lib/lock.c
+UNIT_remote_LIBS := -pthread
 UNIT_p2m_SOURCES := hv/p2m/p2m.c
 UNIT_pic_SOURCES := hv/irq/pic.c
 UNIT_pic_hardware_SOURCES := hv/irq/pic_hardware.c hv/irq/pic.c

@@ -13,6 +13,7 @@
 #include "cpu/percpu.h"
 #include "cpu/real_tables.h"
 #include "cpu/vcpu.h"
+#include "shadow/tables.h"
 
 #define MIRROR_LDT_ENTRIES 8192u
 
@@ -35,11 +36,20 @@ struct segments {
 	struct mirror gdt, ldt;
 };
 
+/** What a transition left to be done: hv/transition/tidy.c. */
+struct left_over {
+	bool in_use;  /* the vcpu runs, or is about to: hands off */
+	bool tidy;    /* nothing: the vcpu is new */
+	u64 rip, rsp; /* of the last hypercall in passthrough */
+};
+
 struct cpu_block {
 	union cpu_stack stack;
 	struct real_tables tables;
 	struct segments segments;
-	struct vcpu vcpu; /* that this CPU runs while virtualized */
+	struct vcpu vcpu;       /* that this CPU runs while virtualized */
+	struct table_pool pool; /* of its shadow */
+	struct left_over left;
 	u64 ldt[MIRROR_LDT_ENTRIES] __attribute__((aligned(16)));
 	u8 ldt_access[MIRROR_LDT_ENTRIES];
 	u64 ldt_hides[MIRROR_LDT_ENTRIES / 64];
@@ -58,5 +68,12 @@ static inline struct cpu_block *block_of(struct cpu *cpu)
 {
 	return (struct cpu_block *)cpu;
 }
+
+/** Shadow tables in use, and those that the partition could have back, of all CPUs. */
+u64 shadow_tables_used(void);
+u64 shadow_tables_spare(void);
+
+/** Add the counts of all vcpus that run. */
+void vcpus_count(struct vl_domain_counters *to);
 
 #endif

@@ -100,6 +100,14 @@ struct fast {
 	} entry; /* IRETQ's frame into the guest kernel's SYSCALL handler, its SWAPGS done */
 };
 
+/** Whether a virtualized CPU's vcpu runs. */
+enum cpu_run {
+	CPU_RUNS,
+	CPU_PARKED, /* HLT with interrupts disabled: an NMI wakes it, or INIT */
+	CPU_HELD,   /* that, and it may not wake while a transition is under way */
+	CPU_LEFT,   /* its vcpu is gone: only INIT and SIPI bring it back, to the guest */
+};
+
 struct cpu {
 	/* Stacks of #DF, NMI and #MC. In here, so that this_cpu() works on them too. */
 	u8 ist_stack[NR_IST][IST_STACK_SIZE] __attribute__((aligned(16)));
@@ -108,6 +116,7 @@ struct cpu {
 	u64 stack_top;            /* of this stack, for assembly that found it by the window */
 	u64 image_slot;           /* its entry for slot VL_FIRST_SLOT, with the window */
 	struct vcpu *vcpu;        /* that runs here; NULL in passthrough */
+	u32 run;                  /* enum cpu_run; atomic */
 	struct trap_frame *frame; /* of the hypercall in passthrough that is served */
 	struct table_register guest_idt;
 	struct fast fast;
@@ -140,6 +149,9 @@ extern union cpu_stack boot_cpu;
 /** The CPUs that Vellum knows, by number; each may serve hypercalls. */
 struct cpu *cpu_by_index(u32 index);
 u32 cpu_count(void);
+
+/** Hypercalls that all of them served. */
+u64 cpus_hypercalls(void);
 
 /**
  * Make a CPU known: 0, also if it is already; -VL_ENOSPC: VL_MAX_CPUS are; -VL_ENOMEM. On Vellum's

@@ -423,7 +423,34 @@ static inline int64_t vl_call_add_cpu(vl_hypercall_fn call, uint64_t apic_id)
 	return call(VL_CALL_ADD_CPU, apic_id, 0, 0, 0, 0);
 }
 
+#define VL_CALL_MMU_FLUSH_REMOTE 20
+
+/**
+ * The CPUs drop translations: of pages, or all, of that address space, but for global ones; or
+ * with VL_MMU_FLUSH_ALL of all address spaces and global ones, whatever the table. When the call
+ * returns, no CPU uses one any more, and none will. CPUs that have not loaded that address space
+ * are not disturbed: they drop what they have of it before they load it next. The caller's own
+ * bit is served like mmu_flush. Call with interrupts off or on; it waits for none.
+ * Who: any domain. Since ABI 0.2.
+ * cpus: bit n: CPU n, in the order in which add_cpu made them known; 0: the one that the guest
+ *   started on.
+ * space: physical address of a top-level page table, or 0 for whatever is loaded; plus
+ *   VL_MMU_FLUSH_PAGE, VL_MMU_FLUSH_ASID or VL_MMU_FLUSH_ALL.
+ * va: with VL_MMU_FLUSH_PAGE, the address of the first page, plus the number of further ones.
+ * Returns those of `cpus` that are not virtualized, and have dropped nothing; or a negated
+ *   error:
+ *   VL_EINVAL: space has none of these kinds, there are VL_MMU_FLUSH_PAGES or more further
+ *     pages, or cpus has a bit from VL_MAX_CPUS on.
+ *   VL_EPERM: the caller is not virtualized.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_mmu_flush_remote(vl_hypercall_fn call, uint64_t cpus, uint64_t space,
+					       uint64_t va)
+{
+	return call(VL_CALL_MMU_FLUSH_REMOTE, cpus, space, va, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 20
+#define VL_CALL_LIMIT 21
 
 #endif

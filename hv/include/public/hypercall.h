@@ -114,6 +114,9 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 #define VL_MMU_FLUSH_ASID 1u
 #define VL_MMU_FLUSH_ALL  2u
 
+/* VL_CALL_MMU_FLUSH_REMOTE: pages of one call. */
+#define VL_MMU_FLUSH_PAGES 64u
+
 /* VL_CALL_TEST_SPOIL_SHADOW: what becomes wrong. */
 #define VL_SPOIL_FRAME    0u /* another frame of the caller's */
 #define VL_SPOIL_WRITABLE 1u /* writable; the page has to be read-only in the caller's tables */

@@ -11,6 +11,7 @@
 
 #include "tests/fuzz/damage.h"
 
+#include "cpu/block.h"
 #include "cpu/descriptors.h"
 #include "cpu/fast.h"
 #include "lib/panic.h"
@@ -30,6 +31,7 @@ u8 machine[MACHINE_SIZE] __attribute__((aligned(2 * MIB)));
 union cpu_stack boot_cpu;
 
 static struct vcpu vcpu;
+static struct table_pool pool = TABLE_POOL_EMPTY;
 static struct domain other;
 static u64 cr3, free_at_start;
 
@@ -56,7 +58,7 @@ u8 *machine_page(const struct domain *d, u64 pa)
 
 u64 machine_free(void)
 {
-	return (frames_free_count() + tables_spare()) << PAGE_SHIFT;
+	return (frames_free_count() + pool.spare) << PAGE_SHIFT;
 }
 
 void machine_boot(void)
@@ -112,8 +114,12 @@ void machine_virtualize(u32 layers)
 		return;
 	memset(&vcpu, 0, sizeof(vcpu));
 	vcpu.domain = d;
+	vcpu.info = &d->info[0];
 	vcpu.cr3 = FIRST_RAM.start;
-	must(shadow_init(&vcpu.shadow, VL_SHADOW_ALL, 0, &f) == 0);
+	pool.limit = tables_share(1);
+	must(shadow_init(&vcpu.shadow,
+			 &(struct shadow_config){.options = VL_SHADOW_ALL, .pool = &pool},
+			 &f) == 0);
 	shadow_begin(&vcpu.shadow, vcpu.cr3, 0);
 	if (layers & VL_LAYER_MEMORY)
 		p2m_init(&d->p2m, &p2m_frames);
@@ -158,6 +164,32 @@ void machine_touch(u64 va, pa_t page, bool user, bool global)
 struct vcpu *current_vcpu(void)
 {
 	return domain_first()->mode == VL_MODE_VIRTUALIZED ? &vcpu : NULL;
+}
+
+u32 cpu_count(void)
+{
+	return 1;
+}
+
+u64 cpus_hypercalls(void)
+{
+	return boot_cpu.cpu.hypercalls;
+}
+
+void vcpus_count(struct vl_domain_counters *to)
+{
+	vcpu_count(&vcpu, to);
+}
+
+/* The one CPU has its vcpu and pool here, not in a block. */
+u64 shadow_tables_used(void)
+{
+	return pool.used;
+}
+
+u64 shadow_tables_spare(void)
+{
+	return pool.spare;
 }
 
 u64 read_cr3(void)
@@ -274,7 +306,7 @@ void descriptors_leave(const struct table_register *guest_idt)
 
 void transition_tidy(u64 tables)
 {
-	tables_give_back(tables);
+	tables_give_back(&pool, tables);
 }
 
 s64 call_virtualize(struct domain *d, u64 layers, u64 cpus)
