@@ -21,7 +21,8 @@ struct fault_frame {
 	u64 error, rip, cs, rflags, rsp, ss;
 };
 
-#define GATE_OPEN   0x8e /* present, DPL 0, 64-bit interrupt gate */
+#define GATE_OPEN   ((u64)0x8e00 << 32) /* present, DPL 0, 64-bit interrupt gate, no IST */
+#define GATE_ALL    ((u64)0xff07 << 32)
 #define ACCESS_CODE 0xfb
 #define ACCESS_DATA 0xf3
 
@@ -145,10 +146,15 @@ static inline ALWAYS_INLINE u32 psc_fill(struct vcpu *v, enum shadow_view view, 
 	fault = judge(all, any, view, access, smep);
 	if (fault != 0)
 		return leaf_denies(pte, view, access, smep) ? fault : UNKNOWN;
-	if (!(pte & PTE_A) || ((access & PF_WRITE) && !(pte & PTE_D)))
-		pte = __atomic_or_fetch(&p->guest[i], PTE_A | (access & PF_WRITE ? PTE_D : 0),
-					__ATOMIC_SEQ_CST) &
-		      (pte | PTE_A | PTE_D);
+	if (!(pte & PTE_A) || ((access & PF_WRITE) && !(pte & PTE_D))) {
+		u64 used = pte | PTE_A | (access & PF_WRITE ? PTE_D : 0);
+
+		/* Another CPU of the guest may have changed it since. */
+		if (!__atomic_compare_exchange_n(&p->guest[i], &pte, used, false, __ATOMIC_SEQ_CST,
+						 __ATOMIC_SEQ_CST))
+			return UNKNOWN;
+		pte = used;
+	}
 	if (is_upper_half(va) && !(pte & PTE_G))
 		v->shadow.upper_local = true;
 	table_set(&p->shadow[i], leaf_of(pte, all, any, p->common, smep));
@@ -195,17 +201,23 @@ u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 /* Where the user's page fault takes the guest: gate and stack, if they are plain and at hand. */
 static bool find_entry(struct vcpu *v, u64 *rip, u64 *rsp, u64 **stack)
 {
-	const struct gate *gate = (const struct gate *)access_cached(
-		v, v->idt.base + VECTOR_PF * sizeof(*gate), sizeof(*gate), 0);
+	const volatile u64 *there = (const volatile u64 *)access_cached(
+		v, v->idt.base + VECTOR_PF * sizeof(struct gate), sizeof(struct gate), 0);
 	const u8 *rsp0 = access_cached(v, v->tr.base + offsetof(struct tss, rsp), sizeof(*rsp), 0);
+	struct {
+		u64 low, high;
+	} gate;
 
-	if (gate == NULL || rsp0 == NULL || v->idt.limit < VECTOR_PF * sizeof(*gate) + 15 ||
+	if (there == NULL || rsp0 == NULL || v->idt.limit < VECTOR_PF * sizeof(struct gate) + 15 ||
 	    v->tr.limit < offsetof(struct tss, rsp) + 7)
 		return false;
-	if (gate->type != GATE_OPEN || (gate->ist & 7) != 0 || v->gate_cs == 0 ||
-	    gate->selector != v->gate_cs)
+	/* Read once: another CPU of the guest may write to it. */
+	gate.low = there[0];
+	gate.high = there[1];
+	if ((gate.low & GATE_ALL) != GATE_OPEN || v->gate_cs == 0 ||
+	    (gate.low >> 16 & 0xffff) != v->gate_cs)
 		return false;
-	*rip = gate->offset_low | (u64)gate->offset_middle << 16 | (u64)gate->offset_high << 32;
+	*rip = (gate.low & 0xffff) | (gate.low >> 32 & 0xffff0000) | gate.high << 32;
 	__builtin_memcpy(rsp, rsp0, sizeof(*rsp));
 	*rsp = (*rsp & ~(u64)15) - sizeof(struct fault_frame);
 	*stack = (u64 *)access_cached(v, *rsp, sizeof(struct fault_frame), PF_WRITE);

@@ -36,7 +36,8 @@ static void note_aliases(struct domain *d)
 
 s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 {
-	struct vcpu *v = current_vcpu(); /* NULL in passthrough: nobody uses them then */
+	/* In passthrough nobody uses them. */
+	struct vcpu *v = d->mode == VL_MODE_VIRTUALIZED ? current_vcpu() : NULL;
 
 	if (index >= VL_MAX_ALIASES || ((va | pa | size) & (PAGE_SIZE - 1)) != 0)
 		return -VL_EINVAL;

@@ -7,6 +7,7 @@
 #include "transition/together.h"
 
 #include "cpu/percpu.h"
+#include "cpu/remote.h"
 #include "lib/lock.h"
 #include "public/errno.h"
 
@@ -71,6 +72,17 @@ static void go(void)
 	lock_release(&meeting.lock);
 }
 
+/* Who has not come yet may wait for one who has: for a flush, or to have it stand still. Once all
+ * are here, nobody does. */
+static void wait_a_moment(void)
+{
+	struct vcpu *v = current_vcpu();
+
+	if (v != NULL && remote_waits(&v->remote))
+		remote_serve(v);
+	cpu_relax();
+}
+
 s64 together_begin(u64 what, u64 layers, u64 cpus)
 {
 	u64 wanted = cpus > 1 ? cpus : 1, start;
@@ -82,13 +94,13 @@ s64 together_begin(u64 what, u64 layers, u64 cpus)
 		lock_release(&meeting.lock);
 		if (err != -VL_EAGAIN)
 			break;
-		cpu_relax();
+		wait_a_moment();
 	}
 	if (err < 0)
 		return err;
 	start = rdtsc();
 	while (!__atomic_load_n(&meeting.closed, __ATOMIC_ACQUIRE)) {
-		cpu_relax();
+		wait_a_moment();
 		if (rdtsc() - start > VL_TOGETHER_CYCLES)
 			give_up();
 	}

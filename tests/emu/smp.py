@@ -1,51 +1,53 @@
 # SPDX-License-Identifier: MIT
-"""Machines with several CPUs: each of them starts, goes, comes back and calls Vellum as on the bare machine."""
-import re
-
-from bochs import boot_smp
-from guest import finish_linux, linux_image, output_of, vellum_range
-from machine import plain
+"""Several CPUs: the mini guest starts them as on bare hardware; calls and transitions of all at once."""
+import images
+from bochs import Bochs
+from guest import check_tap
 from qemu import Qemu
-from registry import add, test
+from registry import test
 
-LOW = 1 << 20
-
-
-def check_passthrough(t, m, cpus):
-    """The verdict of smp-passthrough, Vellum's count of CPUs and the map that follows from it (M10)."""
-    lines, text = output_of(m, "smp-passthrough"), plain(m.console.text)
-    t.check(f"ok: {cpus} CPUs" in lines, f"the guest's verdict: {lines[-3:]}")
-    t.check(f"vellum: {cpus} CPUs in the firmware's tables" in text, "Vellum counted the CPUs")
-    ram = [(int(a, 16), int(b, 16)) for a, b in re.findall(r"^vellum: guest memory \[(0x\w+)-(0x\w+)\) ram$", text, re.MULTILINE)]
-    t.equal(len([r for r in ram if r[0] >= LOW]), 1, f"ranges of RAM from 1 MiB on ({ram})")
-    t.equal(any(r[0] < LOW for r in ram), cpus > 1, "RAM below 1 MiB is shown")
-    t.check(all(b <= vellum_range(m, "partition")[0] for _, b in ram), "none of it is Vellum's")
+ALL = "test=smp*"
 
 
-def declare(cpus, thread):
-    def run(t):
-        image = linux_image(["smp-passthrough"], "full", cmdline=f"cpus={cpus}")
-        m = Qemu(t, image, memory=512, smp=cpus, thread=thread)
-        finish_linux(t, m, ["smp-passthrough"], 280)
-        check_passthrough(t, m, cpus)
-
-    threads = "one thread for all CPUs" if thread == "single" else "a thread for each CPU"
-    add(run, f"smp-passthrough-{cpus}" + ("-single" if thread == "single" else ""), shows="U7 M1 M10",
-        needs="vellum full initrd-test", limit=300, slow=True,
-        doc=f"The distribution-like kernel uses the {cpus} CPU(s) of a machine in passthrough (QEMU with {threads}): hypercalls from each "
-            "and from all at a time, CPUs unplugged and plugged meanwhile; RAM below 1 MiB is in its map if there are several.")
+def image(hypervisor="vellum", tests=ALL, opts="mem=all"):
+    return images.vellum(("mini", f"map=all {tests}"), opts=opts, hypervisor=hypervisor)
 
 
-for count, mode in ((1, "multi"), (2, "multi"), (2, "single"), (4, "multi"), (4, "single")):
-    declare(count, mode)
+def check(t, m, seconds, good):
+    ending = m.wait(seconds)
+    m.no_panic()
+    check_tap(t, m)
+    t.equal(ending, good, "how the run ended")
 
 
-@test("smp-passthrough-bochs", shows="U7 M1 M10", needs="vellum full initrd-test", limit=700, slow=True)
-def passthrough_bochs(t):
-    """The same on the two CPUs of a machine in Bochs."""
-    def run(m):
-        finish_linux(t, m, ["smp-passthrough"], 340)
-        return m
+@test("smp-mini-qemu", shows="U7 M1 M8 M9", needs="vellum mini", limit=240)
+def smp_mini_qemu(t):
+    """Two CPUs in QEMU, each in a thread of its own: hypercalls on one root at a time; 1,000 transitions
+    together; a CPU that is missing, refused, of another mind, comes later, goes offline and comes back;
+    rights that are taken away while both look."""
+    check(t, Qemu(t, image(), smp=2), 230, "exit-16")
 
-    m = boot_smp(t, linux_image(["smp-passthrough"], "full", cmdline="cpus=2"), run, memory=512, limit=345)
-    check_passthrough(t, m, 2)
+
+@test("smp-mini-qemu-4", shows="U7 M1 M8 M9", needs="vellum mini", limit=300)
+def smp_mini_qemu_4(t):
+    """The same with four."""
+    check(t, Qemu(t, image(), smp=4), 290, "exit-16")
+
+
+@test("smp-mini-single", shows="U7 M1 M8 M9", needs="vellum mini", limit=240)
+def smp_mini_single(t):
+    """Two CPUs in QEMU that take turns in one thread."""
+    check(t, Qemu(t, image(), smp=2, thread="single"), 230, "exit-16")
+
+
+@test("smp-mini-debug", shows="U7 M1 M8 M9", needs="vellum-debug mini", limit=300)
+def smp_mini_debug(t):
+    """Three CPUs on a debug build, which checks the order of locks and waits at random wherever CPUs
+    race; each step of a transition fails in turn."""
+    check(t, Qemu(t, image("vellum-debug", opts="mem=all delays=20000"), smp=3), 290, "exit-16")
+
+
+@test("smp-mini-bochs", shows="U7 M1 M8 M9", needs="vellum mini", limit=300)
+def smp_mini_bochs(t):
+    """Two CPUs in Bochs."""
+    check(t, Bochs(t, image(), cpus=2), 290, "shutdown-port")

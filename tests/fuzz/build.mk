@@ -26,7 +26,8 @@ FUZZ_devices_SOURCES := hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c hv/irq/cloc
 # in debug builds, so that pages can be moved.
 FUZZ_hypercall_SOURCES := tests/fuzz/machine/machine.c tests/fuzz/damage.c $(wildcard hv/p2m/*.c) \
 	$(patsubst %,hv/%.c,hypercall/dispatch hypercall/guest_memory hypercall/info hypercall/p2m domain/domain \
-	mem/frames mem/memmap mem/machine lib/log lib/lock cpu/lock_watch domain/switches shadow/shadow shadow/tables cpu/mmu cpu/counters)
+	mem/frames mem/memmap mem/machine lib/log lib/lock domain/switches domain/remote shadow/shadow shadow/tables \
+	cpu/mmu cpu/counters cpu/remote_flush cpu/lock_watch)
 FUZZ_hypercall_CFLAGS := -Itests/fuzz/machine -I$(B)/gen -DVELLUM_DEBUG=1
 
 FUZZ_COMMON := hv/lib/print.c hv/lib/failure.c

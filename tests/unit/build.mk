@@ -5,7 +5,7 @@
 # with the formatting code that all of it needs. To add a test: one word in UNIT_TESTS, one line below.
 
 UNIT_TESTS := bootinfo memmap options crc32 bzimage elf64 placement bootparams print decode decode_return \
-	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 walk p2m image_sum madt lock remote
+	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 walk p2m image_sum madt lock remote walk_race
 
 UNIT_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c
 UNIT_madt_SOURCES := boot/madt.c
@@ -22,6 +22,8 @@ UNIT_decode_return_SOURCES := $(filter hv/%,$(UNIT_decode_SOURCES))
 UNIT_decode_zydis_SOURCES := $(UNIT_decode_SOURCES)
 UNIT_decode_zydis_LIBS := -lZydis
 UNIT_walk_SOURCES := hv/shadow/walk.c
+UNIT_walk_race_SOURCES := hv/shadow/walk.c
+UNIT_walk_race_LIBS := -pthread
 UNIT_image_sum_SOURCES := hv/mem/image_sum.c
 UNIT_lock_SOURCES := hv/lib/lock.c
 UNIT_lock_LIBS := -pthread

@@ -11,9 +11,11 @@
 
 #include "tests/fuzz/damage.h"
 
+#include "cpu/apic.h"
 #include "cpu/block.h"
 #include "cpu/descriptors.h"
 #include "cpu/fast.h"
+#include "cpu/remote.h"
 #include "lib/panic.h"
 #include "mem/frames.h"
 #include "mem/machine.h"
@@ -125,6 +127,7 @@ void machine_virtualize(u32 layers)
 		p2m_init(&d->p2m, &p2m_frames);
 	d->layers = layers;
 	d->mode = VL_MODE_VIRTUALIZED;
+	remote_enter(&vcpu);
 	write_cr3(shadow_top(&vcpu.shadow, vcpu_view(&vcpu)).v);
 }
 
@@ -140,6 +143,7 @@ void machine_devirtualize(void)
 	}
 	d->layers = 0;
 	d->mode = VL_MODE_PASSTHROUGH;
+	remote_leave(&vcpu);
 	domain_p2m_changed(d);
 	must(shadow_destroy(&vcpu.shadow, NO_BUDGET));
 }
@@ -169,6 +173,12 @@ struct vcpu *current_vcpu(void)
 u32 cpu_count(void)
 {
 	return 1;
+}
+
+struct cpu *cpu_by_index(u32 index)
+{
+	must(index == 0);
+	return &boot_cpu.cpu;
 }
 
 u64 cpus_hypercalls(void)
@@ -378,6 +388,13 @@ void audit_debug_gone(const struct shadow *s, u64 va)
 
 void audit_debug_begin(void)
 {
+}
+
+/* There is nobody to kick. */
+void apic_send_nmi(struct vcpu *v, u32 apic_id)
+{
+	(void)v, (void)apic_id;
+	abort();
 }
 
 void panic(const char *fmt, ...)
