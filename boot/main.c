@@ -15,13 +15,15 @@
 #include "boot/bootinfo.h"
 #include "boot/main.h"
 #include "boot/loader.h"
+#include "boot/madt.h"
 #include "cpu/apic.h"
 #include "cpu/descriptors.h"
 #include "cpu/panic.h"
-#include "cpu/segments.h"
+#include "cpu/percpu.h"
 #include "domain/domain.h"
 #include "domain/options.h"
 #include "io/console.h"
+#include "lib/lock.h"
 #include "lib/log.h"
 #include "domain/switches.h"
 #include "lib/x86.h"
@@ -106,16 +108,34 @@ static u64 partition_size(void)
 	return max_u64(OPTIONS_PARTITION_MIN, min_u64(OPTIONS_PARTITION_DEFAULT, quarter));
 }
 
+/* The first page tables map the memory below 4 GiB. */
+static const u8 *map_table(u64 ma, u32 size)
+{
+	return ma < MEMMAP_32BIT_END && size <= MEMMAP_32BIT_END - ma ? direct((ma_t){ma}) : NULL;
+}
+
+/* Further processors begin below 1 MiB: a guest that has none is not shown what lies there. */
+static enum memory_mode memory_mode(void)
+{
+	u32 cpus = madt_count_cpus(info.rsdp, info.rsdp_size, map_table);
+
+	log_print("vellum: %u CPUs in the firmware's tables\n", cpus);
+	if (options.memory_given)
+		return options.memory;
+	return cpus > 1 ? MEM_WITH_LOW : MEM_CONTIGUOUS;
+}
+
 static void plan_memory(struct range *partition, ma_t old_image)
 {
 	struct memmap *guest = &domain_first()->memory;
 	struct range image = {old_image.v, old_image.v + own_image_size()};
+	enum memory_mode mode = memory_mode();
 	struct failure f = {0};
 
 	if (memmap_normalize(info.memory, info.memory_count, machine_map(), &f) < 0 ||
 	    memmap_choose_partition(machine_map(), partition_size(), partition, &f) < 0 ||
-	    memmap_for_guest(machine_map(), *partition, options.memory, guest, &f) < 0 ||
-	    memmap_check_guest(guest, machine_map(), *partition, options.memory, &f) < 0)
+	    memmap_for_guest(machine_map(), *partition, mode, guest, &f) < 0 ||
+	    memmap_check_guest(guest, machine_map(), *partition, mode, &f) < 0)
 		stop(&f);
 	if (range_overlaps(image, *partition)) {
 		fail(&f, VL_ENOMEM,
@@ -141,8 +161,13 @@ static void move_in(struct range partition, ma_t old_image)
 	if (own_tables_build(machine_map(), mfn_to_ma(image), &f) < 0)
 		stop(&f);
 	own_tables_enter(old_image);
-	if (tables_init(&f) < 0 || segments_init(&f) < 0)
+	if (tables_init(&f) < 0)
 		stop(&f);
+	if (cpu_add(own_apic_id()) < 0) {
+		fail(&f, VL_ENOMEM,
+		     "Vellum's partition has no memory for a CPU: give it more with vellum_mem=.");
+		stop(&f);
+	}
 	if (has_text_screen())
 		vga_move(own_vga_text());
 	p2m_memory_init();
@@ -167,6 +192,7 @@ void boot_main(u64 mbi, u64 tsc)
 	move_in(partition, old_image);
 	loader_load(&info, &plan);
 	switches = (struct switches){.shadow = options.shadow, .fast = options.fast};
+	lock_set_delays(options.delays);
 	apic_init(options.apic_trapped, options.own_timer);
 	log_print("vellum: entry tsc %lu\n", tsc);
 	log_print("vellum: guest entry tsc %lu, %lu bytes copied, %lu bytes checked\n", rdtsc(),

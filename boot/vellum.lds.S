@@ -41,6 +41,7 @@ SECTIONS
 	} :data
 	image_end = .;
 	boot_stack_top = boot_cpu + STACK_SIZE;
+	cpu_window = WINDOW_BASE;
 	ASSERT(image_end - image_start <= IMAGE_ALIGN, "the image does not fit into one large page")
 	/DISCARD/ : { *(.comment) *(.note.*) *(.eh_frame) *(.eh_frame_hdr) }
 }

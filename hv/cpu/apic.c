@@ -6,6 +6,7 @@
  */
 #include "cpu/apic.h"
 
+#include "cpu/ipi.h"
 #include "lib/log.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
@@ -28,8 +29,7 @@ static struct {
 	bool trapped;
 	u64 own_period;
 	struct clock bus;
-	u64 own_ticks;
-} apic;
+} apic; /* written at boot only */
 
 static u32 page_read(void *context, u32 offset)
 {
@@ -55,6 +55,20 @@ static void msr_of_write(void *context, u32 offset, u32 value)
 	wrmsr(MSR_X2APIC + offset / 16, value);
 }
 
+static u64 msr_icr_read(void *context)
+{
+	(void)context;
+	return rdmsr(MSR_X2APIC_ICR);
+}
+
+/* x2APIC writes order nothing: what the receiver is to see has to be stored before. */
+static void msr_icr_write(void *context, u64 icr)
+{
+	(void)context;
+	__asm__ volatile("mfence; lfence" : : : "memory");
+	wrmsr(MSR_X2APIC_ICR, icr);
+}
+
 static u64 deadline_read(void *context)
 {
 	(void)context;
@@ -70,7 +84,10 @@ static void deadline_write(void *context, u64 tsc)
 }
 
 static struct lapic_access by_page = {.read = page_read, .write = page_write};
-static struct lapic_access by_msr = {.read = msr_of_read, .write = msr_of_write};
+static struct lapic_access by_msr = {.read = msr_of_read,
+				     .write = msr_of_write,
+				     .read_icr = msr_icr_read,
+				     .write_icr = msr_icr_write};
 
 /* The access that the base register's state asks for; NULL: off, or where Vellum has no map. */
 static const struct lapic_access *access_of(u64 base)
@@ -153,7 +170,7 @@ void apic_stay(struct vcpu *v)
 void apic_leave(struct vcpu *v)
 {
 	if (v->lapic.access != NULL && apic.own_period != 0)
-		log_print("vellum: own timer: %lu ticks\n", apic.own_ticks);
+		log_print("vellum: own timer: %lu ticks\n", v->own_ticks);
 	lapic_hardware_leave(&v->lapic);
 }
 
@@ -172,7 +189,7 @@ bool apic_arrived(struct vcpu *v, u8 vector)
 	}
 	what = lapic_hardware_arrived(&v->lapic, vector, rdtsc());
 	if (what == LAPIC_OWN_TIMER) {
-		apic.own_ticks++;
+		v->own_ticks++;
 		start_own_period(v);
 	}
 	return what != LAPIC_NOTHING;
@@ -221,6 +238,38 @@ void apic_write_cr8(struct vcpu *v, u64 value)
 		__asm__ volatile("mov %0, %%cr8" : : "r"(value & 15) : "memory");
 }
 
+/* --- Vellum's own messages --- */
+
+static void wait_idle(const struct lapic_access *a)
+{
+	while (a->read(NULL, LAPIC_ICR) & LAPIC_ICR_BUSY)
+		cpu_relax();
+}
+
+/*
+ * In xAPIC mode the guest may be between its two writes: the upper half is put back. What the lower
+ * one reads as is kept by the model, if there is one.
+ */
+void apic_send_nmi(struct vcpu *v, u32 apic_id)
+{
+	const struct lapic_access *a = access_of(rdmsr(MSR_APIC_BASE));
+	u32 command = (u32)LAPIC_NMI << 8 | LAPIC_ICR_ASSERT, high;
+
+	if (a == NULL)
+		return;
+	lapic_hardware_keep_icr(&v->lapic);
+	if (a == &by_msr) {
+		msr_icr_write(NULL, (u64)apic_id << 32 | command);
+		return;
+	}
+	wait_idle(a);
+	high = a->read(NULL, LAPIC_ICR_HIGH);
+	a->write(NULL, LAPIC_ICR_HIGH, apic_id << 24);
+	a->write(NULL, LAPIC_ICR, command);
+	wait_idle(a);
+	a->write(NULL, LAPIC_ICR_HIGH, high);
+}
+
 /* --- MSRs --- */
 
 bool apic_has_msr(u32 msr)
@@ -245,7 +294,8 @@ static bool is_direct(const struct vcpu *v, u32 msr)
 		return !v->lapic.shared;
 	if (v->lapic.access != &by_msr)
 		return true; /* faults, as it should */
-	if (offset == LAPIC_TPR || offset == LAPIC_PPR || offset == LAPIC_EOI)
+	if (offset == LAPIC_TPR || offset == LAPIC_PPR || offset == LAPIC_EOI ||
+	    offset == LAPIC_ICR)
 		return false;
 	return (offset < LAPIC_ISR || offset >= LAPIC_ESR) && !v->lapic.shared;
 }
@@ -260,6 +310,8 @@ bool apic_read_msr(struct vcpu *v, u32 msr, u64 *value)
 		return false;
 	else if (msr != MSR_X2APIC_ICR)
 		*value = lapic_hardware_read(&v->lapic, offset_of(msr), rdtsc());
+	else if (v->lapic.icr_kept)
+		*value = v->lapic.icr;
 	return true;
 }
 
@@ -295,6 +347,8 @@ static u64 reserved_bits(u32 offset)
 		return ~(u64)0xffffffff;
 	case LAPIC_DIVIDE:
 		return ~(u64)0xb;
+	case LAPIC_ICR:
+		return 0xfff32000;
 	default:
 		return 0;
 	}
@@ -306,13 +360,14 @@ static bool write_x2apic(struct vcpu *v, u32 msr, u64 value)
 
 	if (offset == LAPIC_PPR || (offset >= LAPIC_ISR && offset < LAPIC_ESR))
 		return false;
-	if (reserved_bits(offset) == 0) {
-		if (msr == MSR_X2APIC_ICR)
-			v->lapic.icr = (u32)value;
+	if (reserved_bits(offset) == 0)
 		return wrmsr_safe(msr, value);
-	}
 	if (value & reserved_bits(offset))
 		return false;
+	if (msr == MSR_X2APIC_ICR) {
+		ipi_send(v, value);
+		return true;
+	}
 	lapic_hardware_write(&v->lapic, offset, (u32)value, rdtsc());
 	return true;
 }
@@ -336,6 +391,11 @@ bool apic_write_msr(struct vcpu *v, u32 msr, u64 value)
 
 /* --- the page --- */
 
+bool apic_is_x2apic(const struct vcpu *v)
+{
+	return v->lapic.access == &by_msr;
+}
+
 bool apic_traps_page(const struct vcpu *v)
 {
 	return v->lapic.access == &by_page;
@@ -350,6 +410,8 @@ void apic_mmio_write(struct vcpu *v, u32 offset, u32 value)
 {
 	if (offset == LAPIC_EOI)
 		lapic_hardware_eoi(&v->lapic);
+	else if (offset == LAPIC_ICR)
+		ipi_send(v, (u64)by_page.read(NULL, LAPIC_ICR_HIGH) << 32 | value);
 	else
 		lapic_hardware_write(&v->lapic, offset & ~15u, value, rdtsc());
 }

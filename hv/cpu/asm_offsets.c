@@ -10,6 +10,7 @@
 #include "cpu/vcpu.h"
 #include "domain/start_area.h"
 #include "hypercall/hypercall.h"
+#include "mem/own_tables.h"
 #include "public/hypercall.h"
 
 #define DEFINE(name, value)                                                                        \
@@ -21,6 +22,8 @@ void asm_offsets(void)
 {
 	DEFINE(FIRST_SLOT, VL_FIRST_SLOT);
 	DEFINE(MAX_SLOTS, VL_MAX_SLOTS);
+	DEFINE(COUNT_ENTRY, (VL_COUNT_SLOT - VL_FIRST_SLOT) * 8);
+	DEFINE(COUNT_LOCK, OWN_COUNT_LOCK);
 	DEFINE(HYPERCALL_DATA, VL_HYPERCALL_DATA_OFFSET);
 	DEFINE(DATA_DIRECT_MAP, offsetof(struct vl_hypercall_data, direct_map));
 	DEFINE(DATA_ENTRY, offsetof(struct vl_hypercall_data, entry));
@@ -32,6 +35,9 @@ void asm_offsets(void)
 	DEFINE(HYPERCALL_NMI, HYPERCALL_NMI);
 	DEFINE(HYPERCALL_VIRTUALIZED, HYPERCALL_VIRTUALIZED);
 	DEFINE(FRAME_CS, offsetof(struct trap_frame, cs));
+	DEFINE(ENODEV, VL_ENODEV);
+	DEFINE(CPU_STACK_TOP, offsetof(struct cpu, stack_top));
+	DEFINE(BLOCK_TABLES, BLOCK_TABLES);
 	DEFINE(FAST_CROSSING, offsetof(struct cpu, fast.crossing));
 	DEFINE(FAST_CPL, offsetof(struct cpu, fast.crossing.cpl));
 	DEFINE(CROSSING_USER, 3);

@@ -83,13 +83,18 @@ static void reload_code_segment(void)
 			 : "rax", "memory");
 }
 
-void descriptors_init(struct cpu *cpu)
+void descriptors_fill(struct cpu *cpu)
 {
 	for (u32 i = 0; i < NR_IST; i++)
 		cpu->tss.ist[i] = (u64)(cpu->ist_stack[i] + IST_STACK_SIZE);
 	cpu->tss.iomap_base = sizeof(cpu->tss);
 	fill_gdt(cpu);
 	fill_idt(cpu);
+}
+
+void descriptors_init(struct cpu *cpu)
+{
+	descriptors_fill(cpu);
 	lgdt(&cpu->gdt_register);
 	reload_code_segment();
 	lidt(&cpu->idt_register[0]);

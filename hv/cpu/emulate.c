@@ -11,8 +11,10 @@
 #include "cpu/emulate.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
+#include "cpu/remote.h"
 #include "lib/string.h"
 #include "mem/layout.h"
+#include "mem/own_tables.h"
 #include "shadow/walk.h"
 
 #define OPCODE_HLT 0xf4u
@@ -22,11 +24,56 @@
 #define DESCRIPTOR_CODE ((u64)1 << 43)
 #define DESCRIPTOR_S    ((u64)1 << 44)
 
+/* Wait on Vellum's own tables for an NMI or a request; INIT may come, or the vcpu be taken away. */
+static void wait_parked(struct vcpu *v, u32 *run)
+{
+	u32 expected = CPU_PARKED;
+
+	remote_halt(&v->remote);
+	__atomic_store_n(run, CPU_PARKED, __ATOMIC_SEQ_CST);
+	while (!v->nmi_pending && !remote_waits(&v->remote) &&
+	       __atomic_load_n(run, __ATOMIC_ACQUIRE) != CPU_LEFT)
+		__asm__ volatile("sti; hlt; cli" : : : "memory");
+	while (!__atomic_compare_exchange_n(run, &expected, CPU_RUNS, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_SEQ_CST)) {
+		if (expected == CPU_LEFT)
+			halt_forever();
+		expected = CPU_PARKED; /* held: a transition is under way */
+		cpu_relax();
+	}
+	remote_wake(&v->remote);
+}
+
+/*
+ * HLT with interrupts disabled is how a kernel puts a CPU offline. Such a CPU uses no table of its
+ * vcpu, so that the domain can be devirtualized without it (hv/transition/devirtualize.c), or the
+ * guest have the CPU back by INIT. If it wakes, all may have changed.
+ */
+static void park(struct vcpu *v)
+{
+	while (!v->nmi_pending) {
+		write_cr3(own_root().v);
+		wait_parked(v, &this_cpu()->run);
+		vcpu_flush(v);
+		if (remote_waits(&v->remote))
+			remote_serve(v);
+	}
+}
+
 static void halt(struct vcpu *v, const struct insn *i)
 {
 	emulate_done(v, i);
-	while (!vcpu_interrupt_waits(v) && !v->nmi_pending)
+	if (!(v->frame->rflags & RFLAGS_IF)) {
+		park(v);
+		return;
+	}
+	while (!vcpu_interrupt_waits(v) && !v->nmi_pending) {
+		remote_halt(&v->remote);
 		__asm__ volatile("sti; hlt; cli" : : : "memory");
+		remote_wake(&v->remote);
+		if (remote_waits(&v->remote))
+			remote_serve(v);
+	}
 }
 
 size_t emulate_fetch(struct vcpu *v, u64 rip, u8 *bytes, size_t n)

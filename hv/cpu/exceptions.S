@@ -96,9 +96,9 @@ resume_iretq:
  * place for a user, see cpu/vcpu.c).
  */
 	.macro SYSCALL_EXIT vector, cs
-	leaq boot_stack_top(%rip), %rsp
+	movq (cpu_window + CPU_STACK_TOP)(%rip), %rsp
 	pushq $SYSCALL_SS
-	pushq (boot_cpu + FAST_ENTRY_RSP)(%rip)
+	pushq (cpu_window + FAST_ENTRY_RSP)(%rip)
 	pushq %r11
 	pushq $\cs
 	pushq %rcx
@@ -111,7 +111,7 @@ resume_iretq:
 syscall_exit:
 	SYSCALL_EXIT EXIT_SYSCALL_VECTOR, SYSCALL_CS
 syscall32_entry:
-	movq %rsp, (boot_cpu + FAST_ENTRY_RSP)(%rip)
+	movq %rsp, (cpu_window + FAST_ENTRY_RSP)(%rip)
 	SYSCALL_EXIT EXIT_SYSCALL32_VECTOR, SYSCALL_CS32
 /*
  * SYSENTER from ring 3: the stack is ours, flags but IF the guest's, and nothing tells where it

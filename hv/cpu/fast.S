@@ -2,17 +2,17 @@
 /*
  * Crossings between a user and the guest kernel without a trap frame (cpu/fast.h).
  *
- * All state is in boot_cpu.fast. SYSCALL and #GP come here with interrupts off
+ * All state is in struct cpu, field fast, of the CPU's window. SYSCALL and #GP come here with interrupts off
  * and leave by SYSRETQ or IRETQ; NMI, #MC and #DB have stacks of their own, so
- * the frame in boot_cpu.fast.entry is nobody else's between two instructions.
+ * the frame in fast.entry is nobody else's between two instructions.
  * The active and inactive GS bases are the guest's all the time: Vellum uses
  * none.
  */
 #include "cpu/asm_frame.h"
 #include "cpu/asm_offsets.h"
 
-#define FAST(field) (boot_cpu + FAST_##field)(%rip)
-#define TABLES(offset) (real_tables + offset)(%rip)
+#define FAST(field) (cpu_window + FAST_##field)(%rip)
+#define TABLES(offset) (cpu_window + BLOCK_TABLES + offset)(%rip)
 
 #define ACCESS_CODE 0xfb /* present, ring 3, code, readable, accessed */
 #define ACCESS_DATA 0xf3
@@ -70,7 +70,7 @@ syscall_slow:
 	jne syscall_exit
 /* The guest kernel's hypercall. RAX: number, RDI, RSI, RDX: arguments -> RAX; System V otherwise,
  * RCX and R11 are lost. */
-	leaq boot_stack_top(%rip), %rsp
+	movq (cpu_window + CPU_STACK_TOP)(%rip), %rsp
 	pushq $GUEST_SS
 	pushq FAST(ENTRY_RSP)
 	pushq %r11
@@ -103,7 +103,7 @@ fast_general_protection:
 	je fast_iret
 	.set offset, 0
 	.rept NR_PLAIN_SITES
-	cmpq (boot_cpu + FAST_SWAPGS_SITE + offset)(%rip), %rax
+	cmpq (cpu_window + FAST_SWAPGS_SITE + offset)(%rip), %rax
 	je 1f
 	.set offset, offset + 8
 	.endr

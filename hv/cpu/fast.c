@@ -15,6 +15,7 @@
 #include "cpu/fast.h"
 
 #include "cpu/percpu.h"
+#include "cpu/remote.h"
 #include "lib/string.h"
 #include "domain/switches.h"
 #include "public/errno.h"
@@ -119,7 +120,7 @@ void fast_roots(struct vcpu *v)
 	struct fast *f = this_fast();
 	bool guarded = (v->cr4 & CR4_SMAP) != 0;
 
-	f->info = v->domain->vcpu_info != NULL ? (volatile u64 *)(u64)v->domain->vcpu_info : NULL;
+	f->info = (volatile u64 *)(u64)v->info->at;
 	f->top[0] = shadow_top(&v->shadow, SHADOW_USER).v;
 	f->top[1] = shadow_top(&v->shadow, guarded ? SHADOW_GUARDED : SHADOW_KERNEL).v;
 }
@@ -144,7 +145,7 @@ static bool is_common(const struct vcpu *v)
 {
 	const struct domain *d = v->domain;
 
-	return (d->features & VL_FEATURE_DESCRIPTORS) && d->vcpu_info != NULL && !v->iopl3 &&
+	return (d->features & VL_FEATURE_DESCRIPTORS) && v->info->at != NULL && !v->iopl3 &&
 	       segments_are_plain() && v->sfmask == REAL_SFMASK && (v->efer & EFER_SCE) &&
 	       (v->star >> 48) == FAST_USER_CS32;
 }
@@ -233,12 +234,28 @@ static s64 fast_descriptors(u64 unused1, u64 unused2, u64 unused3)
 	return vcpu_descriptors(caller());
 }
 
+static s64 fast_mmu_flush_remote(u64 cpus, u64 space, u64 va)
+{
+	return vcpu_mmu_flush_remote(caller(), cpus, space, va);
+}
+
+/* The numbers between those that are served. */
+static s64 no_fast_call(u64 unused1, u64 unused2, u64 unused3)
+{
+	(void)unused1;
+	(void)unused2;
+	(void)unused3;
+	return -VL_ENOSYS;
+}
+
 typedef s64 fast_call_fn(u64 a1, u64 a2, u64 a3);
 extern fast_call_fn *const fast_calls[NR_FAST_CALLS];
 fast_call_fn *const fast_calls[NR_FAST_CALLS] = {
 	[VL_CALL_MMU_LOAD - FAST_CALLS_FIRST] = fast_mmu_load,
 	[VL_CALL_MMU_FLUSH - FAST_CALLS_FIRST] = fast_mmu_flush,
 	[VL_CALL_DESCRIPTORS - FAST_CALLS_FIRST] = fast_descriptors,
+	[VL_CALL_DESCRIPTORS - FAST_CALLS_FIRST + 1 ... NR_FAST_CALLS - 2] = no_fast_call,
+	[VL_CALL_MMU_FLUSH_REMOTE - FAST_CALLS_FIRST] = fast_mmu_flush_remote,
 };
 
 bool fast_call(struct vcpu *v)

@@ -9,6 +9,7 @@
  */
 #include "cpu/fast.h"
 
+#include "cpu/remote.h"
 #include "mem/layout.h"
 #include "mem/pagetable.h"
 #include "public/errno.h"
@@ -16,8 +17,7 @@
 #define CR3_NOFLUSH ((u64)1 << 63)
 #define PCID_MASK   0xfffu
 
-/* CR3 is loaded again even if it is the same root: that is what drops the TLB. */
-static void reload_root(struct vcpu *v)
+void vcpu_reload_root(struct vcpu *v)
 {
 	fast_roots(v);
 	write_cr3(shadow_top(&v->shadow, vcpu_view(v)).v);
@@ -28,7 +28,7 @@ void vcpu_flush(struct vcpu *v)
 	vcpu_update_mode(v);
 	shadow_flush(&v->shadow);
 	access_forget_all(v);
-	reload_root(v);
+	vcpu_reload_root(v);
 }
 
 bool vcpu_load_cr3(struct vcpu *v, u64 value)
@@ -44,7 +44,8 @@ bool vcpu_load_cr3(struct vcpu *v, u64 value)
 	if (!pcids)
 		shadow_flush_local(&v->shadow);
 	shadow_load(&v->shadow, value & PTE_ADDR, pcids ? value & PCID_MASK : 0, flush);
-	reload_root(v);
+	vcpu_reload_root(v);
+	remote_load(&v->remote, value & PTE_ADDR); /* requests are served when the exit ends */
 	return true;
 }
 
@@ -67,12 +68,12 @@ bool vcpu_invpcid(struct vcpu *v, u64 type, u64 pcid, u64 va)
 		vcpu_invalidate(v, va);
 	} else if (type < 2) {
 		shadow_flush_tag(&v->shadow, (u32)pcid);
-		reload_root(v);
+		vcpu_reload_root(v);
 	} else if (type == 2) {
 		vcpu_flush(v);
 	} else {
 		shadow_flush_local(&v->shadow);
-		reload_root(v);
+		vcpu_reload_root(v);
 	}
 	return true;
 }
@@ -85,7 +86,10 @@ s64 vcpu_mmu_load(struct vcpu *v, u64 pgd, u64 asid, u64 flags)
 	vcpu_set_cr3(v, pgd | (v->cr4 & CR4_PCIDE ? asid : 0));
 	access_forget_local(v);
 	shadow_load(&v->shadow, pgd, (u32)asid, flags != 0);
-	reload_root(v);
+	vcpu_reload_root(v);
+	remote_load(&v->remote, pgd);
+	if (remote_waits(&v->remote))
+		remote_serve(v);
 	return 0;
 }
 
@@ -97,7 +101,7 @@ s64 vcpu_mmu_flush(struct vcpu *v, u64 what, u64 va)
 	} else if (what == VL_MMU_FLUSH_ASID) {
 		access_forget_local(v);
 		shadow_load(&v->shadow, v->shadow.now->pgd, v->shadow.now->tag, true);
-		reload_root(v);
+		vcpu_reload_root(v);
 	} else if (what == VL_MMU_FLUSH_ALL) {
 		vcpu_flush(v);
 	} else {

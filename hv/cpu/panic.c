@@ -97,6 +97,7 @@ panic_va(const struct trap_frame *frame, u64 rbp, const char *fmt, va_list ap)
 	if (panicking)
 		halt_forever();
 	panicking = true;
+	log_without_lock();
 	panic_open_console();
 	vl_vsnprintf(text, sizeof(text), fmt, ap);
 	log_print("\nvellum: panic: %s\n", text);

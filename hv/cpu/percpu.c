@@ -1,11 +1,129 @@
 // SPDX-License-Identifier: MIT
 /*
- * The CPUs' structures, and the ring of recent events in each. One CPU for
- * now: in passthrough the others are the guest's and never come here.
+ * The CPUs: which there are, what belongs to each, and the ring of recent events
+ * in each. In passthrough a CPU is the guest's, and Vellum knows those that the
+ * guest has told of.
  */
-#include "cpu/percpu.h"
+#include "cpu/block.h"
+
+#include "cpu/descriptors.h"
+#include "cpu/segments.h"
+#include "lib/lock.h"
+#include "lib/string.h"
+#include "mem/frames.h"
+#include "mem/own_tables.h"
+#include "public/errno.h"
 
 union cpu_stack boot_cpu __attribute__((aligned(STACK_SIZE)));
+
+static struct lock lock = LOCK_INIT(LOCK_CPUS); /* who adds one */
+static struct cpu *cpus[VL_MAX_CPUS];
+static u32 nr_cpus; /* grows once the one before it can be used */
+
+/* By initial APIC id, where a hypercall in passthrough finds its stack; 0: not known. */
+extern u64 cpu_stack_tops[NR_APIC_IDS + 1];
+u64 cpu_stack_tops[NR_APIC_IDS + 1];
+
+struct cpu *cpu_by_index(u32 index)
+{
+	return index < cpu_count() ? cpus[index] : NULL;
+}
+
+u32 cpu_count(void)
+{
+	return __atomic_load_n(&nr_cpus, __ATOMIC_ACQUIRE);
+}
+
+u32 own_apic_id(void)
+{
+	return cpuid(1, 0).ebx >> 24;
+}
+
+static bool alloc_block(struct cpu_block **out, u64 *image_slot)
+{
+	u64 frames = round_up(sizeof(struct cpu_block), PAGE_SIZE) >> PAGE_SHIFT;
+	mfn_t mfn;
+
+	if (!frame_alloc_aligned(frames, STACK_SIZE >> PAGE_SHIFT, &mfn))
+		return false;
+	*out = direct(mfn_to_ma(mfn));
+	memset(*out, 0, sizeof(**out));
+	if (own_window(mfn_to_ma(mfn), frames << PAGE_SHIFT, image_slot))
+		return true;
+	while (frames-- > 0)
+		frame_free((mfn_t){mfn.v + frames});
+	return false;
+}
+
+static s64 add(u32 apic_id)
+{
+	struct cpu_block *b;
+	struct cpu *cpu;
+	u64 image_slot;
+
+	if (cpu_stack_tops[apic_id] != 0)
+		return 0;
+	if (nr_cpus == VL_MAX_CPUS)
+		return -VL_ENOSPC;
+	if (!alloc_block(&b, &image_slot))
+		return -VL_ENOMEM;
+	cpu = &b->stack.cpu;
+	cpu->index = nr_cpus;
+	cpu->apic_id = apic_id;
+	cpu->image_slot = image_slot;
+	cpu->stack_top = (u64)cpu + STACK_SIZE;
+	descriptors_fill(cpu);
+	b->pool = (struct table_pool)TABLE_POOL_EMPTY;
+	segments_init(b);
+	cpus[nr_cpus] = cpu;
+	__atomic_store_n(&nr_cpus, nr_cpus + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&cpu_stack_tops[apic_id], cpu->stack_top, __ATOMIC_RELEASE);
+	return 0;
+}
+
+s64 cpu_add(u32 apic_id)
+{
+	s64 answer;
+
+	lock_take(&lock);
+	answer = add(apic_id);
+	lock_release(&lock);
+	return answer;
+}
+
+u64 cpus_hypercalls(void)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < cpu_count(); i++)
+		sum += cpus[i]->hypercalls;
+	return sum;
+}
+
+void vcpus_count(struct vl_domain_counters *to)
+{
+	for (u32 i = 0; i < cpu_count(); i++)
+		if (cpus[i]->vcpu != NULL)
+			vcpu_count(cpus[i]->vcpu, to);
+}
+
+u64 shadow_tables_used(void)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < cpu_count(); i++)
+		sum += block_of(cpus[i])->pool.used;
+	return sum;
+}
+
+u64 shadow_tables_spare(void)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < cpu_count(); i++)
+		sum += block_of(cpus[i])->pool.spare;
+	return sum;
+}
 
 void event_note(enum event_kind kind, u64 a, u64 b)
 {

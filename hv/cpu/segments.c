@@ -11,16 +11,13 @@
  */
 #include "cpu/segments.h"
 
-#include "cpu/vcpu.h"
+#include "cpu/block.h"
 
 #include "cpu/decode.h"
 #include "cpu/percpu.h"
-#include "cpu/real_tables.h"
 #include "lib/string.h"
 #include "domain/switches.h"
-#include "mem/frames.h"
 #include "mem/layout.h"
-#include "public/errno.h"
 
 #define DESC_CODE64        0x00af9b000000ffffull
 #define DESC_DATA          0x00cf93000000ffffull
@@ -47,39 +44,14 @@
 #define ACCESS_ACCESSED    0x01
 #define ACCESS_EXPAND_DOWN 0x04
 
-/* A mirrored table: its ring-3 code descriptors, and some of data, can be hidden. */
-struct mirror {
-	u64 *entry;
-	u8 *access;  /* access byte of each entry with a bit in `hides`, hidden or not */
-	u64 *hides;  /* a bit for each entry that is hidden at virtual CPL 0 */
-	u32 words;   /* of `hides` that can have bits */
-	u64 *stored; /* a bit for each entry that was seen to change; or NULL: none can */
-};
-
-#define LDT_ENTRIES 8192u
-#define LDT_FRAMES  ((LDT_ENTRIES * 8 + LDT_ENTRIES + LDT_ENTRIES / 8 + PAGE_SIZE - 1) >> PAGE_SHIFT)
-
-struct real_tables real_tables;
-
-static u64 guest_gdt[REAL_GDT_ENTRIES]; /* as it was when it was mirrored */
-static u32 guest_gdt_entries;
-static u8 gdt_access[REAL_GDT_ENTRIES];
-static u64 gdt_hides[REAL_GDT_ENTRIES / 64];
-static u64 gdt_stored[REAL_GDT_ENTRIES / 64];
-static struct mirror ldt; /* memory by segments_init() */
-
-static struct mirror gdt_mirror = {
-	.entry = real_tables.gdt,
-	.access = gdt_access,
-	.hides = gdt_hides,
-	.words = REAL_GDT_ENTRIES / 64,
-	.stored = gdt_stored,
-};
-
 extern const char exception_stubs[], syscall_entry[], syscall_slow[], syscall32_entry[],
 	sysenter_entry[];
 extern const char fast_general_protection[], fast_page_fault[]; /* fast.S */
-extern char boot_stack_top[];
+
+static struct segments *own(void)
+{
+	return &this_block()->segments;
+}
 
 static void set_system_descriptor(u64 *entry, u64 base, u32 limit, u32 type)
 {
@@ -88,15 +60,15 @@ static void set_system_descriptor(u64 *entry, u64 base, u32 limit, u32 type)
 	entry[1] = base >> 32;
 }
 
-static void fill_tss(struct cpu *cpu)
+static void fill_tss(struct cpu *cpu, struct real_tables *tables)
 {
-	struct real_tss *tss = &real_tables.tss;
+	struct real_tss *tss = &tables->tss;
 
-	tss->tss.rsp[0] = (u64)boot_stack_top;
+	tss->tss.rsp[0] = cpu->stack_top;
 	for (u32 i = 0; i < NR_IST; i++)
 		tss->tss.ist[i] = (u64)(cpu->ist_stack[i] + IST_STACK_SIZE);
 	tss->end = 0xff;
-	set_system_descriptor(&real_tables.gdt[REAL_TSS / 8], (u64)tss, sizeof(*tss) - 1, DESC_TSS);
+	set_system_descriptor(&tables->gdt[REAL_TSS / 8], (u64)tss, sizeof(*tss) - 1, DESC_TSS);
 }
 
 /* Vellum's GDT is loaded only while virtualized: before that, segments_load_real() does it. */
@@ -150,19 +122,20 @@ static void show_hidden(const struct mirror *m, bool visible)
 static bool mirror_gdt(struct vcpu *v)
 {
 	u32 entries = ((u32)v->gdt.limit + 1) / 8;
+	struct segments *s = own();
 	struct exception fault;
 
 	if (entries > REAL_CODE / 8 ||
-	    !guest_read(v, v->gdt.base, guest_gdt, (size_t)entries * 8, 0, &fault))
+	    !guest_read(v, v->gdt.base, s->guest_gdt, (size_t)entries * 8, 0, &fault))
 		return false;
 	v->gate_cs = 0;
-	memset(real_tables.gdt, 0, (size_t)max_u64(entries, guest_gdt_entries) * 8);
-	for (u32 i = 0; i < ARRAY_SIZE(gdt_hides); i++)
-		gdt_hides[i] = 0;
-	gdt_mirror.stored = v->domain->features & VL_FEATURE_DESCRIPTORS ? NULL : gdt_stored;
-	guest_gdt_entries = entries;
+	memset(s->gdt.entry, 0, (size_t)max_u64(entries, s->guest_gdt_entries) * 8);
+	for (u32 i = 0; i < ARRAY_SIZE(s->gdt_hides); i++)
+		s->gdt_hides[i] = 0;
+	s->gdt.stored = v->domain->features & VL_FEATURE_DESCRIPTORS ? NULL : s->gdt_stored;
+	s->guest_gdt_entries = entries;
 	if (entries > 1)
-		mirror_entries(&gdt_mirror, 1, &guest_gdt[1], entries - 1);
+		mirror_entries(&s->gdt, 1, &s->guest_gdt[1], entries - 1);
 	return true;
 }
 
@@ -179,11 +152,11 @@ bool segments_mirror(struct vcpu *v)
 static bool capture_system_segment(struct system_segment *s)
 {
 	u32 i = s->selector / 8;
-	const u64 *d = &guest_gdt[i];
+	const u64 *d = &own()->guest_gdt[i];
 
 	if ((s->selector & ~3) == 0)
 		return true;
-	if (i + 2 > guest_gdt_entries)
+	if (i + 2 > own()->guest_gdt_entries)
 		return false;
 	s->base = (d[0] >> 16 & 0xffffff) | (d[0] >> 56) << 24 | d[1] << 32;
 	s->limit = (u32)((d[0] & 0xffff) | (d[0] >> 48 & 0xf) << 16);
@@ -209,19 +182,24 @@ static bool is_stack(u64 d)
 
 bool segments_are_plain(void)
 {
-	return ldt.words == 0 && is_stack(real_tables.gdt[FAST_USER_SS / 8]) &&
-	       (real_tables.gdt[FAST_USER_CS / 8] & (DESC_L | DESC_D)) == DESC_L &&
-	       gdt_hides[0] == (1u << FAST_USER_CS32 / 8 | 1u << FAST_USER_CS / 8) &&
-	       (gdt_hides[1] | gdt_hides[2] | gdt_hides[3]) == 0 &&
-	       gdt_access[FAST_USER_CS32 / 8] == ACCESS_USER_CODE &&
-	       gdt_access[FAST_USER_CS / 8] == ACCESS_USER_CODE;
+	const struct segments *s = own();
+	const u64 *gdt = s->gdt.entry;
+
+	return s->ldt.words == 0 && is_stack(gdt[FAST_USER_SS / 8]) &&
+	       (gdt[FAST_USER_CS / 8] & (DESC_L | DESC_D)) == DESC_L &&
+	       s->gdt_hides[0] == (1u << FAST_USER_CS32 / 8 | 1u << FAST_USER_CS / 8) &&
+	       (s->gdt_hides[1] | s->gdt_hides[2] | s->gdt_hides[3]) == 0 &&
+	       s->gdt_access[FAST_USER_CS32 / 8] == ACCESS_USER_CODE &&
+	       s->gdt_access[FAST_USER_CS / 8] == ACCESS_USER_CODE;
 }
 
 static void note_stored(const u64 *now, u32 first, u32 count)
 {
+	struct segments *s = own();
+
 	for (u32 i = first; i < first + count; i++)
-		if (now[i - first] != guest_gdt[i])
-			gdt_stored[i / 64] |= (u64)1 << (i % 64);
+		if (now[i - first] != s->guest_gdt[i])
+			s->gdt_stored[i / 64] |= (u64)1 << (i % 64);
 }
 
 bool segments_refresh(struct vcpu *v)
@@ -235,7 +213,7 @@ bool segments_refresh(struct vcpu *v)
 		size_t part = (size_t)min_u64(size - at, sizeof(now));
 
 		if (guest_read(v, v->gdt.base + at, now, part, 0, &fault) &&
-		    memcmp(now, guest_gdt + at / 8, part) != 0) {
+		    memcmp(now, own()->guest_gdt + at / 8, part) != 0) {
 			note_stored(now, (u32)at / 8, (u32)part / 8);
 			changed = true;
 		}
@@ -245,48 +223,34 @@ bool segments_refresh(struct vcpu *v)
 	return changed;
 }
 
-static int alloc_ldt(struct failure *f)
-{
-	mfn_t mfn;
-
-	if (!frame_alloc_run(LDT_FRAMES, &mfn))
-		return fail(f, VL_ENOMEM,
-			    "Vellum's partition has no memory for an LDT: give it more with "
-			    "vellum_mem=.");
-	ldt.entry = direct(mfn_to_ma(mfn));
-	ldt.access = (u8 *)(ldt.entry + LDT_ENTRIES);
-	ldt.hides = (u64 *)(ldt.access + LDT_ENTRIES);
-	memset(ldt.entry, 0, LDT_FRAMES << PAGE_SHIFT);
-	ldt.words = 0;
-	return 0;
-}
-
 /* A page of the LDT that cannot be read leaves the rest empty: loads from it then fault. */
 void segments_mirror_ldt(struct vcpu *v)
 {
-	u32 entries =
-		(v->ldt.selector & ~3) != 0 ? (u32)min_u64((v->ldt.limit + 1) / 8, LDT_ENTRIES) : 0;
+	u32 entries = (v->ldt.selector & ~3) != 0
+			      ? (u32)min_u64((v->ldt.limit + 1) / 8, MIRROR_LDT_ENTRIES)
+			      : 0;
 	u32 words = (entries + 63) / 64, part;
+	struct mirror *ldt = &own()->ldt;
 	struct exception fault;
 	u64 copy[32];
 
-	if (entries == 0 && ldt.words == 0) {
+	if (entries == 0 && ldt->words == 0) {
 		load_ldt(false);
 		return;
 	}
-	memset(ldt.entry, 0, (size_t)max_u64(ldt.words, words) * 64 * 8);
-	memset(ldt.hides, 0, (size_t)max_u64(ldt.words, words) * 8);
-	ldt.words = words;
+	memset(ldt->entry, 0, (size_t)max_u64(ldt->words, words) * 64 * 8);
+	memset(ldt->hides, 0, (size_t)max_u64(ldt->words, words) * 8);
+	ldt->words = words;
 	for (u32 first = 0; first < entries; first += part) {
 		part = (u32)min_u64(entries - first, ARRAY_SIZE(copy));
 		if (!guest_read(v, v->ldt.base + (u64)first * 8, copy, (size_t)part * 8, 0, &fault))
 			break;
-		mirror_entries(&ldt, first, copy, part);
+		mirror_entries(ldt, first, copy, part);
 	}
-	set_system_descriptor(&real_tables.gdt[REAL_LDT / 8], (u64)ldt.entry, entries * 8 - 1,
+	set_system_descriptor(&this_tables()->gdt[REAL_LDT / 8], (u64)ldt->entry, entries * 8 - 1,
 			      DESC_LDT);
 	if (v->cpl == 0)
-		show_hidden(&ldt, false);
+		show_hidden(ldt, false);
 	load_ldt(entries > 0);
 }
 
@@ -304,9 +268,14 @@ static void load_data_register(u8 reg, u16 selector)
 		__asm__ volatile("movl %0, %%gs" : : "r"(value) : "memory");
 }
 
+static const struct mirror *mirror_of(u16 selector)
+{
+	return selector & 4 ? &own()->ldt : &own()->gdt;
+}
+
 bool segments_load_hidden(struct vcpu *v, u8 reg, u16 selector)
 {
-	const struct mirror *m = selector & 4 ? &ldt : &gdt_mirror;
+	const struct mirror *m = mirror_of(selector);
 	u32 i = selector / 8;
 
 	(void)v;
@@ -323,7 +292,7 @@ bool segments_load_hidden(struct vcpu *v, u8 reg, u16 selector)
 
 bool segments_is_stack16(u16 ss)
 {
-	const struct mirror *m = ss & 4 ? &ldt : &gdt_mirror;
+	const struct mirror *m = mirror_of(ss);
 	u64 d = (u32)ss / 8 < m->words * 64 ? m->entry[ss / 8] : 0;
 
 	return (ss & ~3) != 0 && (d & DESC_S) && !(d & DESC_CODE) && !(d & DESC_D);
@@ -331,7 +300,7 @@ bool segments_is_stack16(u16 ss)
 
 enum decode_mode segments_code_mode(u16 cs, u64 *base)
 {
-	const struct mirror *m = cs & 4 ? &ldt : &gdt_mirror;
+	const struct mirror *m = mirror_of(cs);
 	u64 d = (u32)cs / 8 < m->words * 64 ? m->entry[cs / 8] : 0;
 
 	*base = 0;
@@ -343,21 +312,23 @@ enum decode_mode segments_code_mode(u16 cs, u64 *base)
 
 void segments_set_cpl(struct vcpu *v, u8 cpl)
 {
+	struct cpu_block *b = this_block();
+
 	if (v->cpl == 3 && cpl == 0)
 		v->gs_user = true;
 	v->cpl = cpl;
 	/* Hidden by the access byte, as fast.S does it. */
-	real_tables.gdt[REAL_GUEST_CS / 8] =
+	b->tables.gdt[REAL_GUEST_CS / 8] =
 		(DESC_CODE64 | DESC_DPL3) & (cpl == 0 ? ~(u64)0 : ~DESC_ACCESS);
-	real_tables.gdt[REAL_GUEST_SS / 8] =
+	b->tables.gdt[REAL_GUEST_SS / 8] =
 		(DESC_DATA | DESC_DPL3) & (cpl == 0 ? ~(u64)0 : ~DESC_ACCESS);
-	show_hidden(&gdt_mirror, cpl != 0);
-	if (ldt.words != 0)
-		show_hidden(&ldt, cpl != 0);
-	real_tables.tss.tss.iomap_base = cpl == 0 ? IOMAP_OPEN : IOMAP_CLOSED;
+	show_hidden(&b->segments.gdt, cpl != 0);
+	if (b->segments.ldt.words != 0)
+		show_hidden(&b->segments.ldt, cpl != 0);
+	b->tables.tss.tss.iomap_base = cpl == 0 ? IOMAP_OPEN : IOMAP_CLOSED;
 }
 
-static RARELY_USED void fill_idt(void)
+static RARELY_USED void fill_idt(struct gate *idt)
 {
 	for (u32 vector = 0; vector < NR_VECTORS; vector++) {
 		u64 entry = (u64)(exception_stubs + vector * STUB_SIZE);
@@ -371,7 +342,7 @@ static RARELY_USED void fill_idt(void)
 			ist = vector == VECTOR_DF ? 1 : vector == VECTOR_NMI ? 2 : 3;
 		else if (vector == VECTOR_DB)
 			ist = 3;
-		real_tables.idt[vector] = (struct gate){
+		idt[vector] = (struct gate){
 			.offset_low = (u16)entry,
 			.selector = REAL_CODE,
 			.ist = ist,
@@ -388,7 +359,7 @@ static const u8 mirrored_gates[] = {3, 4, 0x80};
 static void close_gates(void)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(mirrored_gates); i++)
-		real_tables.idt[mirrored_gates[i]].type = GATE_INTERRUPT;
+		this_tables()->idt[mirrored_gates[i]].type = GATE_INTERRUPT;
 }
 
 void segments_mirror_gates(struct vcpu *v)
@@ -402,23 +373,33 @@ void segments_mirror_gates(struct vcpu *v)
 
 		if (offset + sizeof(gate) - 1 <= v->idt.limit)
 			guest_read(v, v->idt.base + offset, &gate, sizeof(gate), 0, &fault);
-		real_tables.idt[mirrored_gates[i]].type =
+		this_tables()->idt[mirrored_gates[i]].type =
 			(u8)(GATE_INTERRUPT | (gate.type & GATE_DPL3));
 	}
 }
 
 bool segments_gate_is_open(u8 vector)
 {
-	return (real_tables.idt[vector].type & GATE_DPL3) == GATE_DPL3;
+	return (this_tables()->idt[vector].type & GATE_DPL3) == GATE_DPL3;
 }
 
-int segments_init(struct failure *f)
+void segments_init(struct cpu_block *b)
 {
-	real_tables.gdt[REAL_CODE / 8] = DESC_CODE64;
-	real_tables.gdt[REAL_DATA / 8] = DESC_DATA;
-	fill_tss(this_cpu());
-	fill_idt();
-	return alloc_ldt(f);
+	b->tables.gdt[REAL_CODE / 8] = DESC_CODE64;
+	b->tables.gdt[REAL_DATA / 8] = DESC_DATA;
+	fill_tss(&b->stack.cpu, &b->tables);
+	fill_idt(b->tables.idt);
+	b->segments.gdt = (struct mirror){
+		.entry = b->tables.gdt,
+		.access = b->segments.gdt_access,
+		.hides = b->segments.gdt_hides,
+		.words = REAL_GDT_ENTRIES / 64,
+	};
+	b->segments.ldt = (struct mirror){
+		.entry = b->ldt,
+		.access = b->ldt_access,
+		.hides = b->ldt_hides,
+	};
 }
 
 static void load_code_segment(u64 selector)
@@ -446,16 +427,15 @@ static void load_system_call_msrs(const struct vcpu *v)
 	wrmsr(MSR_CSTAR, (u64)syscall32_entry);
 	wrmsr(MSR_SFMASK, REAL_SFMASK);
 	segments_update_sysenter(v);
-	wrmsr(MSR_SYSENTER_ESP, (u64)boot_stack_top);
+	wrmsr(MSR_SYSENTER_ESP, this_cpu()->stack_top);
 	wrmsr(MSR_SYSENTER_EIP, (u64)sysenter_entry);
 }
 
 void segments_load_real(struct vcpu *v)
 {
-	struct table_register gdt = {.base = (u64)real_tables.gdt,
-				     .limit = sizeof(real_tables.gdt) - 1};
-	struct table_register idt = {.base = (u64)real_tables.idt,
-				     .limit = sizeof(real_tables.idt) - 1};
+	struct real_tables *tables = this_tables();
+	struct table_register gdt = {.base = (u64)tables->gdt, .limit = sizeof(tables->gdt) - 1};
+	struct table_register idt = {.base = (u64)tables->idt, .limit = sizeof(tables->idt) - 1};
 	u16 data = REAL_DATA;
 
 	close_gates();
@@ -464,9 +444,9 @@ void segments_load_real(struct vcpu *v)
 	load_code_segment(REAL_CODE);
 	__asm__ volatile("movl %0, %%ss" : : "r"((u32)data) : "memory");
 	lidt(&idt);
-	real_tables.gdt[REAL_TSS / 8] &= ~DESC_BUSY; /* set by the LTR of the last time */
+	tables->gdt[REAL_TSS / 8] &= ~DESC_BUSY; /* set by the LTR of the last time */
 	ltr(REAL_TSS);
-	load_ldt(ldt.words != 0);
+	load_ldt(own()->ldt.words != 0);
 	load_system_call_msrs(v);
 }
 
@@ -499,6 +479,7 @@ bool segments_can_leave(struct vcpu *v)
 void segments_load_guest(struct vcpu *v)
 {
 	u32 index = v->tr.selector / 8, ldt_index = v->ldt.selector / 8;
+	u64 *gdt = this_tables()->gdt;
 
 	wrmsr(MSR_STAR, v->star);
 	wrmsr(MSR_LSTAR, v->lstar);
@@ -508,12 +489,11 @@ void segments_load_guest(struct vcpu *v)
 	wrmsr(MSR_SYSENTER_ESP, v->sysenter_esp);
 	wrmsr(MSR_SYSENTER_EIP, v->sysenter_eip);
 	if (index != 0 && index + 1 < REAL_CODE / 8) {
-		set_system_descriptor(&real_tables.gdt[index], v->tr.base, v->tr.limit, DESC_TSS);
+		set_system_descriptor(&gdt[index], v->tr.base, v->tr.limit, DESC_TSS);
 		ltr(v->tr.selector);
 	}
 	if (ldt_index != 0 && ldt_index + 1 < REAL_CODE / 8)
-		set_system_descriptor(&real_tables.gdt[ldt_index], v->ldt.base, v->ldt.limit,
-				      DESC_LDT);
+		set_system_descriptor(&gdt[ldt_index], v->ldt.base, v->ldt.limit, DESC_LDT);
 	__asm__ volatile("lldt %0" : : "r"(v->ldt.selector) : "memory");
 	lgdt(&v->gdt);
 	lidt(&v->idt);

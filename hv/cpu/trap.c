@@ -76,6 +76,10 @@ bool trap(struct trap_frame *frame)
 	/* An interrupt that ended Vellum's HLT, or came while it served the guest. */
 	if (cpu->vcpu != NULL && vcpu_note_interrupt(cpu->vcpu, (u8)frame->vector))
 		return go_on(frame);
+	/* The guest has no vcpu here any more; only INIT can make it one that it wants. */
+	if (__atomic_load_n(&cpu->run, __ATOMIC_ACQUIRE) == CPU_LEFT &&
+	    (frame->vector == VECTOR_NMI || frame->vector >= NR_EXCEPTIONS))
+		return go_on(frame);
 	/* The guest's own breakpoint or single step, which the processor reports on the first
 	 * instruction of Vellum that follows: the guest gets it where its own handler starts. */
 	if (cpu->vcpu != NULL && frame->vector == VECTOR_DB) {
@@ -87,8 +91,11 @@ bool trap(struct trap_frame *frame)
 		return go_on(frame);
 	}
 	if (cpu->vcpu != NULL && frame->vector == VECTOR_NMI) {
-		cpu->vcpu->nmi_pending = true;
-		fast_disarm(cpu->vcpu);
+		/* A kick of another CPU's comes again if it is not served on the way out. */
+		if (!remote_kick_arrived(&cpu->vcpu->remote)) {
+			cpu->vcpu->nmi_pending = true;
+			fast_disarm(cpu->vcpu);
+		}
 		return go_on(frame);
 	}
 	panic_frame(frame, "exception %lu, %s, error code 0x%lx", frame->vector,

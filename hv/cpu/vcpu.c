@@ -13,6 +13,7 @@
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
+#include "cpu/remote.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mem/layout.h"
@@ -99,9 +100,10 @@ static ma_t translate(void *context, pa_t pa, u32 *shift)
 }
 
 /* Most tables and pages are where identity says, in the main range. */
-void vcpu_init(struct vcpu *v, struct domain *d)
+void vcpu_init(struct vcpu *v, struct domain *d, u32 index)
 {
 	v->domain = d;
+	v->info = &d->info[index];
 	v->sites = (struct return_sites)NO_SITES;
 	v->tables = (struct guest_tables){
 		.table = guest_table,
@@ -185,7 +187,7 @@ static void exception(struct vcpu *v, u64 va)
 	if (vector == VECTOR_PF) {
 		page_fault(v, va);
 	} else if (vector == VECTOR_NMI) {
-		v->nmi_pending = true;
+		v->nmi_pending |= !remote_kick_arrived(&v->remote);
 	} else if (vector == VECTOR_AC && v->cpl == 0) {
 		/* Ring 0 is not checked; this only looks like ring 3. PUSHF shows AC until here. */
 		v->ac_hidden = true;
@@ -274,7 +276,7 @@ static void dispatch(struct vcpu *v, u64 va)
 
 static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 {
-	const struct vl_vcpu_info *info = v->domain->vcpu_info;
+	const struct vl_vcpu_info *info = v->info->at;
 
 	v->frame = f;
 	v->exit_cpl = v->cpl;
@@ -300,7 +302,7 @@ static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 /* What the guest kernel reads instead of trapping. */
 static void publish(const struct vcpu *v)
 {
-	struct vl_vcpu_info *info = v->domain->vcpu_info;
+	struct vl_vcpu_info *info = v->info->at;
 
 	if (info == NULL)
 		return;
@@ -397,7 +399,7 @@ void vcpu_exit(struct trap_frame *frame)
 	v->returning = false;
 	if (v->gates_unread)
 		segments_mirror_gates(v);
-	audit_some(1);
+	audit_some(&v->shadow, 1);
 	dispatch(v, va);
 	if (v->leaving) {
 		v->leaving = false;
@@ -408,6 +410,8 @@ void vcpu_exit(struct trap_frame *frame)
 		v->debug_pending = v->step_pending = false;
 		deliver(v, (struct exception){.vector = VECTOR_DB}, EVENT_EXCEPTION);
 	}
+	if (remote_waits(&v->remote)) /* an NMI may be among it */
+		remote_serve(v);
 	deliver_pending(v);
 	if (v->cpl == 3 && !(v->domain->features & VL_FEATURE_DESCRIPTORS))
 		segments_refresh(v);

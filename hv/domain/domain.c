@@ -14,6 +14,7 @@ static struct domain *const domains = &first_domain;
 void domain_init(void)
 {
 	vl_snprintf(first_domain.name, sizeof(first_domain.name), "first");
+	first_domain.lock = (struct lock)LOCK_INIT(LOCK_DOMAIN);
 	first_domain.nr_vcpus = 1;
 	first_domain.mode = VL_MODE_PASSTHROUGH;
 	first_domain.state = VL_STATE_RUNNING;
@@ -68,6 +69,7 @@ void *domain_buffer(const struct domain *d, pa_t pa, u64 size)
 void domain_p2m_changed(struct domain *d)
 {
 	d->plain = d->p2m.moved == 0 ? d->main_ram : (struct range_pair){0};
-	if (d->vcpu_info != NULL)
-		d->vcpu_info = domain_buffer(d, d->vcpu_info_pa, sizeof(*d->vcpu_info));
+	for (u32 i = 0; i < d->nr_vcpus; i++)
+		if (d->info[i].at != NULL)
+			d->info[i].at = domain_buffer(d, d->info[i].pa, sizeof(*d->info[i].at));
 }

@@ -6,6 +6,7 @@
  */
 #include "domain/options.h"
 
+#include "lib/debug.h"
 #include "lib/string.h"
 #include "public/errno.h"
 #include "public/hypercall.h"
@@ -17,8 +18,8 @@ struct text {
 };
 
 #define KNOWN                                                                                      \
-	"vellum_mem=, mem=, console=, serial=, kernel_crc=, apic=, own_timer=, shadow=, fast= "    \
-	"and debug"
+	"vellum_mem=, mem=, console=, serial=, kernel_crc=, apic=, own_timer=, shadow=, fast=, "   \
+	"delays= and debug"
 
 /* The first so many characters of a word are quoted in sentences. */
 #define QUOTE(t) (int)min_u64((t).length, 48), (t).p
@@ -121,11 +122,15 @@ static int set_memory(struct options *o, struct text value, struct failure *f)
 {
 	if (equals(value, "contiguous"))
 		o->memory = MEM_CONTIGUOUS;
+	else if (equals(value, "low"))
+		o->memory = MEM_WITH_LOW;
 	else if (equals(value, "all"))
 		o->memory = MEM_ALL;
 	else
-		return fail(f, VL_EINVAL, "mem=%.*s is unknown; use mem=contiguous or mem=all.",
+		return fail(f, VL_EINVAL,
+			    "mem=%.*s is unknown; use mem=contiguous, mem=low or mem=all.",
 			    QUOTE(value));
+	o->memory_given = true;
 	return 0;
 }
 
@@ -205,6 +210,18 @@ static int set_own_timer(struct options *o, struct text value, struct failure *f
 			    "own_timer= is a number of TSC ticks between %lu and %lu, for "
 			    "debugging; leave it out otherwise.",
 			    OPTIONS_OWN_TIMER_MIN, OPTIONS_OWN_TIMER_MAX);
+	return 0;
+}
+
+static int set_delays(struct options *o, struct text value, struct failure *f)
+{
+	if (!is_debug_build())
+		return fail(f, VL_EINVAL,
+			    "delays= is for debug builds of Vellum (make debug); leave it out.");
+	if (!take_number(&value, &o->delays) || value.length > 0 || o->delays == 0 ||
+	    o->delays > OPTIONS_DELAYS_MAX)
+		return fail(f, VL_EINVAL, "delays= is a number of TSC ticks between 1 and %lu.",
+			    OPTIONS_DELAYS_MAX);
 	return 0;
 }
 
@@ -332,6 +349,7 @@ static int set_option(struct options *o, struct text word, struct failure *f)
 		{"own_timer", set_own_timer},
 		{"shadow", set_shadow},
 		{"fast", set_fast},
+		{"delays", set_delays},
 	};
 	struct text name = word;
 	struct text value;

@@ -46,9 +46,9 @@ s64 hypercall_dispatch(struct domain *d, const struct trap_frame *frame)
 	s64 result;
 
 	this_cpu()->hypercalls++;
-	if (d->mode == VL_MODE_PASSTHROUGH)
+	if (current_vcpu() == NULL)
 		transition_tidy(TIDY_TABLES);
-	d->hypercalls++;
+	__atomic_fetch_add(&d->hypercalls, 1, __ATOMIC_RELAXED);
 	if (nr >= HYPERCALL_LIMIT || call->handler == NULL)
 		result = -VL_ENOSYS;
 	else if (call->who == WHO_FIRST && d != domain_first())

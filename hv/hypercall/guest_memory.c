@@ -3,6 +3,7 @@
  * Calls by which a guest says how its memory is to look while it is
  * virtualized.
  */
+#include "cpu/remote.h"
 #include "cpu/vcpu.h"
 #include "domain/domain.h"
 #include "mem/layout.h"
@@ -13,7 +14,7 @@
 
 static bool good_alias_va(u64 va, u64 size)
 {
-	struct range own = {IMAGE_BASE, DIRECT_END};
+	struct range own = {IMAGE_BASE, OWN_END};
 
 	return va >= UPPER_HALF && va + size > va &&
 	       !range_overlaps((struct range){va, va + size}, own);
@@ -36,6 +37,9 @@ static void note_aliases(struct domain *d)
 
 s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 {
+	/* In passthrough nobody uses them. */
+	struct vcpu *v = d->mode == VL_MODE_VIRTUALIZED ? current_vcpu() : NULL;
+
 	if (index >= VL_MAX_ALIASES || ((va | pa | size) & (PAGE_SIZE - 1)) != 0)
 		return -VL_EINVAL;
 	if (size != 0 && !good_alias_va(va, size))
@@ -43,27 +47,33 @@ s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 	if (size != 0 &&
 	    (pa + size < pa || !memmap_is_ram(&d->memory, (struct range){pa, pa + size})))
 		return -VL_EFAULT;
+	if (v != NULL)
+		remote_stop_others(v);
 	d->alias[index] = (struct alias){.va = va, .size = size, .pa = {pa}};
 	note_aliases(d);
-	if (d->mode == VL_MODE_VIRTUALIZED)
-		vcpu_flush(current_vcpu());
+	if (v != NULL)
+		remote_start_others(v);
 	return 0;
 }
 
-s64 call_set_vcpu_info(struct domain *d, u64 pa)
+s64 call_set_vcpu_info(struct domain *d, u64 pa, u64 va)
 {
+	struct info_place *own = &d->info[this_cpu()->index];
 	struct vl_vcpu_info *info = NULL;
 
-	if (d->mode == VL_MODE_VIRTUALIZED)
+	if (current_vcpu() != NULL)
 		return -VL_EBUSY;
-	if (pa % sizeof(*info) != 0)
+	if (pa % sizeof(*info) != 0 || va % PAGE_SIZE != 0 || (pa == 0 && va != 0))
+		return -VL_EINVAL;
+	if (va != 0 && !good_alias_va(va, PAGE_SIZE))
 		return -VL_EINVAL;
 	if (pa != 0)
 		info = domain_buffer(d, (pa_t){pa}, sizeof(*info));
 	if (pa != 0 && info == NULL)
 		return -VL_EFAULT;
-	d->vcpu_info_pa = (pa_t){pa};
-	d->vcpu_info = info;
+	own->pa = (pa_t){pa};
+	own->va = va;
+	own->at = info;
 	return 0;
 }
 
@@ -81,17 +91,32 @@ s64 call_set_features(struct domain *d, u64 features, u64 call_site)
 
 s64 call_mmu_load(struct domain *d, u64 pgd, u64 asid, u64 flags)
 {
-	return d->mode == VL_MODE_VIRTUALIZED ? vcpu_mmu_load(current_vcpu(), pgd, asid, flags)
-					      : -VL_EPERM;
+	struct vcpu *v = current_vcpu();
+
+	(void)d;
+	return v != NULL ? vcpu_mmu_load(v, pgd, asid, flags) : -VL_EPERM;
 }
 
 s64 call_mmu_flush(struct domain *d, u64 what, u64 va)
 {
-	return d->mode == VL_MODE_VIRTUALIZED ? vcpu_mmu_flush(current_vcpu(), what, va)
-					      : -VL_EPERM;
+	struct vcpu *v = current_vcpu();
+
+	(void)d;
+	return v != NULL ? vcpu_mmu_flush(v, what, va) : -VL_EPERM;
+}
+
+s64 call_mmu_flush_remote(struct domain *d, u64 cpus, u64 space, u64 va)
+{
+	struct vcpu *v = current_vcpu();
+
+	(void)d;
+	return v != NULL ? vcpu_mmu_flush_remote(v, cpus, space, va) : -VL_EPERM;
 }
 
 s64 call_descriptors(struct domain *d)
 {
-	return d->mode == VL_MODE_VIRTUALIZED ? vcpu_descriptors(current_vcpu()) : -VL_EPERM;
+	struct vcpu *v = current_vcpu();
+
+	(void)d;
+	return v != NULL ? vcpu_descriptors(v) : -VL_EPERM;
 }

@@ -2,8 +2,7 @@
 /*
  * The calls that only tell: version, hypervisor, domains, log.
  */
-#include "cpu/percpu.h"
-#include "cpu/vcpu.h"
+#include "cpu/block.h"
 #include "domain/domain.h"
 #include "lib/log.h"
 #include "lib/print.h"
@@ -13,7 +12,6 @@
 #include "mem/machine.h"
 #include "mem/own_tables.h"
 #include "public/errno.h"
-#include "shadow/tables.h"
 #include "version.h"
 #include "hypercall_handlers.h"
 
@@ -44,12 +42,12 @@ s64 call_hv_info(struct domain *d, pa_t info, u64 info_size)
 		.abi_minor = VL_ABI_MINOR,
 		.partition_start = frames_partition().start,
 		.partition_size = range_size(frames_partition()),
-		.partition_free = (frames_free_count() + tables_spare()) << PAGE_SHIFT,
+		.partition_free = (frames_free_count() + shadow_tables_spare()) << PAGE_SHIFT,
 		.image_size = own_text_size(),
 		.machine_ram = memmap_ram_total(machine_map()),
-		.hypercalls = this_cpu()->hypercalls,
+		.hypercalls = cpus_hypercalls(),
 		.nr_domains = domain_count(),
-		.nr_cpus = 1,
+		.nr_cpus = cpu_count(),
 		.shadow = switches.shadow,
 		.fast = switches.fast,
 	};
@@ -90,10 +88,8 @@ s64 call_domain_counters(struct domain *d, u64 domid, pa_t counters, u64 counter
 	out = found->counters;
 	out.layers = found->layers;
 	if (found->mode == VL_MODE_VIRTUALIZED) {
-		const struct vcpu *v = current_vcpu();
-
-		vcpu_count(v, &out);
-		out.shadow_tables = tables_used();
+		vcpus_count(&out);
+		out.shadow_tables = shadow_tables_used();
 	}
 	if (found->layers & VL_LAYER_MEMORY) {
 		out.p2m_tables = found->p2m.tables;

@@ -4,7 +4,7 @@
  */
 #include "p2m/p2m.h"
 
-#include "cpu/vcpu.h"
+#include "cpu/remote.h"
 #include "domain/domain.h"
 #include "lib/debug.h"
 #include "lib/string.h"
@@ -83,6 +83,7 @@ static s64 move(struct p2m *p, pfn_t pfn, bool away)
 
 s64 call_test_move_page(struct domain *d, u64 pfn, u64 away)
 {
+	struct vcpu *v = current_vcpu();
 	s64 err;
 
 	if (!is_debug_build() || !(d->layers & VL_LAYER_MEMORY))
@@ -91,10 +92,9 @@ s64 call_test_move_page(struct domain *d, u64 pfn, u64 away)
 		return -VL_EINVAL;
 	if (pfn >> P2M_PFN_BITS != 0 || domain_buffer(d, (pa_t){pfn << PAGE_SHIFT}, 1) == NULL)
 		return -VL_EFAULT;
+	remote_stop_others(v);
 	err = move(&d->p2m, (pfn_t){pfn}, away == 1);
-	if (err < 0)
-		return err;
 	domain_p2m_changed(d);
-	vcpu_flush(current_vcpu());
-	return (s64)p2m_lookup(&d->p2m, (pfn_t){pfn}).v;
+	remote_start_others(v);
+	return err < 0 ? err : (s64)p2m_lookup(&d->p2m, (pfn_t){pfn}).v;
 }

@@ -9,6 +9,34 @@
 #include "cpu/asm_frame.h"
 #include "cpu/asm_offsets.h"
 
+	/* RBX: a root's entry FIRST_SLOT. Its entry COUNT_SLOT counts the CPUs that are in a call on this
+	 * root, in the upper half, behind a lock; mem/own_tables.c knows it, too. */
+	.macro LOCK_ROOT
+98:	lock btsl $COUNT_LOCK, COUNT_ENTRY(%rbx)
+	jnc 99f
+	pause
+	jmp 98b
+99:
+	.endm
+	.macro UNLOCK_ROOT
+	lock btrl $COUNT_LOCK, COUNT_ENTRY(%rbx)
+	.endm
+
+	/* Take Vellum's entries out, if this CPU was the last on the root, and drop what the TLB holds of
+	 * them. None is global, so a CR3 load (bit 63 clear: with PCIDs, the current one) does. Uses RCX. */
+	.macro LEAVE_ROOT
+	LOCK_ROOT
+	decl (COUNT_ENTRY + 4)(%rbx)
+	jnz 97f
+	movl DATA_NR_SLOTS(%r12), %ecx
+96:	movq $0, -8(%rbx, %rcx, 8)
+	decl %ecx
+	jnz 96b
+97:	UNLOCK_ROOT
+	movq %cr3, %rcx
+	movq %rcx, %cr3
+	.endm
+
 	.section .rodata, "a"
 	.balign 4096
 	.globl hypercall_page
@@ -34,25 +62,21 @@ hypercall_page:
 	andq %rax, %rbx
 	addq DATA_DIRECT_MAP(%r12), %rbx
 	addq $(FIRST_SLOT * 8), %rbx
+	LOCK_ROOT
+	incl (COUNT_ENTRY + 4)(%rbx)
 	movl DATA_NR_SLOTS(%r12), %ecx
 1:	movq (DATA_SLOT - 8)(%r12, %rcx, 8), %rax
 	movq %rax, -8(%rbx, %rcx, 8)
 	decl %ecx
 	jnz 1b
+	UNLOCK_ROOT
 	movq %r13, %rcx
 	call *DATA_ENTRY(%r12)
-	/* This may be ring 3 by now. Then the entries are gone; else take them out and drop what the
-	 * TLB holds of them. None is global, so a CR3 load (bit 63 clear: with PCIDs, the current one)
-	 * does. */
+	/* This may be ring 3 by now. Then Vellum has left the root itself. */
 	movl %cs, %ecx
 	testb $3, %cl
 	jnz 4f
-	movl DATA_NR_SLOTS(%r12), %ecx
-2:	movq $0, -8(%rbx, %rcx, 8)
-	decl %ecx
-	jnz 2b
-	movq %cr3, %rcx
-	movq %rcx, %cr3
+	LEAVE_ROOT
 	popfq
 	jmp 5f
 	/* At ring 3: an instruction that no ring has without VT-x, and Vellum knows. */
@@ -66,12 +90,7 @@ hypercall_page:
 	andq %rcx, %rbx
 	addq DATA_DIRECT_MAP(%r12), %rbx
 	addq $(FIRST_SLOT * 8), %rbx
-	movl DATA_NR_SLOTS(%r12), %ecx
-7:	movq $0, -8(%rbx, %rcx, 8)
-	decl %ecx
-	jnz 7b
-	movq %cr3, %rcx
-	movq %rcx, %cr3
+	LEAVE_ROOT
 	/* The saved image was made at ring 3 and shows the real IF: leave the flags as they are. */
 	jmp 6f
 	/* Virtualized: POPFQ would not change IF here. */
@@ -97,8 +116,22 @@ hypercall_page:
 	.globl hypercall_entry
 hypercall_entry:
 	cld
+	/* Which CPU this is, its initial APIC id tells; nothing else of Vellum is loaded yet. */
+	pushq %rbx
+	pushq %rcx
+	pushq %rdx
+	movl $1, %eax
+	cpuid
+	shrl $24, %ebx
+	leaq cpu_stack_tops(%rip), %rax
+	movq (%rax, %rbx, 8), %r11
+	popq %rdx
+	popq %rcx
+	popq %rbx
+	testq %r11, %r11
+	jz 2f
 	movq %rsp, %rax
-	leaq boot_stack_top(%rip), %rsp
+	movq %r11, %rsp
 	pushq $0
 	movl %ss, %r11d
 	movl %r11d, (%rsp)
@@ -129,5 +162,7 @@ hypercall_entry:
 	jne 1f
 	int $2
 1:	ret
+2:	movq $-ENODEV, %rax /* the guest has not told of this CPU */
+	ret
 
 	.section .note.GNU-stack, "", @progbits

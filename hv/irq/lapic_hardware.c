@@ -70,6 +70,9 @@ void lapic_hardware_enter(struct lapic_hardware *h, const struct lapic_access *a
 	h->own_deadline = CLOCK_NEVER;
 	h->tpr = get(h, LAPIC_TPR) & 0xff;
 	h->svr = get(h, LAPIC_SVR);
+	h->ldr = get(h, LAPIC_LDR);
+	h->dfr = get(h, LAPIC_DFR);
+	h->icr_kept = false;
 	capture_isr(h);
 }
 
@@ -138,6 +141,55 @@ void lapic_hardware_eoi(struct lapic_hardware *h)
 		lapic_clear(h->held, (u8)vector);
 		lapic_clear(h->ended, (u8)vector);
 	}
+}
+
+/* --- messages --- */
+
+static u64 hardware_icr(const struct lapic_hardware *h)
+{
+	if (h->access->read_icr != NULL)
+		return h->access->read_icr(h->access->context);
+	return (u64)get(h, LAPIC_ICR_HIGH) << 32 | get(h, LAPIC_ICR);
+}
+
+RARELY_USED void lapic_hardware_keep_icr(struct lapic_hardware *h)
+{
+	if (h->access == NULL || h->icr_kept)
+		return;
+	h->icr = hardware_icr(h) & ~(u64)LAPIC_ICR_BUSY;
+	h->icr_kept = true;
+}
+
+void lapic_hardware_sent(struct lapic_hardware *h, u64 icr)
+{
+	lapic_hardware_keep_icr(h);
+	h->icr = icr & ~(u64)LAPIC_ICR_BUSY;
+}
+
+void lapic_hardware_send(struct lapic_hardware *h, u64 icr)
+{
+	if (h->icr_kept)
+		h->icr = icr & ~(u64)LAPIC_ICR_BUSY;
+	if (h->access->write_icr != NULL)
+		h->access->write_icr(h->access->context, icr);
+	else
+		put(h, LAPIC_ICR, (u32)icr);
+}
+
+static u32 read_icr(const struct lapic_hardware *h)
+{
+	u32 now = get(h, LAPIC_ICR);
+
+	return h->icr_kept ? (u32)h->icr | (now & LAPIC_ICR_BUSY) : now;
+}
+
+bool lapic_hardware_is_destination(const struct lapic_hardware *h, u8 id, u8 destination,
+				   bool logical)
+{
+	/* Of a model these are all that the question is about. */
+	struct lapic l = {.id = (u32)id << 24, .ldr = h->ldr, .dfr = h->dfr};
+
+	return lapic_is_destination(&l, destination, logical);
 }
 
 /* --- the timer --- */
@@ -231,7 +283,7 @@ static void capture_timer(struct lapic_hardware *h, u64 now)
 static void share(struct lapic_hardware *h, u64 now)
 {
 	h->svr = get(h, LAPIC_SVR);
-	h->icr = get(h, LAPIC_ICR);
+	lapic_hardware_keep_icr(h);
 	capture_timer(h, now);
 	h->shared = true;
 	put(h, LAPIC_SVR, h->svr | LAPIC_ENABLED);
@@ -371,8 +423,6 @@ static u32 read_shared(const struct lapic_hardware *h, u32 offset, u64 now)
 	switch (offset) {
 	case LAPIC_SVR:
 		return h->svr;
-	case LAPIC_ICR:
-		return h->icr;
 	case LAPIC_LVT_TIMER:
 		return h->lvt_timer;
 	case LAPIC_INITIAL:
@@ -397,6 +447,8 @@ u32 lapic_hardware_read(const struct lapic_hardware *h, u32 offset, u64 now)
 		return priority(h);
 	case LAPIC_EOI:
 		return 0;
+	case LAPIC_ICR:
+		return read_icr(h);
 	default:
 		return h->shared ? read_shared(h, offset, now) : get(h, offset);
 	}
@@ -454,8 +506,6 @@ static void write_shared(struct lapic_hardware *h, u32 offset, u32 value, u64 no
 		put(h, offset, value | LAPIC_MASKED);
 	else
 		put(h, offset, value);
-	if (offset == LAPIC_ICR)
-		h->icr = value;
 	arm(h, now);
 }
 
@@ -465,6 +515,8 @@ void lapic_hardware_write(struct lapic_hardware *h, u32 offset, u32 value, u64 n
 		lapic_hardware_eoi(h);
 	} else if (offset == LAPIC_TPR) {
 		write_tpr(h, value);
+	} else if (offset == LAPIC_ICR) {
+		lapic_hardware_send(h, (u64)get(h, LAPIC_ICR_HIGH) << 32 | value);
 	} else if (h->shared) {
 		write_shared(h, offset, value, now);
 	} else {
@@ -472,6 +524,10 @@ void lapic_hardware_write(struct lapic_hardware *h, u32 offset, u32 value, u64 n
 		if (offset == LAPIC_SVR)
 			h->svr = value;
 	}
+	if (offset == LAPIC_LDR)
+		h->ldr = value & 0xff000000;
+	if (offset == LAPIC_DFR)
+		h->dfr = value | 0x0fffffff;
 }
 
 u64 lapic_hardware_read_deadline(const struct lapic_hardware *h)

@@ -1,17 +1,42 @@
 // SPDX-License-Identifier: MIT
 /*
  * The log ring. Positions count bytes from boot and never wrap, so a reader
- * that comes late sees that text is gone instead of reading it torn.
+ * that comes late sees that text is gone instead of reading it torn. A line is
+ * made before the lock is taken and put under it, so that lines of several CPUs
+ * do not mix; a panic does not wait for it.
  */
 #include "lib/log.h"
 
+#include "lib/lock.h"
 #include "lib/print.h"
 
+#define COPIED_AT_ONCE 256u /* bytes, under the lock */
+
 static struct {
+	struct lock lock;
+	bool alone; /* nobody else counts any more */
 	char text[LOG_SIZE];
 	u64 end;
 	const struct log_sink *sink[2];
-} ring;
+} ring = {.lock = LOCK_INIT(LOCK_LOG)};
+
+static bool enter(void)
+{
+	if (!ring.alone)
+		lock_take(&ring.lock);
+	return !ring.alone;
+}
+
+static void leave(bool entered)
+{
+	if (entered)
+		lock_release(&ring.lock);
+}
+
+void log_without_lock(void)
+{
+	ring.alone = true;
+}
 
 void log_set_sinks(const struct log_sink *first, const struct log_sink *second)
 {
@@ -30,6 +55,7 @@ static void log_put(char c)
 void log_print(const char *fmt, ...)
 {
 	char line[256];
+	bool entered;
 	va_list ap;
 	int length;
 
@@ -39,28 +65,53 @@ void log_print(const char *fmt, ...)
 	/* A text that was cut must not swallow the next line. */
 	if (length >= (int)sizeof(line))
 		line[sizeof(line) - 2] = '\n';
+	entered = enter();
 	for (const char *p = line; *p != 0; p++)
 		log_put(*p);
+	leave(entered);
 }
 
 u64 log_end(void)
 {
-	return ring.end;
+	return __atomic_load_n(&ring.end, __ATOMIC_ACQUIRE);
 }
 
-u64 log_start(void)
+static u64 oldest(void)
 {
 	return ring.end < LOG_SIZE ? 0 : ring.end - LOG_SIZE;
 }
 
+u64 log_start(void)
+{
+	u64 end = log_end();
+
+	return end < LOG_SIZE ? 0 : end - LOG_SIZE;
+}
+
+static size_t copy(u64 pos, char *to, size_t size)
+{
+	size_t n = (size_t)min_u64(size, ring.end - pos);
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = ring.text[(pos + i) % LOG_SIZE];
+	return n;
+}
+
 size_t log_read(u64 *pos, char *buf, size_t size)
 {
-	size_t n = 0;
+	size_t n = 0, part;
 
-	*pos = max_u64(*pos, log_start());
-	while (n < size && *pos + n < ring.end) {
-		buf[n] = ring.text[(*pos + n) % LOG_SIZE];
-		n++;
-	}
+	do {
+		bool entered = enter(), gone = *pos + n < oldest();
+
+		if (gone && n == 0)
+			*pos = oldest();
+		/* What was overwritten between two parts ends the text that is read. */
+		part = gone && n != 0
+			       ? 0
+			       : copy(*pos + n, buf + n, (size_t)min_u64(size - n, COPIED_AT_ONCE));
+		leave(entered);
+		n += part;
+	} while (part == COPIED_AT_ONCE && n < size);
 	return n;
 }

@@ -2,10 +2,13 @@
 /*
  * Bitmap allocator: a set bit is a free frame. A bitmap rather than a list in
  * the frames themselves, because it finds runs, catches a double free, and
- * keeps free frames untouched. A hint makes the common case one step.
+ * keeps free frames untouched. A hint makes the common case one step. All CPUs
+ * share it, under a lock that is not held while a frame is cleared, nor while a
+ * run is looked for.
  */
 #include "mem/frames.h"
 
+#include "lib/lock.h"
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "mem/layout.h"
@@ -13,16 +16,19 @@
 #define WORD_BITS 64
 
 static struct {
+	struct lock lock; /* for `free`, `hint` and the bitmap; the rest is constant */
 	struct range partition;
 	u64 *bitmap;
 	u64 frames; /* in the partition */
 	u64 free;
 	u64 hint; /* no word below this one has a free frame */
-} pool;
+} pool = {.lock = LOCK_INIT(LOCK_FRAMES)};
 
 static bool is_free(u64 index)
 {
-	return pool.bitmap[index / WORD_BITS] >> (index % WORD_BITS) & 1;
+	u64 word = __atomic_load_n(&pool.bitmap[index / WORD_BITS], __ATOMIC_RELAXED);
+
+	return word >> (index % WORD_BITS) & 1;
 }
 
 static void set_free(u64 index, bool value)
@@ -61,7 +67,7 @@ struct range frames_partition(void)
 	return pool.partition;
 }
 
-bool frame_alloc(mfn_t *out)
+static bool take_one(u64 *index)
 {
 	u64 words = (pool.frames + WORD_BITS - 1) / WORD_BITS;
 
@@ -69,37 +75,80 @@ bool frame_alloc(mfn_t *out)
 		pool.hint++;
 	if (pool.hint == words)
 		return false;
-	u64 index = pool.hint * WORD_BITS + (u64)__builtin_ctzll(pool.bitmap[pool.hint]);
+	*index = pool.hint * WORD_BITS + (u64)__builtin_ctzll(pool.bitmap[pool.hint]);
+	set_free(*index, false);
+	return true;
+}
 
-	set_free(index, false);
+bool frame_alloc(mfn_t *out)
+{
+	u64 index;
+	bool found;
+
+	lock_take(&pool.lock);
+	found = take_one(&index);
+	lock_release(&pool.lock);
+	if (!found)
+		return false;
 	*out = index_to_mfn(index);
 	memset(direct(mfn_to_ma(*out)), 0, PAGE_SIZE);
 	return true;
 }
 
-bool frame_alloc_run(u64 count, mfn_t *out)
+/* The first run of free frames at or behind *start, as it is at the moment. */
+static bool find_run(u64 count, u64 align, u64 *start)
 {
 	u64 run = 0;
 
-	for (u64 i = 0; i < pool.frames; i++) {
-		run = is_free(i) ? run + 1 : 0;
+	for (u64 i = *start; i < pool.frames; i++) {
+		run = is_free(i) && (run > 0 || index_to_mfn(i).v % align == 0) ? run + 1 : 0;
 		if (run < count)
 			continue;
-		for (u64 j = i + 1 - count; j <= i; j++)
-			set_free(j, false);
-		*out = index_to_mfn(i + 1 - count);
+		*start = i + 1 - count;
 		return true;
 	}
 	return false;
+}
+
+/* Unless another CPU took part of it meanwhile. */
+static bool take_run(u64 start, u64 count)
+{
+	bool is_there = true;
+
+	lock_take(&pool.lock);
+	for (u64 i = start; i < start + count; i++)
+		is_there = is_there && is_free(i);
+	for (u64 i = start; is_there && i < start + count; i++)
+		set_free(i, false);
+	lock_release(&pool.lock);
+	return is_there;
+}
+
+bool frame_alloc_aligned(u64 count, u64 align, mfn_t *out)
+{
+	for (u64 start = 0; find_run(count, align, &start); start++) {
+		if (!take_run(start, count))
+			continue;
+		*out = index_to_mfn(start);
+		return true;
+	}
+	return false;
+}
+
+bool frame_alloc_run(u64 count, mfn_t *out)
+{
+	return frame_alloc_aligned(count, 1, out);
 }
 
 void frame_free(mfn_t mfn)
 {
 	u64 index = mfn.v - (pool.partition.start >> PAGE_SHIFT);
 
+	lock_take(&pool.lock);
 	assert(index < pool.frames && !is_free(index));
 	set_free(index, true);
 	pool.hint = min_u64(pool.hint, index / WORD_BITS);
+	lock_release(&pool.lock);
 }
 
 u64 frames_free_count(void)

@@ -100,6 +100,39 @@ static bool map_image(u64 nx)
 			     nx | PTE_W | PTE_PCD | PTE_PWT);
 }
 
+/* A frame with a copy of the table that `entry` points to, or an empty one; in `*copy`, the entry
+ * for it. */
+static u64 *copy_table(u64 entry, u64 *copy)
+{
+	mfn_t mfn;
+
+	if (!frame_alloc(&mfn))
+		return NULL;
+	if (entry & PTE_P)
+		memcpy(direct(mfn_to_ma(mfn)), direct((ma_t){entry & PTE_ADDR}), PAGE_SIZE);
+	*copy = mfn_to_ma(mfn).v | PTE_P | PTE_W | PTE_A;
+	return direct(mfn_to_ma(mfn));
+}
+
+/* What fails at a boot, or for a CPU too many, keeps up to two frames. */
+bool own_window(ma_t block, u64 size, u64 *slot)
+{
+	const u64 leaf = PTE_P | PTE_W | PTE_A | PTE_D | (cpu_has_nx() ? PTE_NX : 0);
+	u64 *table = direct(own.root);
+	u64 *entry = &table[level_index(WINDOW_BASE, 4)];
+
+	assert(size <= WINDOW_SIZE);
+	for (u32 level = 3; level > 0; level--) {
+		table = copy_table(*entry, level == 3 ? slot : entry);
+		if (table == NULL)
+			return false;
+		entry = &table[level_index(WINDOW_BASE, level)];
+	}
+	for (u64 at = 0; at < size; at += PAGE_SIZE)
+		*entry++ = (block.v + at) | leaf;
+	return true;
+}
+
 static bool is_mapped(const struct vl_memory_range *r)
 {
 	return r->type == VL_MEMORY_RAM || r->type == VL_MEMORY_ACPI;
@@ -141,7 +174,7 @@ int own_tables_build(const struct memmap *machine, ma_t image, struct failure *f
 
 	if (memmap_mapped_end(machine) > DIRECT_END - DIRECT_BASE)
 		return fail(f, VL_ERANGE,
-			    "The machine has memory above 7.5 TiB, which Vellum cannot map: boot "
+			    "The machine has memory above 7 TiB, which Vellum cannot map: boot "
 			    "with less memory.");
 	own = (struct pagetable){.max_level = cpu_page_levels(), .alloc = alloc_table};
 	own_image = image;
@@ -183,6 +216,46 @@ u32 own_slots(u64 slot[VL_MAX_SLOTS])
 
 	memcpy(slot, own_slots_in_use(&used), VL_MAX_SLOTS * sizeof(u64));
 	return used;
+}
+
+/* The entry VL_COUNT_SLOT: never present, since bit 0 stays clear. page.S knows it, too. */
+struct count {
+	u32 lock; /* bit OWN_COUNT_LOCK */
+	u32 cpus;
+};
+_Static_assert(sizeof(struct count) == sizeof(u64) && OWN_COUNT_LOCK > 0, "an entry of a root");
+
+static struct count *count_lock(u64 *root)
+{
+	struct count *c = (struct count *)(root + VL_COUNT_SLOT);
+
+	while (__atomic_fetch_or(&c->lock, 1u << OWN_COUNT_LOCK, __ATOMIC_ACQUIRE) != 0)
+		cpu_relax();
+	return c;
+}
+
+void own_slots_enter(ma_t root)
+{
+	u64 *table = direct(root);
+	struct count *c = count_lock(table);
+	u32 n;
+	const u64 *slot = own_slots_in_use(&n);
+
+	c->cpus++;
+	memcpy(table + VL_FIRST_SLOT, slot, n * sizeof(u64));
+	__atomic_store_n(&c->lock, 0, __ATOMIC_RELEASE);
+}
+
+void own_slots_leave(ma_t root)
+{
+	u64 *table = direct(root);
+	struct count *c = count_lock(table);
+	u32 n;
+
+	own_slots_in_use(&n);
+	if (--c->cpus == 0)
+		memset(table + VL_FIRST_SLOT, 0, n * sizeof(u64));
+	__atomic_store_n(&c->lock, 0, __ATOMIC_RELEASE);
 }
 
 volatile u16 *own_vga_text(void)

@@ -45,11 +45,11 @@ static u64 *upper_of(struct shadow *s, enum shadow_view view)
 	return direct(s->upper[view != SHADOW_USER]);
 }
 
-static void drop(u64 *table, u32 level, u32 first, u32 end)
+static void drop(struct shadow *s, u64 *table, u32 level, u32 first, u32 end)
 {
 	u64 budget = NO_BUDGET;
 
-	tables_drop(table, level, first, end, &budget);
+	tables_drop(s->pool, table, level, first, end, &budget);
 }
 
 /* --- making room --- */
@@ -60,7 +60,7 @@ static void drop_lower(struct shadow *s, struct shadow_root *r)
 	/* The kernel's first: it has pointers into the user's. */
 	for (u32 view = SHADOW_VIEWS; view-- > 0;)
 		if (r->top[view].v != 0)
-			drop(direct(r->top[view]), ROOT_LEVEL, 0, UPPER_FIRST);
+			drop(s, direct(r->top[view]), ROOT_LEVEL, 0, UPPER_FIRST);
 }
 
 static void drop_upper(struct shadow *s)
@@ -69,10 +69,10 @@ static void drop_upper(struct shadow *s)
 	for (u32 i = 0; i < SHADOW_ROOTS; i++)
 		for (u32 view = 0; view < SHADOW_VIEWS; view++)
 			if (s->root[i].top[view].v != 0)
-				drop(direct(s->root[i].top[view]), ROOT_LEVEL,
+				drop(s, direct(s->root[i].top[view]), ROOT_LEVEL,
 				     VL_FIRST_SLOT + VL_MAX_SLOTS, PTES_PER_TABLE);
 	for (u32 i = 0; i < ARRAY_SIZE(s->upper); i++)
-		drop(direct(s->upper[i]), ROOT_LEVEL, UPPER_FIRST, PTES_PER_TABLE);
+		drop(s, direct(s->upper[i]), ROOT_LEVEL, UPPER_FIRST, PTES_PER_TABLE);
 	s->upper_local = false;
 }
 
@@ -82,8 +82,8 @@ static RARELY_USED void drop_root(struct shadow *s, struct shadow_root *r)
 	for (u32 view = 0; view < SHADOW_VIEWS; view++) {
 		if (r->top[view].v == 0)
 			continue;
-		drop(direct(r->top[view]), ROOT_LEVEL, 0, PTES_PER_TABLE);
-		table_free(direct(r->top[view]));
+		drop(s, direct(r->top[view]), ROOT_LEVEL, 0, PTES_PER_TABLE);
+		table_free(s->pool, direct(r->top[view]));
 		r->top[view].v = 0;
 	}
 	r->used = false;
@@ -135,11 +135,11 @@ static ma_t take_table(struct shadow *s)
 {
 	ma_t table;
 
-	while (!table_alloc(&table)) {
-		u64 before = tables_used();
+	while (!table_alloc(s->pool, &table)) {
+		u64 before = s->pool->used;
 
 		evict(s);
-		if (tables_used() == before)
+		if (s->pool->used == before)
 			panic("no memory for the shadow's roots");
 	}
 	return table;
@@ -147,7 +147,7 @@ static ma_t take_table(struct shadow *s)
 
 /* --- roots --- */
 
-static void add_own_slots(ma_t root)
+static void add_own_slots(const struct shadow *s, ma_t root)
 {
 	u64 *table = direct(root);
 	u32 n;
@@ -155,14 +155,15 @@ static void add_own_slots(ma_t root)
 
 	for (u32 i = 0; i < n; i++)
 		if (slot[i] != 0)
-			table_set(&table[VL_FIRST_SLOT + i], slot[i] | ENTRY_SHARED);
+			table_set(&table[VL_FIRST_SLOT + i],
+				  (i == 0 ? s->image_slot : slot[i]) | ENTRY_SHARED);
 }
 
 static ma_t make_top(struct shadow *s, enum shadow_view view)
 {
 	ma_t top = take_table(s);
 
-	add_own_slots(top);
+	add_own_slots(s, top);
 	s->now->top[view] = top;
 	return top;
 }
@@ -228,23 +229,28 @@ void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
 	audit_flush(s, scope, tag);
 }
 
-int shadow_init(struct shadow *s, u32 options, struct failure *f)
+int shadow_init(struct shadow *s, const struct shadow_config *config, struct failure *f)
 {
 	struct shadow_root *r = &s->root[0];
 
 	/* No cache that was never filled fits it. */
-	*s = (struct shadow){.options = options, .generation = 1};
+	*s = (struct shadow){.options = config->options,
+			     .image_slot = config->image_slot,
+			     .pool = config->pool,
+			     .audited = config->audited,
+			     .generation = 1};
 	s->now = r;
-	audit_begin();
-	if (!table_alloc(&s->upper[0]) || !table_alloc(&s->upper[1]) ||
-	    !table_alloc(&r->top[SHADOW_USER]) || !table_alloc(&r->top[SHADOW_KERNEL])) {
+	audit_begin(s);
+	if (!table_alloc(s->pool, &s->upper[0]) || !table_alloc(s->pool, &s->upper[1]) ||
+	    !table_alloc(s->pool, &r->top[SHADOW_USER]) ||
+	    !table_alloc(s->pool, &r->top[SHADOW_KERNEL])) {
 		shadow_destroy(s, NO_BUDGET);
 		return fail(f, VL_ENOMEM,
 			    "Vellum's partition has no memory for shadow tables: give it "
 			    "more with vellum_mem=");
 	}
-	add_own_slots(r->top[SHADOW_USER]);
-	add_own_slots(r->top[SHADOW_KERNEL]);
+	add_own_slots(s, r->top[SHADOW_USER]);
+	add_own_slots(s, r->top[SHADOW_KERNEL]);
 	return 0;
 }
 
@@ -255,13 +261,13 @@ void shadow_begin(struct shadow *s, u64 pgd, u32 tag)
 	s->now->tag = tag;
 }
 
-static bool destroy_table(ma_t *table, u64 *budget)
+static bool destroy_table(struct shadow *s, ma_t *table, u64 *budget)
 {
 	if (table->v == 0)
 		return true;
-	if (!tables_drop(direct(*table), ROOT_LEVEL, 0, PTES_PER_TABLE, budget))
+	if (!tables_drop(s->pool, direct(*table), ROOT_LEVEL, 0, PTES_PER_TABLE, budget))
 		return false;
-	table_free(direct(*table));
+	table_free(s->pool, direct(*table));
 	table->v = 0;
 	return true;
 }
@@ -270,13 +276,13 @@ RARELY_USED bool shadow_destroy(struct shadow *s, u64 budget)
 {
 	if (s->now == NULL)
 		return true; /* done: asked at each hypercall in passthrough */
-	audit_begin();
+	audit_begin(s);
 	for (u32 i = 0; i < SHADOW_ROOTS; i++)
 		for (u32 view = SHADOW_VIEWS; view-- > 0;)
-			if (!destroy_table(&s->root[i].top[view], &budget))
+			if (!destroy_table(s, &s->root[i].top[view], &budget))
 				return false;
 	for (u32 i = 0; i < ARRAY_SIZE(s->upper); i++)
-		if (!destroy_table(&s->upper[i], &budget))
+		if (!destroy_table(s, &s->upper[i], &budget))
 			return false;
 	s->now = NULL;
 	return true;
@@ -313,8 +319,36 @@ void shadow_flush_tag(struct shadow *s, u32 tag)
 	audit_flush(s, AUDIT_TAG | AUDIT_LOCAL, tag);
 }
 
+bool shadow_flush_others(struct shadow *s, u64 pgd)
+{
+	bool any = false;
+
+	for (u32 i = 0; i < SHADOW_ROOTS; i++) {
+		struct shadow_root *r = &s->root[i];
+
+		if (!r->used || r->pgd != pgd || r == s->now)
+			continue;
+		drop_lower(s, r);
+		audit_flush(s, AUDIT_TAG, r->tag);
+		any = true;
+	}
+	return any;
+}
+
+void shadow_flush_space(struct shadow *s, u64 pgd)
+{
+	s->flushes++;
+	shadow_flush_others(s, pgd);
+	if (s->now->pgd != pgd)
+		return;
+	drop_lower(s, s->now);
+	if (s->upper_local)
+		drop_upper(s);
+	audit_flush(s, AUDIT_TAG | AUDIT_LOCAL, s->now->tag);
+}
+
 /* Drop the leaf for va below `table`; true when a whole table went with it. */
-static bool drop_leaf(u64 *table, u64 va)
+static bool drop_leaf(struct shadow *s, u64 *table, u64 va)
 {
 	for (u32 level = ROOT_LEVEL;; level--) {
 		u64 *entry = &table[level_index(va, level)];
@@ -324,7 +358,7 @@ static bool drop_leaf(u64 *table, u64 va)
 			return false;
 		}
 		if (*entry & ENTRY_SPLINTER) {
-			drop(table_below(*entry), level - 1, 0, PTES_PER_TABLE);
+			drop(s, table_below(*entry), level - 1, 0, PTES_PER_TABLE);
 			return true;
 		}
 		table = table_below(*entry);
@@ -339,12 +373,12 @@ static bool drop_leaves(struct shadow *s, u64 va)
 		return false;
 	if (is_upper_half(va)) {
 		for (u32 i = 0; i < ARRAY_SIZE(s->upper); i++)
-			more |= drop_leaf(direct(s->upper[i]), va);
+			more |= drop_leaf(s, direct(s->upper[i]), va);
 		return more;
 	}
 	for (u32 view = 0; view < SHADOW_VIEWS; view++)
 		if (s->now->top[view].v != 0)
-			more |= drop_leaf(direct(s->now->top[view]), va);
+			more |= drop_leaf(s, direct(s->now->top[view]), va);
 	return more;
 }
 
@@ -392,14 +426,14 @@ static u64 leaf_flags(bool common, const struct paging_mode *mode, const struct 
 	return flags;
 }
 
-static inline u64 *make_table(u64 *entry)
+static inline u64 *make_table(struct shadow *s, u64 *entry)
 {
 	ma_t table;
 
-	if (!table_alloc(&table))
+	if (!table_alloc(s->pool, &table))
 		return NULL;
 	table_set(entry, table.v | UPPER);
-	audit_forget(entry);
+	audit_forget(s, entry);
 	return direct(table);
 }
 
@@ -422,7 +456,7 @@ static inline u64 *lower_entry(struct shadow *s, enum shadow_view view,
 		return mine;
 	}
 	users = (u64 *)direct(top_of(s, SHADOW_USER)) + index;
-	if (*users == 0 && make_table(users) == NULL)
+	if (*users == 0 && make_table(s, users) == NULL)
 		return NULL;
 	/* With SMEP the kernel executes nothing there; ring 3 needs NX for it. */
 	table_set(mine, (*users | ENTRY_SHARED) | (mode->smep ? PTE_NX : 0));
@@ -436,7 +470,7 @@ static inline u64 *upper_entry(struct shadow *s, enum shadow_view view, u64 va)
 	u64 *source = upper_of(s, view) + index;
 	u64 *mine = (u64 *)direct(top_of(s, view)) + index;
 
-	if (*source == 0 && make_table(source) == NULL)
+	if (*source == 0 && make_table(s, source) == NULL)
 		return NULL;
 	if (*mine == 0)
 		table_set(mine, *source | ENTRY_SHARED);
@@ -450,9 +484,10 @@ struct leaf {
 };
 
 /* From an entry of `level` to the one below it that leads to va; NULL: no memory for a table. */
-static inline ALWAYS_INLINE u64 *step_down(u64 *entry, u64 va, u32 level, const struct leaf *leaf)
+static inline ALWAYS_INLINE u64 *step_down(struct shadow *s, u64 *entry, u64 va, u32 level,
+					   const struct leaf *leaf)
 {
-	u64 *table = entry_is_table(*entry, level) ? table_below(*entry) : make_table(entry);
+	u64 *table = entry_is_table(*entry, level) ? table_below(*entry) : make_table(s, entry);
 
 	if (table == NULL)
 		return NULL;
@@ -464,17 +499,17 @@ static inline ALWAYS_INLINE u64 *step_down(u64 *entry, u64 va, u32 level, const 
 static inline ALWAYS_INLINE bool fill_below(struct shadow *s, u64 *entry, u64 va,
 					    const struct leaf *leaf)
 {
-	entry = step_down(entry, va, 4, leaf);
+	entry = step_down(s, entry, va, 4, leaf);
 	if (entry != NULL && leaf->level < 3)
-		entry = step_down(entry, va, 3, leaf);
+		entry = step_down(s, entry, va, 3, leaf);
 	if (entry != NULL && leaf->level < 2)
-		entry = step_down(entry, va, 2, leaf);
+		entry = step_down(s, entry, va, 2, leaf);
 	if (entry == NULL)
 		return false;
 	if (entry_is_table(*entry, leaf->level)) {
 		s->generation++;
-		drop(table_below(*entry), leaf->level - 1, 0, PTES_PER_TABLE);
-		table_free(table_below(*entry));
+		drop(s, table_below(*entry), leaf->level - 1, 0, PTES_PER_TABLE);
+		table_free(s->pool, table_below(*entry));
 	}
 	table_set(entry, leaf->value);
 	s->last.table = (u64 *)((u64)entry & PAGE_MASK);
@@ -573,9 +608,9 @@ RARELY_USED void shadow_reserve(struct shadow *s, u64 va)
 			     : NULL;
 
 	if (entry != NULL)
-		entry = step_down(entry, va, 4, &leaf);
+		entry = step_down(s, entry, va, 4, &leaf);
 	if (entry != NULL)
-		(void)step_down(entry, va, 3, &leaf);
+		(void)step_down(s, entry, va, 3, &leaf);
 }
 
 RARELY_USED bool shadow_map_own(struct shadow *s, enum shadow_view view, u64 va, ma_t ma)
@@ -587,6 +622,6 @@ RARELY_USED bool shadow_map_own(struct shadow *s, enum shadow_view view, u64 va,
 	assert(!is_own_slot(level_index(va, ROOT_LEVEL)));
 	if (!try_fill_any(s, view, &mode, va, true, &leaf))
 		return false;
-	audit_forget(&s->last.table[level_index(va, s->last.level)]);
+	audit_forget(s, &s->last.table[level_index(va, s->last.level)]);
 	return true;
 }

@@ -17,11 +17,10 @@
 
 #define ENTRIES_A_LINE 8u
 
-struct table_pool table_pool = {.free = NO_TABLE};
-
 /* By frame of the partition. */
 static struct table_descriptor *descriptors;
 static u64 first_frame; /* mfn of the partition's first */
+static u64 limit;       /* of all pools together */
 
 u64 table_descriptors;
 
@@ -40,50 +39,50 @@ int tables_init(struct failure *f)
 	first_frame = partition.start >> PAGE_SHIFT;
 	table_descriptors = (u64)descriptors -
 			    ((DIRECT_BASE >> PAGE_SHIFT) + first_frame) * sizeof(*descriptors);
-	table_pool.limit = frames_free_count() * 3 / 4;
+	limit = frames_free_count() * 3 / 4;
 	return 0;
 }
 
-void tables_limit(u64 tables)
+u64 tables_share(u32 pools)
 {
-	table_pool.limit = tables;
+	return limit / pools;
 }
 
-bool table_alloc_fresh(ma_t *out)
+bool table_alloc_fresh(struct table_pool *pool, ma_t *out)
 {
 	mfn_t mfn;
 
 	if (!frame_alloc(&mfn))
 		return false;
-	table_pool.used++;
+	pool->used++;
 	*out = mfn_to_ma(mfn);
 	return true;
 }
 
-void table_free(u64 *table)
+void table_free(struct table_pool *pool, u64 *table)
 {
 	struct table_descriptor *d = table_descriptor(table);
 
 	assert(d->lines == 0);
-	d->next = table_pool.free;
-	table_pool.free = (u32)(((u64)table - DIRECT_BASE) >> PAGE_SHIFT);
-	table_pool.spare++;
-	table_pool.used--;
+	d->next = pool->free;
+	pool->free = (u32)(((u64)table - DIRECT_BASE) >> PAGE_SHIFT);
+	pool->spare++;
+	pool->used--;
 }
 
 /* Drop what one entry points to; false when the budget ended in it. */
-static bool drop_entry(u64 entry, u32 level, u64 *budget)
+static bool drop_entry(struct table_pool *pool, u64 entry, u32 level, u64 *budget)
 {
 	u64 *below = table_below(entry);
 
 	if (!entry_is_table(entry, level) || (entry & ENTRY_SHARED))
 		return true;
-	if (!tables_drop(below, level - 1, 0, PTES_PER_TABLE, budget))
+	if (!tables_drop(pool, below, level - 1, 0, PTES_PER_TABLE, budget))
 		return false;
 	if (*budget == 0)
 		return false;
 	--*budget;
-	table_free(below);
+	table_free(pool, below);
 	return true;
 }
 
@@ -101,7 +100,7 @@ static void clear_line(volatile u64 *line)
 }
 _Static_assert(ENTRIES_A_LINE == 8, "clear_line() has as many stores");
 
-static bool drop_line(u64 *line, u32 level, u64 *budget)
+static bool drop_line(struct table_pool *pool, u64 *line, u32 level, u64 *budget)
 {
 	if (level == 1) {
 		clear_line(line);
@@ -110,14 +109,14 @@ static bool drop_line(u64 *line, u32 level, u64 *budget)
 	for (u32 i = 0; i < ENTRIES_A_LINE; i++) {
 		if (line[i] == 0)
 			continue;
-		if (!drop_entry(line[i], level, budget))
+		if (!drop_entry(pool, line[i], level, budget))
 			return false;
 		line[i] = 0;
 	}
 	return true;
 }
 
-bool tables_drop(u64 *table, u32 level, u32 first, u32 end, u64 *budget)
+bool tables_drop(struct table_pool *pool, u64 *table, u32 level, u32 first, u32 end, u64 *budget)
 {
 	u64 *lines = &table_descriptor(table)->lines;
 	u64 wanted = (~(u64)0 >> (64 - (end - first) / ENTRIES_A_LINE)) << (first / ENTRIES_A_LINE);
@@ -125,20 +124,20 @@ bool tables_drop(u64 *table, u32 level, u32 first, u32 end, u64 *budget)
 	for (u64 left = *lines & wanted; left != 0; left &= left - 1) {
 		u32 line = (u32)__builtin_ctzll(left);
 
-		if (!drop_line(table + line * ENTRIES_A_LINE, level, budget))
+		if (!drop_line(pool, table + line * ENTRIES_A_LINE, level, budget))
 			return false;
 		*lines &= ~((u64)1 << line);
 	}
 	return true;
 }
 
-void tables_give_back(u64 count)
+void tables_give_back(struct table_pool *pool, u64 count)
 {
-	for (; count > 0 && table_pool.spare > TABLES_KEPT; count--) {
-		mfn_t mfn = {table_pool.free};
+	for (; count > 0 && pool->spare > TABLES_KEPT; count--) {
+		mfn_t mfn = {pool->free};
 
-		table_pool.free = table_descriptor(direct(mfn_to_ma(mfn)))->next;
-		table_pool.spare--;
+		pool->free = table_descriptor(direct(mfn_to_ma(mfn)))->next;
+		pool->spare--;
 		frame_free(mfn);
 	}
 }

@@ -11,6 +11,8 @@
 
 #define ROOT_LEVEL 4
 #define KEY_MASK   ((u64)15 << PTE_KEY_SHIFT)
+#define USED       (PTE_A | PTE_D)
+#define TRIES      64u
 
 /* Inlined with a constant level, a step is a dozen instructions. */
 
@@ -143,34 +145,48 @@ static bool key_allows(const struct paging_mode *mode, const struct translation 
 	return !(bits & 2) || !(access & PF_WRITE) || (!(access & PF_USER) && !mode->wp);
 }
 
-/* True if the entry is present. */
-static inline ALWAYS_INLINE bool mark(volatile u64 *entry, u64 want)
+/*
+ * Set bits in an entry that was `seen`. Another CPU of the guest may have changed it since: then
+ * nothing is set, and false. With a plain locked OR an entry that was just cleared would come back
+ * as a piece of one, and a write would be granted that whoever cleared it did not see.
+ */
+static bool mark(volatile u64 *entry, u64 seen, u64 want)
 {
-	u64 pte = *entry;
+	while ((seen & want) != want) {
+		u64 now = seen;
 
-	if ((pte & PTE_P) && (pte & want) != want)
-		__atomic_fetch_or(entry, want, __ATOMIC_SEQ_CST);
-	return (pte & PTE_P) != 0;
+		if (__atomic_compare_exchange_n(entry, &now, seen | want, false, __ATOMIC_SEQ_CST,
+						__ATOMIC_SEQ_CST))
+			return true;
+		if ((now ^ seen) & ~USED)
+			return false;
+		seen = now;
+	}
+	return true;
 }
 
 /*
  * Set the A bits on the way and D in the leaf. Rare: most are set already above the leaf, so the
- * tables are walked a second time for it. The guest may have changed them since; then the entry
- * that is there now gets the bits, as on a processor that walked a moment later.
+ * tables are walked a second time for it. False if they are not what they were.
  */
-static RARELY_USED void mark_used(const struct guest_tables *tables, const struct paging_mode *mode,
-				  u64 va, u32 leaf, u64 used)
+static RARELY_USED bool mark_used(const struct guest_tables *tables, const struct paging_mode *mode,
+				  u64 va, const struct path *path, u64 used)
 {
-	pfn_t frame = pa_to_pfn(mode->root);
+	u64 all = ~(u64)0, any = 0, pte = mode->root.v;
 
-	for (u32 level = ROOT_LEVEL;; level--) {
-		volatile u64 *table = table_of(tables, tables->plain->at[0], frame.v << PAGE_SHIFT);
-		volatile u64 *entry = table != NULL ? &table[level_index(va, level)] : NULL;
+	for (u32 level = ROOT_LEVEL; level >= path->level; level--) {
+		volatile u64 *table = table_of(tables, tables->plain->at[0], pte & PTE_ADDR);
 
-		if (entry == NULL || !mark(entry, level == leaf ? used : PTE_A) || level == leaf)
-			return;
-		frame = (pfn_t){(*entry & PTE_ADDR) >> PAGE_SHIFT};
+		if (table == NULL)
+			return false;
+		pte = table[level_index(va, level)];
+		if (!(pte & PTE_P) || (level > path->level && (pte & PTE_PS)) ||
+		    !mark(&table[level_index(va, level)], pte, level == path->level ? used : PTE_A))
+			return false;
+		all &= pte;
+		any |= pte;
 	}
+	return (((all ^ path->all) | (any ^ path->any) | (pte ^ path->entry)) & ~USED) == 0;
 }
 
 /* Error codes have the fetch bit only when the CPU can forbid fetches at all. */
@@ -181,8 +197,9 @@ static u32 error_code(const struct paging_mode *mode, u32 fault, u32 access)
 	return fault | access;
 }
 
-u32 walk(const struct paging_mode *mode, const struct guest_tables *tables, u64 va, u32 access,
-	 struct translation *out)
+static inline ALWAYS_INLINE u32 walk_once(const struct paging_mode *mode,
+					  const struct guest_tables *tables, u64 va, u32 access,
+					  struct translation *out, bool *again)
 {
 	u64 used = PTE_A | (access & PF_WRITE ? PTE_D : 0);
 	struct path path;
@@ -195,9 +212,33 @@ u32 walk(const struct paging_mode *mode, const struct guest_tables *tables, u64 
 	if (fault != 0 || !allowed(mode, out->rights, access))
 		return error_code(mode, WALK_FAULT | PF_PRESENT | fault, access);
 	if (!(path.upper_all & PTE_A))
-		mark_used(tables, mode, va, path.level, used);
+		*again = !mark_used(tables, mode, va, &path, used);
 	else if ((path.entry & used) != used)
-		mark(&path.table[level_index(va, path.level)], used);
+		*again = !mark(&path.table[level_index(va, path.level)], path.entry, used);
 	out->rights |= used & PTE_D;
 	return 0;
+}
+
+/* A guest that changes its entries all the time on another CPU does not hold Vellum here: it finds
+ * that nothing was there. */
+static RARELY_USED u32 walk_again(const struct paging_mode *mode, const struct guest_tables *tables,
+				  u64 va, u32 access, struct translation *out)
+{
+	for (u32 i = 0; i < TRIES; i++) {
+		bool again = false;
+		u32 fault = walk_once(mode, tables, va, access, out, &again);
+
+		if (!again)
+			return fault;
+	}
+	return error_code(mode, WALK_FAULT, access);
+}
+
+u32 walk(const struct paging_mode *mode, const struct guest_tables *tables, u64 va, u32 access,
+	 struct translation *out)
+{
+	bool again = false;
+	u32 fault = walk_once(mode, tables, va, access, out, &again);
+
+	return again ? walk_again(mode, tables, va, access, out) : fault;
 }

@@ -4,23 +4,29 @@
  * registers and ring come back in a fixed order; the shadow was a cache and is
  * thrown away later, a few tables with each hypercall.
  *
- *  1. check: the guest has to take what waits for it
- *  2. steps: Vellum's timer stops; pages that are away are copied home, where nobody reads them yet
- *  3. leave: the point of no return; nothing fails from here on
+ *  1. together: all CPUs that run virtualized have come
+ *  2. prepare: the guest has to take what waits for it; Vellum's timer stops; pages that are away
+ *              are copied home, where nobody reads them yet
+ *  3. agree:   each CPU is ready, or all undo what they have done
+ *  4. commit:  the point of no return; nothing fails from here on
+ *
+ * CPUs that are parked (offline) do not come: they stay where they are, without a vcpu.
  */
-#include "cpu/percpu.h"
-#include "cpu/vcpu.h"
+#include "cpu/block.h"
+#include "cpu/remote.h"
 #include "domain/domain.h"
 #include "mem/frames.h"
-#include "mem/layout.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
 #include "p2m/mover.h"
+#include "public/calls.h"
 #include "public/errno.h"
 #include "shadow/audit.h"
 #include "transition/interrupts.h"
 #include "transition/own_image.h"
 #include "transition/steps.h"
+#include "transition/tidy.h"
+#include "transition/together.h"
 #include "hypercall_handlers.h"
 
 /* VL_LAYER_ALL is whatever there is. */
@@ -56,9 +62,11 @@ static s64 make_quiet(struct vcpu *v)
 	return interrupts_layer_prepare_leave(v) ? 0 : -VL_EAGAIN;
 }
 
+/* Once: all CPUs are in Vellum, so that nobody writes to the pages. */
 static s64 make_copies(struct vcpu *v)
 {
-	p2m_copy_home(&v->domain->p2m);
+	if (together_is_first())
+		p2m_copy_home(&v->domain->p2m);
 	return 0;
 }
 
@@ -67,12 +75,81 @@ static const struct transition_step all_steps[] = {
 	{make_copies, NULL},                 /* VL_LAYER_MEMORY */
 };
 
-static s64 prepare(struct vcpu *v, u64 layers)
+static const struct transition_step *steps(u64 layers, u32 *count)
 {
 	u32 first = layers & VL_LAYER_INTERRUPTS ? 0 : 1;
 	u32 end = layers & VL_LAYER_MEMORY ? 2 : 1;
 
-	return transition_prepare(v, all_steps + first, end - first);
+	*count = end - first;
+	return all_steps + first;
+}
+
+/* --- CPUs that are virtualized and do not come --- */
+
+static bool change_run(struct cpu *cpu, u32 from, u32 to)
+{
+	return __atomic_compare_exchange_n(&cpu->run, &from, to, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
+static void change_all(u32 from, u32 to)
+{
+	for (u32 i = 0; i < cpu_count(); i++)
+		change_run(cpu_by_index(i), from, to);
+}
+
+/* Those that are parked stay so until release_parked(); there must be no others. */
+static s64 hold_parked(void)
+{
+	u64 others = 0;
+
+	for (u32 i = 0; i < cpu_count(); i++) {
+		struct cpu *cpu = cpu_by_index(i);
+
+		others += cpu->vcpu != NULL && !change_run(cpu, CPU_PARKED, CPU_HELD);
+	}
+	if (others == together_count())
+		return 0;
+	change_all(CPU_HELD, CPU_PARKED);
+	return -VL_EBUSY;
+}
+
+static void leave_parked(struct domain *d)
+{
+	for (u32 i = 0; i < cpu_count(); i++) {
+		struct cpu *cpu = cpu_by_index(i);
+
+		if (cpu->run == CPU_HELD)
+			remote_give_up(d, cpu->index, CPU_HELD);
+	}
+}
+
+static s64 prepare(struct domain *d, struct vcpu *v, u64 layers)
+{
+	const struct transition_step *step;
+	bool first = together_is_first();
+	s64 err = check(d, v, layers);
+	u32 count;
+
+	if (err == 0 && first)
+		err = hold_parked();
+	if (err < 0)
+		return err;
+	step = steps(layers, &count);
+	err = transition_prepare(v, step, count);
+	if (err < 0 && first)
+		change_all(CPU_HELD, CPU_PARKED);
+	return err;
+}
+
+static void undo(struct vcpu *v, u64 layers)
+{
+	u32 count;
+	const struct transition_step *step = steps(layers, &count);
+
+	transition_undo(v, step, count);
+	if (together_is_first())
+		change_all(CPU_HELD, CPU_PARKED);
 }
 
 static void leave_memory(struct domain *d)
@@ -104,9 +181,8 @@ static void restore_data_segments(const struct vcpu *v)
 static void leave_cpu(struct vcpu *v, struct cpu *cpu)
 {
 	struct trap_frame *f = v->frame;
-	u64 *root = direct((ma_t){v->cr3 & PTE_ADDR});
 
-	own_slots(root + VL_FIRST_SLOT);
+	own_slots_enter((ma_t){v->cr3 & PTE_ADDR});
 	write_cr3(v->cr3 & PTE_ADDR);
 	write_cr2(v->cr2);
 	write_cr0(v->cr0);
@@ -117,53 +193,79 @@ static void leave_cpu(struct vcpu *v, struct cpu *cpu)
 	segments_load_guest(v);
 	restore_data_segments(v);
 	f->cs = f->cs & ~3u;
+	remote_leave(v);
 	cpu->vcpu = NULL;
 	v->leaving = true;
-	v->domain->layers = 0;
-	v->domain->mode = VL_MODE_PASSTHROUGH;
-	v->domain->counters.devirtualized++;
 }
 
-/* What the switch back no longer needs. The shadow waits for transition_tidy(): a full load's takes
- * longer to free than the rest of the transition. */
-static void free_cpu(struct vcpu *v)
+/* What is the domain's; by one CPU, while the others wait. */
+static void leave_domain(struct domain *d, u64 layers)
 {
-	vcpu_count(v, &v->domain->counters);
-	if (v->stack16.v != 0)
-		frame_free(ma_to_mfn(v->stack16));
+	if (layers & VL_LAYER_MEMORY)
+		leave_memory(d);
+	d->layers &= ~(u32)layers;
+	if (!(layers & VL_LAYER_CPU)) {
+		change_all(CPU_HELD, CPU_PARKED);
+		return;
+	}
+	for (u32 i = 0; i < cpu_count(); i++)
+		if (cpu_by_index(i)->vcpu != NULL && cpu_by_index(i)->run == CPU_RUNS)
+			vcpu_count(cpu_by_index(i)->vcpu, &d->counters);
+	leave_parked(d);
+	d->mode = VL_MODE_PASSTHROUGH;
+	d->counters.devirtualized++;
 	own_image_forget();
 }
 
+/* What is the CPU's. The shadow waits for transition_tidy(): a full load's takes longer to free
+ * than the rest of the transition. */
 static void leave(struct vcpu *v, u64 layers)
 {
-	if (layers & VL_LAYER_MEMORY)
-		leave_memory(v->domain);
-	if (layers & VL_LAYER_INTERRUPTS) {
+	if (layers & VL_LAYER_INTERRUPTS)
 		interrupts_layer_leave(v);
-		v->domain->layers &= ~VL_LAYER_INTERRUPTS;
-	}
-	if (layers & VL_LAYER_CPU) {
-		leave_cpu(v, this_cpu());
-		free_cpu(v);
-	} else {
+	if (!(layers & VL_LAYER_CPU)) {
 		vcpu_flush(v); /* the p2m, and pages of devices that trap no longer */
+		return;
 	}
+	leave_cpu(v, this_cpu());
+	if (v->stack16.v != 0)
+		frame_free(ma_to_mfn(v->stack16));
+	v->stack16.v = 0;
+	transition_give(this_block());
 }
 
-s64 call_devirtualize(struct domain *d, u64 layers)
+/* All are ready: the point of no return. */
+static void commit(struct domain *d, struct vcpu *v, u64 layers)
+{
+	if (layers & VL_LAYER_CPU)
+		audit_some(&v->shadow, AUDIT_EVERY);
+	together_wait(); /* nobody asks for the layers any more */
+	if (together_is_first())
+		leave_domain(d, layers);
+	together_wait();
+	leave(v, layers);
+}
+
+s64 call_devirtualize(struct domain *d, u64 layers, u64 cpus)
 {
 	struct vcpu *v = current_vcpu();
-	u64 start = rdtsc();
-	u64 meant = layers_meant(d, layers);
-	s64 err = check(d, v, meant);
+	u64 start = rdtsc(), meant;
+	s64 err, mine;
 
-	if (err == 0)
-		err = prepare(v, meant);
+	if (v == NULL || cpus > cpu_count())
+		return -VL_EINVAL;
+	err = together_begin(VL_CALL_DEVIRTUALIZE, layers, cpus);
 	if (err < 0)
 		return err;
-	if (meant & VL_LAYER_CPU)
-		audit_some(AUDIT_EVERY);
-	leave(v, meant);
-	d->counters.devirtualize_cycles = rdtsc() - start;
-	return 0;
+	meant = layers_meant(d, layers);
+	mine = prepare(d, v, meant);
+	err = together_agree(mine);
+	if (err == 0)
+		commit(d, v, meant);
+	else if (mine == 0)
+		undo(v, meant);
+	if (err == 0 && together_is_first())
+		d->counters.devirtualize_cycles = rdtsc() - start;
+	together_end();
+	return err;
 }

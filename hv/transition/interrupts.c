@@ -16,15 +16,22 @@ bool interrupts_layer_can_enter(const struct vcpu *v)
 	return true;
 }
 
+/* The pair of 8259s interrupts the CPU that the guest was started on, and no other. */
+static bool has_8259s(void)
+{
+	return this_cpu()->index == 0;
+}
+
 void interrupts_layer_enter(struct vcpu *v)
 {
-	ports_enter(v);
+	if (has_8259s())
+		ports_enter(v);
 	apic_enter(v);
 }
 
 bool interrupts_layer_prepare_leave(struct vcpu *v)
 {
-	return pic_hardware_can_leave(&v->pic) && apic_prepare_leave(v);
+	return (!has_8259s() || pic_hardware_can_leave(&v->pic)) && apic_prepare_leave(v);
 }
 
 void interrupts_layer_stay(struct vcpu *v)
@@ -34,6 +41,7 @@ void interrupts_layer_stay(struct vcpu *v)
 
 void interrupts_layer_leave(struct vcpu *v)
 {
-	ports_leave(v);
+	if (has_8259s())
+		ports_leave(v);
 	apic_leave(v);
 }

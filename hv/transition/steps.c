@@ -16,7 +16,7 @@ static bool failpoint_hit(u32 step)
 	return is_debug_build() && failpoint == (u64)step + 1;
 }
 
-static void undo_steps(struct vcpu *v, const struct transition_step *step, u32 count)
+void transition_undo(struct vcpu *v, const struct transition_step *step, u32 count)
 {
 	while (count-- > 0)
 		if (step[count].undo != NULL)
@@ -36,7 +36,7 @@ s64 transition_prepare(struct vcpu *v, const struct transition_step *step, u32 c
 	if (err == 0 && failpoint_hit(made))
 		err = -VL_EIO;
 	if (err != 0)
-		undo_steps(v, step, made);
+		transition_undo(v, step, made);
 	if (err != -VL_EAGAIN) /* the guest will call again, and means the same transition */
 		failpoint = 0;
 	return err;

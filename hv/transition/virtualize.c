@@ -4,33 +4,29 @@
  * tables; it goes on at ring 3, on shadow tables, and nothing else that it can
  * see has changed.
  *
- *  1. check:   what this version cannot do is refused
- *  2. steps:   the processor's state, shadow tables, mirrored descriptors
- *  3. enter:   the point of no return; nothing fails from here on
+ *  1. together: all CPUs that are to be virtualized have come
+ *  2. prepare: what this version cannot do is refused; the processor's state, shadow tables,
+ *              mirrored descriptors
+ *  3. agree:   each CPU is ready, or all undo what they have done
+ *  4. commit:  the point of no return; nothing fails from here on
  *
  * The layers of memory and interrupts come with the CPU's, or are added to it
  * later by the same call; then the guest is at ring 3 already.
  */
+#include "cpu/block.h"
 #include "cpu/fast.h"
-#include "cpu/percpu.h"
-#include "cpu/vcpu.h"
-#include "domain/domain.h"
-#include "hypercall/guest_call.h"
-#include "lib/string.h"
-#include "domain/switches.h"
-#include "mem/frames.h"
+#include "cpu/remote.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
 #include "p2m/memory.h"
+#include "public/calls.h"
 #include "public/errno.h"
-#include "shadow/tables.h"
 #include "transition/interrupts.h"
 #include "transition/own_image.h"
 #include "transition/steps.h"
 #include "transition/tidy.h"
+#include "transition/together.h"
 #include "hypercall_handlers.h"
-
-static struct vcpu the_vcpu;
 
 static void capture_msrs(struct vcpu *v)
 {
@@ -70,23 +66,43 @@ static s64 check_processor(void)
 	return own_image_is_verified() ? 0 : -VL_EUCLEAN;
 }
 
+static u64 running_vcpus(void)
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < cpu_count(); i++)
+		n += cpu_by_index(i)->vcpu != NULL;
+	return n;
+}
+
+/* A CPU that came up while its domain is virtualized. The image serves the others already. */
+static s64 check_join(const struct domain *d)
+{
+	if (together_count() != 1)
+		return -VL_EINVAL;
+	if (d->layers & VL_LAYER_MEMORY && d->p2m.moved != 0)
+		return -VL_EBUSY;
+	return read_cr4() & CR4_LA57 ? -VL_EOPNOTSUPP : 0;
+}
+
 static s64 check(const struct domain *d, u64 layers)
 {
+	const struct vcpu *v = current_vcpu();
 	u64 wanted = layers & VL_LAYER_ALL;
 
 	if ((layers & ~(u64)(VL_LAYER_ALL | VL_DEBUG_IOPL3)) != 0 || wanted == 0)
 		return -VL_EINVAL;
+	if (v == NULL && (wanted & VL_LAYER_CPU))
+		return d->mode == VL_MODE_VIRTUALIZED ? check_join(d) : check_processor();
 	if ((wanted & d->layers) != 0)
 		return -VL_EBUSY;
-	if (wanted & VL_LAYER_CPU)
-		return check_processor();
-	if (!(d->layers & VL_LAYER_CPU) || wanted != layers)
+	if (v == NULL || wanted != layers || running_vcpus() != together_count())
 		return -VL_EINVAL;
 	if (!(wanted & VL_LAYER_INTERRUPTS))
 		return 0;
-	if (current_vcpu()->iopl3)
+	if (v->iopl3)
 		return -VL_EOPNOTSUPP;
-	return interrupts_layer_can_enter(current_vcpu()) ? 0 : -VL_EAGAIN;
+	return interrupts_layer_can_enter(v) ? 0 : -VL_EAGAIN;
 }
 
 /* Its root is RAM, or nothing could be done for it. */
@@ -100,8 +116,9 @@ static s64 make_shadow(struct vcpu *v)
 {
 	struct failure f;
 
-	if (!shadow_exists(&v->shadow) && shadow_init(&v->shadow, switches.shadow, &f) < 0)
+	if (!shadow_exists(&v->shadow) && transition_make_shadow(this_block(), &f) < 0)
 		return -f.err;
+	v->shadow.audited = v->shadow.audited && cpu_count() == 1;
 	shadow_begin(&v->shadow, v->mode[0].root.v, v->cr4 & CR4_PCIDE ? v->cr3 & 0xfff : 0);
 	return 0;
 }
@@ -122,117 +139,108 @@ static const struct transition_step cpu_steps[] = {
 	{make_mirror, NULL},
 };
 
-/* The hypercall page has put them there, to get here. */
-static void remove_own_slots(const struct vcpu *v)
-{
-	u64 *root = direct((ma_t){v->mode[0].root.v});
-	u32 n;
-
-	own_slots_in_use(&n);
-	for (u32 i = 0; i < n; i++)
-		root[VL_FIRST_SLOT + i] = 0;
-}
-
 /* SMAP is off: the guest kernel's own pages are user pages to the processor now. */
 static void enter_cpu(struct vcpu *v, struct cpu *cpu)
 {
 	cpu->vcpu = v;
-	v->domain->mode = VL_MODE_VIRTUALIZED;
-	v->domain->counters.virtualized++;
+	remote_enter(v); /* before anything of the guest's tables is in the shadow */
 	v->frame->rax = 0;
 	write_cr4((v->cr4 & ~(CR4_SMAP | CR4_PGE | CR4_PCIDE | CR4_PVI)) | CR4_PAE);
 	write_cr0(v->cr0 | CR0_WP);
 	wrmsr(MSR_EFER, v->efer | (cpu_has_nx() ? EFER_NXE : 0));
 	write_cr3(shadow_top(&v->shadow, vcpu_view(v)).v);
-	remove_own_slots(v);
+	own_slots_leave((ma_t){v->mode[0].root.v}); /* the hypercall page came in, to get here */
 	segments_load_real(v);
 	fast_begin(v);
+	if (remote_waits(&v->remote))
+		remote_serve(v);
 	vcpu_to_real_view(v, v->frame);
 	v->frame->vector = 0;
-	own_image_forget();
 }
 
-/* The layers that stand on the CPU's; no order between them, none can fail. */
-static void enter_others(struct vcpu *v, u64 layers)
+/* What is the domain's; by one CPU, while the others wait. */
+static void enter_domain(struct domain *d, u64 layers)
 {
 	if (layers & VL_LAYER_MEMORY)
-		p2m_init(&v->domain->p2m, &p2m_frames);
+		p2m_init(&d->p2m, &p2m_frames);
+	d->layers |= (u32)layers & VL_LAYER_ALL;
+	if (layers & VL_LAYER_CPU) {
+		d->mode = VL_MODE_VIRTUALIZED;
+		d->counters.virtualized++;
+		own_image_forget();
+	}
+}
+
+/* What is the CPU's: the layers that stand on the CPU's own have no order between them. */
+static void enter(struct vcpu *v, u64 layers)
+{
 	if (layers & VL_LAYER_INTERRUPTS)
 		interrupts_layer_enter(v);
-	v->domain->layers |= (u32)layers;
-}
-
-/* Nothing of an earlier time is left, if need be by more calls; then what the next one needs in any
- * case is made, without which it makes that itself. */
-static bool is_tidy;
-
-static bool tidy_vcpu(struct vcpu *v, u64 tables)
-{
-	if (!is_tidy && !shadow_destroy(&v->shadow, tables))
-		return false;
-	if (is_tidy)
-		return true;
-	memset(v, 0, sizeof(*v));
-	vcpu_init(v, domain_first());
-	fast_init(v);
-	v->call = guest_call;
-	is_tidy = true;
-	return true;
-}
-
-static s64 begin_cpu(struct vcpu *v, u64 layers)
-{
-	tidy_vcpu(v, NO_BUDGET); /* what transition_tidy() has left */
-	is_tidy = false;
-	v->iopl3 = (layers & VL_DEBUG_IOPL3) != 0;
-	return transition_prepare(v, cpu_steps, ARRAY_SIZE(cpu_steps));
-}
-
-/* The call that will virtualize comes from much the same place. */
-static void prepare_shadow(struct shadow *s, const struct trap_frame *frame)
-{
-	struct failure f;
-
-	if (shadow_init(s, switches.shadow, &f) < 0)
-		return;
-	shadow_reserve(s, frame->rip);
-	shadow_reserve(s, frame->rsp);
-}
-
-void transition_tidy(u64 tables)
-{
-	static u64 renewed; /* after so many devirtualizations */
-	u64 times = domain_first()->counters.devirtualized;
-
-	if (renewed != times)
-		p2m_memory_renew();
-	renewed = times;
-	if (current_vcpu() != NULL || !tidy_vcpu(&the_vcpu, tables))
-		return;
-	if (!shadow_exists(&the_vcpu.shadow))
-		prepare_shadow(&the_vcpu.shadow, this_cpu()->frame);
-	if (tables_spare() > TABLES_KEPT)
-		tables_give_back(tables);
-}
-
-s64 call_virtualize(struct domain *d, u64 layers)
-{
-	struct vcpu *v = &the_vcpu;
-	u64 start = rdtsc();
-	s64 err = check(d, layers);
-
-	if (err < 0)
-		return err;
-	err = layers & VL_LAYER_CPU ? begin_cpu(v, layers) : transition_prepare(v, NULL, 0);
-	if (err < 0)
-		return err;
-	if (v->iopl3)
-		layers &= ~(u64)VL_LAYER_INTERRUPTS; /* they stay the guest's */
-	enter_others(v, layers & VL_LAYER_ALL);
 	if (layers & VL_LAYER_CPU)
 		enter_cpu(v, this_cpu());
 	else
 		vcpu_flush(v); /* the p2m, and pages of devices that trap now */
-	d->counters.virtualize_cycles = rdtsc() - start;
-	return 0;
+}
+
+static s64 prepare(struct domain *d, struct cpu_block *b, u64 layers)
+{
+	s64 err = check(d, layers);
+
+	if (err < 0)
+		return err;
+	if (!(layers & VL_LAYER_CPU))
+		return transition_prepare(&b->vcpu, NULL, 0);
+	transition_take(b);
+	b->vcpu.iopl3 = (layers & VL_DEBUG_IOPL3) != 0;
+	err = transition_prepare(&b->vcpu, cpu_steps, ARRAY_SIZE(cpu_steps));
+	if (err < 0)
+		transition_give(b);
+	return err;
+}
+
+static void undo(struct cpu_block *b, u64 layers)
+{
+	if (!(layers & VL_LAYER_CPU))
+		return;
+	transition_undo(&b->vcpu, cpu_steps, ARRAY_SIZE(cpu_steps));
+	transition_give(b);
+}
+
+/* All are ready: the point of no return. */
+static void commit(struct domain *d, struct vcpu *v, u64 layers)
+{
+	bool joins = (layers & VL_LAYER_CPU) && d->mode == VL_MODE_VIRTUALIZED;
+
+	if (layers & VL_DEBUG_IOPL3)
+		layers &= ~(u64)VL_LAYER_INTERRUPTS; /* they stay the guest's */
+	if (joins)
+		layers = d->layers;
+	together_wait(); /* nobody asks for the mode any more */
+	if (together_is_first() && !joins)
+		enter_domain(d, layers);
+	together_wait();
+	enter(v, layers);
+}
+
+s64 call_virtualize(struct domain *d, u64 layers, u64 cpus)
+{
+	struct cpu_block *own = this_block();
+	u64 start = rdtsc();
+	s64 err, mine;
+
+	if (cpus > cpu_count())
+		return -VL_EINVAL;
+	err = together_begin(VL_CALL_VIRTUALIZE, layers, cpus);
+	if (err < 0)
+		return err;
+	mine = prepare(d, own, layers);
+	err = together_agree(mine);
+	if (err == 0)
+		commit(d, &own->vcpu, layers);
+	else if (mine == 0)
+		undo(own, layers);
+	if (err == 0 && together_is_first())
+		d->counters.virtualize_cycles = rdtsc() - start;
+	together_end();
+	return err;
 }

@@ -4,9 +4,10 @@
 # tests/fuzz/NAME.c becomes build/tests/fuzz/NAME. None needs a corpus: those whose input has a
 # form of its own start from a valid sample and let the input damage it.
 
-FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices hypercall
+FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices hypercall madt
 
 FUZZ_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c tests/fuzz/damage.c
+FUZZ_madt_SOURCES := boot/madt.c tests/fuzz/damage.c
 FUZZ_bzimage_SOURCES := hv/domain/bzimage.c hv/domain/bootparams.c hv/domain/image.c hv/lib/crc32.c \
 	tests/unit/samples.c tests/fuzz/damage.c
 FUZZ_elf64_SOURCES := hv/domain/elf64.c hv/domain/image.c hv/lib/crc32.c tests/unit/samples.c \
@@ -25,7 +26,8 @@ FUZZ_devices_SOURCES := hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c hv/irq/cloc
 # in debug builds, so that pages can be moved.
 FUZZ_hypercall_SOURCES := tests/fuzz/machine/machine.c tests/fuzz/damage.c $(wildcard hv/p2m/*.c) \
 	$(patsubst %,hv/%.c,hypercall/dispatch hypercall/guest_memory hypercall/info hypercall/p2m domain/domain \
-	mem/frames mem/memmap mem/machine lib/log domain/switches shadow/shadow shadow/tables cpu/mmu cpu/counters)
+	mem/frames mem/memmap mem/machine lib/log lib/lock domain/switches domain/remote shadow/shadow shadow/tables \
+	cpu/mmu cpu/counters cpu/remote_flush cpu/lock_watch)
 FUZZ_hypercall_CFLAGS := -Itests/fuzz/machine -I$(B)/gen -DVELLUM_DEBUG=1
 
 FUZZ_COMMON := hv/lib/print.c hv/lib/failure.c

@@ -99,6 +99,8 @@ static const u64 errors[VL_CALL_LIMIT] = {
 	[VL_CALL_DESCRIPTORS] = E(EPERM),
 	[VL_CALL_P2M_READ] = E(ENOENT) | OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(EPERM),
 	[VL_CALL_DOMAIN_COUNTERS] = E(ENOENT) | E(EFAULT) | E(EINVAL),
+	[VL_CALL_MMU_FLUSH_REMOTE] = E(EINVAL) | E(EPERM),
+	[VL_CALL_ADD_CPU] = E(EINVAL) | E(ENOSPC) | E(ENOMEM) | E(EPERM),
 	[VL_CALL_TEST_MOVE_PAGE] = OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(ENOMEM) | E(EPERM),
 };
 
@@ -192,10 +194,12 @@ static void check_success(const struct domain *d, u64 nr, const u64 *a)
 /* What Vellum keeps of a domain points into its own RAM. */
 static void check_domain(const struct domain *d)
 {
-	u64 offset = d->vcpu_info_pa.v % PAGE_SIZE;
+	const struct info_place *own = &d->info[0];
+	u64 offset = own->pa.v % PAGE_SIZE;
 
-	if (d->vcpu_info != NULL)
-		must((u8 *)d->vcpu_info == machine_page(d, d->vcpu_info_pa.v - offset) + offset);
+	must(own->va == 0 || (own->at != NULL && is_upper_half(own->va) && !is_own_va(own->va)));
+	if (own->at != NULL)
+		must((u8 *)d->info[0].at == machine_page(d, d->info[0].pa.v - offset) + offset);
 	for (u32 i = 0; i < ARRAY_SIZE(d->plain.at); i++)
 		for (u64 pa = d->plain.at[i].start; pa < d->plain.at[i].end; pa += PAGE_SIZE)
 			must(machine_page(d, pa) == machine + pa);

@@ -88,15 +88,17 @@ class Qemu(Machine):
     gdb       open the gdb stub (self.gdb())
     limit     seconds until the process is killed, whatever happens
     extra     more arguments
+    smp       number of CPUs
+    thread    "single" or "multi": one host thread for all CPUs or one for each; None: QEMU's choice
     """
 
     def __init__(self, t, iso, memory=256, cpu=CPU, firmware="bios", icount=False, paused=False,
-                 gdb=False, limit=None, extra=(), smp=1, name="qemu", leaps=True):
+                 gdb=False, limit=None, extra=(), smp=1, thread=None, name="qemu", leaps=True):
         super().__init__(t, name)
         self._sockets = tempfile.mkdtemp(prefix="vl-")
         self._stub = None
         command = ["timeout", "-s", "KILL", str(limit or t.test.limit), "qemu-system-x86_64",
-                   "-nodefaults", "-no-user-config", "-machine", "pc,accel=tcg", "-cpu", cpu,
+                   "-nodefaults", "-no-user-config", "-machine", "pc", "-accel", "tcg" + (f",thread={thread}" if thread else ""), "-cpu", cpu,
                    "-m", str(memory), "-smp", str(smp), "-vga", "std", "-display", "none",
                    "-no-reboot", "-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser",
                    "-qmp", f"unix:{self._sockets}/qmp,server=on,wait=off",
@@ -145,9 +147,9 @@ class Qemu(Machine):
 
     # The monitor.
 
-    def hmp(self, line):
-        """One command of the human monitor; returns its output."""
-        return self.qmp.command("human-monitor-command", **{"command-line": line}).replace("\r", "")
+    def hmp(self, line, cpu=0):
+        """One command of the human monitor; returns its output. Some look at one CPU."""
+        return self.qmp.command("human-monitor-command", **{"command-line": line, "cpu-index": cpu}).replace("\r", "")
 
     def pause(self):
         self.qmp.command("stop")
@@ -155,9 +157,9 @@ class Qemu(Machine):
     def cont(self):
         self.qmp.command("cont")
 
-    def registers(self):
-        """Registers of the CPU by name; CPL, HLT, GDT, IDT, TR (as base) included."""
-        text = self.hmp("info registers")
+    def registers(self, cpu=0):
+        """Registers of a CPU by name; CPL, HLT, GDT, IDT, TR (as base) included."""
+        text = self.hmp("info registers", cpu)
         regs = {k: int(v, 16) for k, v in re.findall(r"\b([A-Z][A-Z0-9]+) *=([0-9a-f]+)\b", text)}
         for table in ("GDT", "IDT"):
             regs[table] = int(re.search(rf"^{table}= +([0-9a-f]+) ", text, re.MULTILINE)[1], 16)
@@ -175,12 +177,12 @@ class Qemu(Machine):
         os.unlink(path)
         return data
 
-    def virtual_memory(self, address, size):
-        """Memory at a virtual address of the current address space."""
+    def virtual_memory(self, address, size, cpu=0):
+        """Memory at a virtual address of the address space that a CPU has loaded."""
         path = self.file("memory")
         if address >= 1 << 63:
             address -= 1 << 64
-        self.qmp.command("memsave", val=address, size=size, filename=path)
+        self.qmp.command("memsave", val=address, size=size, filename=path, **{"cpu-index": cpu})
         with open(path, "rb") as dump:
             data = dump.read()
         os.unlink(path)

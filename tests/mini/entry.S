@@ -74,6 +74,7 @@ boot_stack_top:
 
 	.data
 	.balign 4096
+	.globl boot_root
 boot_root:
 	.quad boot_low - KERNEL_BASE + TABLE  /* slot 0 */
 	.fill 272, 8, 0

@@ -24,19 +24,19 @@ struct tss {
 	u16 reserved3;
 	u16 io_map; /* beyond the limit: ring 3 may use no port */
 } __attribute__((packed));
-_Static_assert(sizeof(struct tss) == 104, "the CPU's layout");
+_Static_assert(sizeof(struct tss) == SEGMENTS_TSS_SIZE, "the CPU's layout");
 
 struct cpu_local cpu_local;
 
 static struct tss tss;
-static char ist_stacks[3][IST_STACK_SIZE] __attribute__((aligned(16)));
-static u64 gdt[12]; /* two for LDTs that tests make */
+static char ist_stacks[SEGMENTS_NR_IST][IST_STACK_SIZE] __attribute__((aligned(16)));
+static u64 gdt[SEGMENTS_NR_GDT]; /* two for LDTs that tests make */
 
-static void set_tss_descriptor(u64 base, u64 limit)
+static void set_tss_descriptor(u64 *table, u64 base, u64 limit)
 {
-	gdt[TSS_SEL / 8] = limit | (base & 0xffffff) << 16 | (u64)TSS_AVAILABLE << 40 |
-			   (base >> 24 & 0xff) << 56;
-	gdt[TSS_SEL / 8 + 1] = base >> 32;
+	table[TSS_SEL / 8] = limit | (base & 0xffffff) << 16 | (u64)TSS_AVAILABLE << 40 |
+			     (base >> 24 & 0xff) << 56;
+	table[TSS_SEL / 8 + 1] = base >> 32;
 }
 
 /* A far return is the way to load CS in long mode. */
@@ -59,25 +59,36 @@ static void load_selectors(void)
 		     : "rax", "memory");
 }
 
-void segments_init(void)
+/* Fill and load. */
+static void load(u64 *table, struct tss *t, char *stack, u64 size)
 {
-	struct table_register gdtr = {sizeof(gdt) - 1, (u64)gdt};
+	struct table_register gdtr = {SEGMENTS_NR_GDT * sizeof(u64) - 1, (u64)table};
 
-	gdt[KERNEL_CS / 8] = SEGMENT_KERNEL_CODE;
-	gdt[KERNEL_DS / 8] = SEGMENT_KERNEL_DATA;
-	gdt[USER_DS / 8] = SEGMENT_USER_DATA;
-	gdt[USER_CS / 8] = SEGMENT_USER_CODE;
-	set_tss_descriptor((u64)&tss, sizeof(tss) - 1);
-	tss.io_map = sizeof(tss);
-	for (size_t i = 0; i < ARRAY_SIZE(ist_stacks); i++)
-		tss.ist[i] = (u64)ist_stacks[i] + IST_STACK_SIZE;
+	table[KERNEL_CS / 8] = SEGMENT_KERNEL_CODE;
+	table[KERNEL_DS / 8] = SEGMENT_KERNEL_DATA;
+	table[USER_DS / 8] = SEGMENT_USER_DATA;
+	table[USER_CS / 8] = SEGMENT_USER_CODE;
+	set_tss_descriptor(table, (u64)t, sizeof(*t) - 1);
+	t->io_map = sizeof(*t);
+	for (size_t i = 0; i < SEGMENTS_NR_IST; i++)
+		t->ist[i] = (u64)stack + (i + 1) * size;
 
 	asm volatile("lgdt %0" ::"m"(gdtr) : "memory");
 	load_selectors();
 	asm volatile("ltr %w0" ::"r"(TSS_SEL) : "memory");
+}
+
+void segments_init(void)
+{
+	load(gdt, &tss, ist_stacks[0], IST_STACK_SIZE);
 	/* After the load of GS, which clears the base. */
 	write_msr(MSR_GS_BASE, (u64)&cpu_local);
 	write_msr(MSR_KERNEL_GS_BASE, 0);
+}
+
+void segments_init_ap(u64 *own_gdt, char *own_tss, char *ist_stack, u64 ist_size)
+{
+	load(own_gdt, (struct tss *)own_tss, ist_stack, ist_size);
 }
 
 void segments_set_ist(u32 ist, u64 rsp)

@@ -33,6 +33,12 @@ extern struct cpu_local cpu_local;
 /** Load our own GDT, TSS, segment registers and GS base. */
 void segments_init(void);
 
+/** The same on another CPU, in memory of its own (zeros), with no GS base. */
+#define SEGMENTS_NR_GDT   12
+#define SEGMENTS_TSS_SIZE 104
+#define SEGMENTS_NR_IST   3
+void segments_init_ap(u64 *own_gdt, char *own_tss, char *ist_stack, u64 ist_size);
+
 /** An entry of the interrupt stack table, 1 .. 7. */
 void segments_set_ist(u32 ist, u64 rsp);
 u64 segments_ist(u32 ist);

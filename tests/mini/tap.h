@@ -51,6 +51,7 @@ struct test {
 
 /** Leave the running test as failed, or as not applicable on this machine. */
 void test_fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void test_fail_as_said(void) __attribute__((noreturn)); /* another CPU has, with its reason */
 void test_skip(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /** Run what the command line asks for (`test=NAME,NAME...`, a name may end in `*`; all without

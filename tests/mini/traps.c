@@ -11,6 +11,7 @@
 #include "mini/exit.h"
 #include "mini/layout.h"
 #include "mini/segments.h"
+#include "mini/smp.h"
 #include "mini/user.h"
 
 #define GATE_INTERRUPT 0x8e /* present, DPL 0, interrupts off */
@@ -26,7 +27,6 @@ struct catcher {
 
 static struct trap_gate idt[NR_VECTORS];
 static trap_handler handlers[NR_VECTORS];
-static struct catcher *innermost;
 
 extern const char trap_stubs[];                                /* traps.S */
 u64 catch_call(u64 *saved_rsp, void (*fn)(void *), void *arg); /* catch.S */
@@ -53,8 +53,6 @@ struct trap_gate *trap_gate(u8 vector)
 
 void traps_init(void)
 {
-	struct table_register idtr = {sizeof(idt) - 1, (u64)idt};
-
 	for (size_t v = 0; v < NR_VECTORS; v++)
 		set_gate(v, GATE_INTERRUPT, 0);
 	set_gate(TRAP_NMI, GATE_INTERRUPT, IST_NMI);
@@ -62,21 +60,36 @@ void traps_init(void)
 	set_gate(TRAP_MC, GATE_INTERRUPT, IST_MACHINE_CHECK);
 	set_gate(TRAP_BP, GATE_USER, 0);
 	set_gate(VECTOR_GATE, GATE_USER, 0);
+	traps_load();
+}
+
+void traps_load(void)
+{
+	struct table_register idtr = {sizeof(idt) - 1, (u64)idt};
+
 	asm volatile("lidt %0" ::"m"(idtr) : "memory");
+}
+
+/* Each CPU has one, found by its stack. */
+static struct catcher **innermost_at(const void *on_stack)
+{
+	return (struct catcher **)smp_catcher(on_stack);
 }
 
 bool trap_catch(void (*fn)(void *), void *arg, struct trap_info *info)
 {
-	struct catcher here = {.outer = innermost, .info = info};
+	struct catcher here = {.info = info};
+	struct catcher **innermost = innermost_at(&here);
 	u64 caught;
 
-	innermost = &here;
+	here.outer = *innermost;
+	*innermost = &here;
 	caught = catch_call(&here.rsp, fn, arg);
-	innermost = here.outer;
+	*innermost_at(&here) = here.outer;
 	return caught != 0;
 }
 
-static void resume(const struct trap_info *info)
+static void resume(struct catcher *innermost, const struct trap_info *info)
 {
 	*innermost->info = *info;
 	catch_resume(innermost->rsp);
@@ -86,9 +99,11 @@ void trap_throw(u64 vector)
 {
 	struct trap_info info = {.vector = vector};
 
+	struct catcher *innermost = *innermost_at(&info);
+
 	if (innermost == NULL)
 		panic("nothing to throw %lu to", vector);
-	resume(&info);
+	resume(innermost, &info);
 	__builtin_unreachable();
 }
 
@@ -132,6 +147,8 @@ void trap_dispatch(struct trap_frame *frame)
 		.rip = frame->rip,
 	};
 
+	struct catcher *innermost = *innermost_at(&info);
+
 	if (frame->vector < NR_VECTORS && handlers[frame->vector] != NULL) {
 		handlers[frame->vector](frame);
 		return;
@@ -140,5 +157,5 @@ void trap_dispatch(struct trap_frame *frame)
 		user_leave(frame, &info);
 	if (frame->vector >= NR_EXCEPTIONS || innermost == NULL)
 		die(frame);
-	resume(&info);
+	resume(innermost, &info);
 }

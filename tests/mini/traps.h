@@ -67,8 +67,9 @@ struct trap_info {
 /** The gate of a vector in our IDT, for tests that change it; they put it back. */
 struct trap_gate *trap_gate(u8 vector);
 
-/** Build and load the IDT. */
+/** Build the IDT and load it; load it on another CPU. */
 void traps_init(void);
+void traps_load(void);
 
 /**
  * Call fn(arg). If it raises an exception at CPL 0, abandon it there, fill *info and return

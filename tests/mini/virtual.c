@@ -13,7 +13,7 @@ struct vl_vcpu_info vcpu_info __attribute__((aligned(64)));
 
 void virtual_init(void)
 {
-	vl_call_set_vcpu_info(hypercall_page, ptr_to_pa(&vcpu_info).v);
+	vl_call_set_vcpu_info(hypercall_page, ptr_to_pa(&vcpu_info).v, 0);
 }
 
 bool is_virtualized(void)
@@ -42,14 +42,14 @@ s64 verify_image(void)
 }
 
 /* As often as an interrupt waits that only this kernel can take. */
-static s64 until_done(s64 (*call)(vl_hypercall_fn, uint64_t), u64 layers)
+static s64 until_done(s64 (*call)(vl_hypercall_fn, uint64_t, uint64_t), u64 layers)
 {
-	s64 answer = call(hypercall_page, layers);
+	s64 answer = call(hypercall_page, layers, 0);
 
 	while (answer == -VL_EAGAIN) {
 		interrupts_on();
 		interrupts_off();
-		answer = call(hypercall_page, layers);
+		answer = call(hypercall_page, layers, 0);
 	}
 	return answer;
 }

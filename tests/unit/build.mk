@@ -5,9 +5,10 @@
 # with the formatting code that all of it needs. To add a test: one word in UNIT_TESTS, one line below.
 
 UNIT_TESTS := bootinfo memmap options crc32 bzimage elf64 placement bootparams print decode decode_return \
-	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 walk p2m image_sum
+	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 walk p2m image_sum madt lock remote walk_race
 
 UNIT_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c
+UNIT_madt_SOURCES := boot/madt.c
 UNIT_memmap_SOURCES := hv/mem/memmap.c hv/mem/memmap_check.c
 UNIT_options_SOURCES := hv/domain/options.c
 UNIT_crc32_SOURCES := hv/lib/crc32.c
@@ -21,7 +22,13 @@ UNIT_decode_return_SOURCES := $(filter hv/%,$(UNIT_decode_SOURCES))
 UNIT_decode_zydis_SOURCES := $(UNIT_decode_SOURCES)
 UNIT_decode_zydis_LIBS := -lZydis
 UNIT_walk_SOURCES := hv/shadow/walk.c
+UNIT_walk_race_SOURCES := hv/shadow/walk.c
+UNIT_walk_race_LIBS := -pthread
 UNIT_image_sum_SOURCES := hv/mem/image_sum.c
+UNIT_lock_SOURCES := hv/lib/lock.c
+UNIT_lock_LIBS := -pthread
+UNIT_remote_SOURCES := hv/domain/remote.c hv/lib/lock.c
+UNIT_remote_LIBS := -pthread
 UNIT_p2m_SOURCES := hv/p2m/p2m.c
 UNIT_pic_SOURCES := hv/irq/pic.c
 UNIT_pic_hardware_SOURCES := hv/irq/pic_hardware.c hv/irq/pic.c
@@ -66,3 +73,6 @@ $(UNIT_DIR)/decode: $(UNIT_DIR)/obj/tests/unit/decode_lines.o
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS:%=$(UNIT_DIR)/%)
 TEST_PRODUCTS += $(UNIT_TESTS:%=$(UNIT_DIR)/%)
+
+# Locks are tested as debug builds have them.
+$(UNIT_DIR)/obj/hv/lib/lock.o: UNIT_CFLAGS += -DVELLUM_DEBUG=1

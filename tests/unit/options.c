@@ -31,6 +31,7 @@ static void defaults(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(empty); i++) {
 		assert_works(parse(empty[i]), &f);
+		assert_false(o.memory_given);
 		assert_int_equal(o.partition_size, 0);
 		assert_int_equal(o.memory, MEM_CONTIGUOUS);
 		assert_int_equal(o.console, CONSOLE_SERIAL | CONSOLE_VGA);
@@ -53,6 +54,7 @@ static void all_options(void **state)
 		     &f);
 	assert_int_equal(o.partition_size, 128 * MIB);
 	assert_int_equal(o.memory, MEM_ALL);
+	assert_true(o.memory_given);
 	assert_int_equal(o.console, CONSOLE_VGA);
 	assert_int_equal(o.serial_port, 0x2f8);
 	assert_int_equal(o.serial_baud, 9600);
@@ -182,13 +184,18 @@ static void bad_switches(void **state)
 static void bad_values(void **state)
 {
 	(void)state;
-	assert_fails(parse("mem=some"), VL_EINVAL, &f, "mem=contiguous or mem=all");
-	assert_fails(parse("mem="), VL_EINVAL, &f, "mem=contiguous or mem=all");
+	assert_fails(parse("mem=some"), VL_EINVAL, &f, "mem=contiguous, mem=low or mem=all");
+	assert_fails(parse("mem="), VL_EINVAL, &f, "mem=contiguous, mem=low or mem=all");
+	assert_false(o.memory_given);
+	assert_works(parse("mem=low"), &f);
+	assert_int_equal(o.memory, MEM_WITH_LOW);
+	assert_true(o.memory_given);
 	assert_fails(parse("console=tty0"), VL_EINVAL, &f, "console=serial, vga, both or none");
 	assert_fails(parse("kernel_crc=maybe"), VL_EINVAL, &f, "kernel_crc=on or kernel_crc=off");
 	assert_fails(parse("apic=on"), VL_EINVAL, &f, "apic=direct or apic=trapped");
 	assert_fails(parse("own_timer=9999"), VL_EINVAL, &f, "between 10000 and 1099511627776");
 	assert_fails(parse("own_timer=1s"), VL_EINVAL, &f, "TSC ticks");
+	assert_fails(parse("delays=100"), VL_EINVAL, &f, "debug builds");
 	assert_fails(parse("serial=ttyS0"), VL_EINVAL, &f, "serial=0x3f8,115200");
 	assert_fails(parse("serial=0"), VL_EINVAL, &f, "I/O port");
 	assert_fails(parse("serial=0xfff9"), VL_EINVAL, &f, "I/O port");

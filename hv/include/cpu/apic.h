@@ -45,10 +45,15 @@ bool apic_write_msr(struct vcpu *v, u32 msr, u64 value);
 
 /** The guest's accesses to its page of registers, see cpu/mmio.h. */
 bool apic_traps_page(const struct vcpu *v);
+bool apic_is_x2apic(const struct vcpu *v);
 u32 apic_mmio_read(struct vcpu *v, u32 offset);
 void apic_mmio_write(struct vcpu *v, u32 offset, u32 value);
 
 #define APIC_PAGE 0xfee00000u /* ma; a guest that moves it has it direct */
+
+/** Send an NMI to another CPU, by its APIC id, for Vellum's own purposes: the guest sees nothing of
+ * it in its registers. */
+void apic_send_nmi(struct vcpu *v, u32 apic_id);
 
 /** Vellum's timer: one interrupt at the TSC `deadline`, CLOCK_NEVER: none. False if there is none
  * to be had. */

@@ -7,7 +7,10 @@
 
 #include "cpu/percpu.h"
 
-/** Fill the CPU's descriptor tables and load them. The first thing on a CPU: no fault before. */
+/** Fill the CPU's descriptor tables. */
+void descriptors_fill(struct cpu *cpu);
+
+/** And load them, which only the boot does: no fault before. */
 void descriptors_init(struct cpu *cpu);
 
 /**

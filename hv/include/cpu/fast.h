@@ -15,7 +15,7 @@
 
 /* Hypercalls that can be made by SYSCALL from the guest kernel: fast_calls[] of fast.c. */
 #define FAST_CALLS_FIRST VL_CALL_MMU_LOAD
-#define NR_FAST_CALLS    3
+#define NR_FAST_CALLS    (VL_CALL_MMU_FLUSH_REMOTE - FAST_CALLS_FIRST + 1)
 
 /** At the begin of an exit: tell the vcpu what the fast paths did since the last one. */
 void fast_sync(struct vcpu *v, const struct trap_frame *real);

@@ -3,14 +3,17 @@
  * Everything that belongs to one CPU, reached through one structure. It stands
  * at the bottom of the CPU's hypervisor stack, which is aligned to its size,
  * so that any code finds it from RSP alone: no segment base, which in
- * passthrough is the guest's, has to be touched on the way in.
+ * passthrough is the guest's, has to be touched on the way in. The rest of what
+ * a CPU has follows the stack (cpu/block.h).
  */
 #ifndef VELLUM_CPU_PERCPU_H
 #define VELLUM_CPU_PERCPU_H
 
+#include "lib/lock.h"
 #include "lib/types.h"
 #include "lib/x86.h"
 #include "mem/layout.h"
+#include "public/hypercall.h"
 
 /* What happened lately: printed by a panic. */
 enum event_kind {
@@ -97,11 +100,23 @@ struct fast {
 	} entry; /* IRETQ's frame into the guest kernel's SYSCALL handler, its SWAPGS done */
 };
 
+/** Whether a virtualized CPU's vcpu runs. */
+enum cpu_run {
+	CPU_RUNS,
+	CPU_PARKED, /* HLT with interrupts disabled: an NMI wakes it, or INIT */
+	CPU_HELD,   /* that, and it may not wake while a transition is under way */
+	CPU_LEFT,   /* its vcpu is gone: only INIT and SIPI bring it back, to the guest */
+};
+
 struct cpu {
 	/* Stacks of #DF, NMI and #MC. In here, so that this_cpu() works on them too. */
 	u8 ist_stack[NR_IST][IST_STACK_SIZE] __attribute__((aligned(16)));
 	u32 index;
+	u32 apic_id;
+	u64 stack_top;            /* of this stack, for assembly that found it by the window */
+	u64 image_slot;           /* its entry for slot VL_FIRST_SLOT, with the window */
 	struct vcpu *vcpu;        /* that runs here; NULL in passthrough */
+	u32 run;                  /* enum cpu_run; atomic */
 	struct trap_frame *frame; /* of the hypercall in passthrough that is served */
 	struct table_register guest_idt;
 	struct fast fast;
@@ -117,6 +132,7 @@ struct cpu {
 	struct table_register idt_register[2];
 	u32 next_event;
 	struct event event[NR_EVENTS];
+	struct lock_watch locks; /* of debug builds */
 };
 
 /** A CPU's stack with its structure below; grows down from the end. */
@@ -127,7 +143,26 @@ union cpu_stack {
 _Static_assert(sizeof(union cpu_stack) == STACK_SIZE, "struct cpu must leave room for the stack");
 _Static_assert(sizeof(struct cpu) <= STACK_SIZE / 2, "at least 16 KiB of stack");
 
+/** The stack of the boot, which no CPU uses once the guest runs. */
 extern union cpu_stack boot_cpu;
+
+/** The CPUs that Vellum knows, by number; each may serve hypercalls. */
+struct cpu *cpu_by_index(u32 index);
+u32 cpu_count(void);
+
+/** Hypercalls that all of them served. */
+u64 cpus_hypercalls(void);
+
+/**
+ * Make a CPU known: 0, also if it is already; -VL_ENOSPC: VL_MAX_CPUS are; -VL_ENOMEM. On Vellum's
+ * own tables, or in a hypercall.
+ */
+s64 cpu_add(u32 apic_id);
+
+/** The initial APIC id of the CPU that runs this, which names it. */
+u32 own_apic_id(void);
+
+#define NR_APIC_IDS 255 /* that a CPU can have: the last one means all of them */
 
 /** The running CPU's structure. Only on a hypervisor stack. */
 static inline struct cpu *this_cpu(void)

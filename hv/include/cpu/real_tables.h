@@ -41,7 +41,19 @@ struct real_tables {
 	struct real_tss tss;
 } __attribute__((aligned(16)));
 
-extern struct real_tables real_tables;
+/* They follow the CPU's stack (cpu/block.h). */
+#define BLOCK_TABLES STACK_SIZE
+
+static inline struct real_tables *tables_of(struct cpu *cpu)
+{
+	return (struct real_tables *)((u8 *)cpu + BLOCK_TABLES);
+}
+
+/** The running CPU's. */
+static inline struct real_tables *this_tables(void)
+{
+	return tables_of(this_cpu());
+}
 
 /* Flags that SYSCALL clears: what Linux asks for, so that a guest which asks for the same can be
  * entered without a look at its own mask. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The real descriptor tables: what of them is made once, at boot.
+ * The real descriptor tables: what of them is made once for each CPU.
  */
 #ifndef VELLUM_CPU_SEGMENTS_H
 #define VELLUM_CPU_SEGMENTS_H
 
-#include "lib/failure.h"
+struct cpu_block;
 
-/** Vellum's own entries, IDT and TSS, and memory for the mirrored LDT: -VL_ENOMEM or 0. */
-int segments_init(struct failure *f);
+/** Vellum's own entries, IDT and TSS in a block that was cleared, and where the mirrors are. */
+void segments_init(struct cpu_block *block);
 
 #endif

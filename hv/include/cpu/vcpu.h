@@ -13,6 +13,7 @@
 #include "cpu/real_tables.h"
 #include "cpu/trap.h"
 #include "domain/domain.h"
+#include "domain/remote.h"
 #include "irq/lapic_hardware.h"
 #include "irq/pic_hardware.h"
 #include "lib/types.h"
@@ -108,6 +109,7 @@ struct psc {
 
 struct vcpu {
 	struct domain *domain;
+	struct info_place *info; /* the domain's for this one */
 	/* Serves VMCALL at RIP, a hypercall; false: it is another instruction. Of a higher floor.
 	 */
 	bool (*call)(struct vcpu *v);
@@ -148,6 +150,9 @@ struct vcpu {
 	struct pic_hardware
 		pic; /* its INT is wired to this CPU, through LINT0 if there is an APIC */
 	struct shadow shadow;
+	struct remote remote; /* what other CPUs ask of it */
+	u32 cpu, apic_id;     /* the CPU that it runs on */
+	u64 own_ticks;        /* of Vellum's timer (own_timer=) */
 	u64 exits[NR_EXITS];
 	struct trap_frame *frame;   /* of the exit that is being handled */
 	struct paging_mode mode[2]; /* with SMAP off; as CR4 says. See vcpu_update_mode() */
@@ -199,6 +204,10 @@ void vcpu_count(const struct vcpu *v, struct vl_domain_counters *to);
 /** Forget all translations, global ones too. */
 void vcpu_flush(struct vcpu *v);
 
+/** Load the root that goes with view and address space, even if it is the same: the TLB is empty
+ * then. */
+void vcpu_reload_root(struct vcpu *v);
+
 /** The guest loads CR3: the value, bit 63 (keep this PCID's translations) included. False: #GP. */
 bool vcpu_load_cr3(struct vcpu *v, u64 value);
 
@@ -217,8 +226,8 @@ void vcpu_crash(struct vcpu *v, const char *reason) __attribute__((noreturn));
 /** The guest's PKRU, if it has CR4.PKE set and the real one may be clear: cpu/keys.c. */
 u32 keys_pkru(const struct vcpu *v);
 
-/** Begin with a domain: its tables and p2m. All else is captured. */
-void vcpu_init(struct vcpu *v, struct domain *d);
+/** Begin with a domain, as its vcpu `index`: tables and p2m. All else is captured. */
+void vcpu_init(struct vcpu *v, struct domain *d, u32 index);
 
 /** The paging mode of an access at the vcpu's present state; `implicit` as for descriptor reads. */
 const struct paging_mode *vcpu_paging_mode(struct vcpu *v, bool implicit);
@@ -245,7 +254,8 @@ static inline const struct paging_mode *vcpu_paging_mode_smap(struct vcpu *v, bo
 
 /* --- cpu/mmu.c: what the guest does to its translations --- */
 
-/** VL_CALL_MMU_LOAD, VL_CALL_MMU_FLUSH and VL_CALL_DESCRIPTORS of a virtualized guest. */
+/** VL_CALL_MMU_LOAD, VL_CALL_MMU_FLUSH (cpu/remote.h has the remote one) and VL_CALL_DESCRIPTORS of
+ * a virtualized guest. */
 s64 vcpu_mmu_load(struct vcpu *v, u64 pgd, u64 asid, u64 flags);
 s64 vcpu_mmu_flush(struct vcpu *v, u64 what, u64 va);
 s64 vcpu_descriptors(struct vcpu *v);
@@ -381,7 +391,7 @@ bool segments_can_leave(struct vcpu *v);
 static inline void segments_trap_ports(u16 first, u8 count, bool trapped)
 {
 	u8 bits = (u8)(((1u << count) - 1) << (first % 8));
-	u8 *byte = &real_tables.tss.iomap[first / 8];
+	u8 *byte = &this_tables()->tss.iomap[first / 8];
 
 	*byte = trapped ? *byte | bits : *byte & (u8)~bits;
 }

@@ -5,6 +5,7 @@
 #ifndef VELLUM_DOMAIN_DOMAIN_H
 #define VELLUM_DOMAIN_DOMAIN_H
 
+#include "lib/lock.h"
 #include "lib/types.h"
 #include "mem/memmap.h"
 #include "p2m/p2m.h"
@@ -17,6 +18,15 @@ struct alias {
 	pa_t pa;
 };
 
+/** Where one of its vcpus shares words with Vellum. */
+struct info_place {
+	struct vl_vcpu_info *at; /* in the domain's own RAM; NULL: none */
+	pa_t pa;
+	u64 va; /* the vcpu's kernel sees their page here, too; 0: does not */
+};
+
+struct vcpu;
+
 struct domain {
 	struct domain *next; /* by ascending domid */
 	u32 domid;
@@ -24,21 +34,23 @@ struct domain {
 	u32 layers; /* VL_LAYER_* that are virtualized */
 	u32 state;  /* VL_STATE_* */
 	u32 nr_vcpus;
+	struct lock lock;               /* LOCK_DOMAIN, see docs/invariants.md */
+	struct vcpu *vcpu[VL_MAX_CPUS]; /* those that are virtualized, by CPU; cpu/remote.h */
+	u32 rearranged;                 /* 1: a CPU changes what its physical memory is */
 	char name[32];
 	u64 hypercalls;
 	u64 tsc_start;
 	struct vl_domain_counters
 		counters; /* of all that is over; layers and what is in use are 0 */
 	struct alias alias[VL_MAX_ALIASES];
-	struct range aliased;           /* va: all of them lie in it; empty without one */
-	u64 features;                   /* VL_FEATURE_* */
-	u64 call_site;                  /* va behind its hypercall by SYSCALL; 0: none */
-	struct vl_vcpu_info *vcpu_info; /* of vcpu 0, in the domain's own RAM; NULL: none */
-	struct range_pair main_ram;     /* the largest ranges of it that are RAM */
-	struct range_pair plain;        /* the same while physical is machine, else empty */
-	pa_t vcpu_info_pa;              /* and where that is */
-	struct p2m p2m;                 /* valid with VL_LAYER_MEMORY */
-	struct memmap memory;           /* what it is shown */
+	struct range aliased;                /* va: all of them lie in it; empty without one */
+	u64 features;                        /* VL_FEATURE_* */
+	u64 call_site;                       /* va behind its hypercall by SYSCALL; 0: none */
+	struct range_pair main_ram;          /* the largest ranges of it that are RAM */
+	struct range_pair plain;             /* the same while physical is machine, else empty */
+	struct p2m p2m;                      /* valid with VL_LAYER_MEMORY */
+	struct memmap memory;                /* what it is shown */
+	struct info_place info[VL_MAX_CPUS]; /* the first nr_vcpus; by number of the CPU */
 };
 
 /** Make the first domain, in passthrough and running; once, at boot. */
@@ -63,7 +75,7 @@ u32 domain_count(void);
  */
 void *domain_buffer(const struct domain *d, pa_t pa, u64 size);
 
-/** The p2m has changed, or main_ram: find again what depends on it (vcpu_info, plain). */
+/** The p2m has changed, or main_ram: find again what depends on it (plain, each info). */
 void domain_p2m_changed(struct domain *d);
 
 #endif

@@ -17,6 +17,7 @@
 #define OPTIONS_PARTITION_MAX     (1 * GIB)
 #define OPTIONS_OWN_TIMER_MIN     ((u64)10000)
 #define OPTIONS_OWN_TIMER_MAX     ((u64)1 << 40)
+#define OPTIONS_DELAYS_MAX        ((u64)1 << 30)
 
 /** Bits of struct options.console. */
 #define CONSOLE_SERIAL 1u
@@ -24,7 +25,8 @@
 
 struct options {
 	u64 partition_size;      /* vellum_mem=SIZE[K|M|G|T], bytes; 0: not given */
-	enum memory_mode memory; /* mem=contiguous|all */
+	enum memory_mode memory; /* mem=contiguous|low|all */
+	bool memory_given;       /* without mem=, the number of CPUs decides */
 	u32 console;             /* console=serial|vga|both|none, CONSOLE_* bits */
 	u16 serial_port;         /* serial=PORT[,BAUD], I/O port of a 16550 */
 	u32 serial_baud;
@@ -35,7 +37,9 @@ struct options {
 			  given */
 	u32 shadow;    /* shadow=all|none|WORD,-WORD...: VL_SHADOW_* that are on */
 	u32 fast;      /* fast=, the same: VL_FAST_* */
-	bool debug;    /* debug: log more */
+	u64 delays; /* delays=TICKS, debug builds: wait up to so many TSC ticks where CPUs race; 0:
+		       not given */
+	bool debug; /* debug: log more */
 };
 
 /**

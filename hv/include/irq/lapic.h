@@ -27,7 +27,7 @@
 #define LAPIC_ESR       0x280
 #define LAPIC_CMCI      0x2f0
 #define LAPIC_ICR       0x300
-#define LAPIC_ICR_HIGH  0x310
+#define LAPIC_ICR_HIGH  0x310 /* destination in bits 31..24 */
 #define LAPIC_LVT_TIMER 0x320
 #define LAPIC_THERMAL   0x330
 #define LAPIC_PERF      0x340
@@ -44,6 +44,16 @@
 #define LAPIC_REMOTE_IRR  0x4000u
 #define LAPIC_MODE(lvt)   ((lvt) >> 8 & 7u) /* delivery mode, enum lapic_delivery */
 #define LAPIC_TIMER_SHIFT 17                /* mode of the timer in its LVT entry, two bits */
+
+/* Bits of the interrupt command register. */
+#define LAPIC_ICR_VECTOR       0xffu
+#define LAPIC_ICR_LOGICAL      0x800u
+#define LAPIC_ICR_BUSY         0x1000u
+#define LAPIC_ICR_ASSERT       0x4000u
+#define LAPIC_ICR_SHORTHAND(i) ((u32)(i) >> 18 & 3u)
+#define LAPIC_TO_SELF          1u
+#define LAPIC_TO_ALL           2u
+#define LAPIC_TO_OTHERS        3u
 
 #define NR_LAPIC_VECTORS 256
 #define LAPIC_WORDS      (NR_LAPIC_VECTORS / 32)

@@ -13,6 +13,10 @@
 struct lapic_access {
 	u32 (*read)(void *context, u32 offset);
 	void (*write)(void *context, u32 offset, u32 value);
+	/* The interrupt command register as one, destination in the upper half; NULL in xAPIC mode,
+	 * where it is two. */
+	u64 (*read_icr)(void *context);
+	void (*write_icr)(void *context, u64 icr);
 	/* IA32_TSC_DEADLINE; NULL if the processor has none */
 	u64 (*read_deadline)(void *context);
 	void (*write_deadline)(void *context, u64 tsc);
@@ -35,9 +39,12 @@ struct lapic_hardware {
 	struct lapic_timer timer; /* that, and always the clock */
 	u64 lost; /* counts by which a periodic timer was late after it was shared, below a period
 		   */
-	u32 lvt_timer, svr, icr; /* as the guest believes them to be */
-	u64 armed;               /* what the real timer is loaded for, a TSC or CLOCK_NEVER */
-	u64 own_deadline;        /* Vellum's, a TSC; CLOCK_NEVER: none */
+	u32 lvt_timer, svr; /* as the guest believes them to be */
+	bool icr_kept;      /* so is the next, since Vellum has sent messages of its own: */
+	u64 icr;            /* destination in the upper half, as in x2APIC mode */
+	u32 ldr, dfr;       /* how other CPUs address this one, xAPIC mode */
+	u64 armed;          /* what the real timer is loaded for, a TSC or CLOCK_NEVER */
+	u64 own_deadline;   /* Vellum's, a TSC; CLOCK_NEVER: none */
 };
 
 /**
@@ -76,6 +83,21 @@ void lapic_hardware_write(struct lapic_hardware *h, u32 offset, u32 value, u64 n
 
 /** The end of an interrupt alone, which is the frequent one. */
 void lapic_hardware_eoi(struct lapic_hardware *h);
+
+/** Vellum is about to send a message: what the guest reads of its own last one is kept from here
+ * on. Not needed for the other functions here. */
+void lapic_hardware_keep_icr(struct lapic_hardware *h);
+
+/** The guest's message; in xAPIC mode the upper half of `icr` is in the hardware already. */
+void lapic_hardware_send(struct lapic_hardware *h, u64 icr);
+
+/** The guest believes to have sent it, and Vellum deals with it. */
+void lapic_hardware_sent(struct lapic_hardware *h, u64 icr);
+
+/** Whether a message in xAPIC mode with this destination, but no shorthand, is for the APIC with
+ * this id. */
+bool lapic_hardware_is_destination(const struct lapic_hardware *h, u8 id, u8 destination,
+				   bool logical);
 
 /** IA32_TSC_DEADLINE of the guest. */
 u64 lapic_hardware_read_deadline(const struct lapic_hardware *h);

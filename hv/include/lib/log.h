@@ -18,6 +18,9 @@ struct log_sink {
 /** Up to two sinks; NULL ends the echo to them (a guest owns the hardware now). */
 void log_set_sinks(const struct log_sink *first, const struct log_sink *second);
 
+/** This CPU is about to end the machine: from now on nobody waits for another's text. */
+void log_without_lock(void);
+
 /** Append text: vl_snprintf's conversions. A line is cut at 255 bytes. */
 void log_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

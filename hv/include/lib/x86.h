@@ -121,6 +121,12 @@ bool write_cr0_safe(u64 value);
 bool write_cr4_safe(u64 value);
 bool xsetbv_safe(u32 index, u64 value);
 
+/** In a loop that waits for another CPU. */
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
 static inline u64 rdtsc(void)
 {
 	u32 low, high;

@@ -20,7 +20,9 @@ struct range frames_partition(void);
 /** One frame, zeroed; false when the partition is used up. */
 bool frame_alloc(mfn_t *out);
 
-/** `count` frames in a row, not zeroed; false when there is no such run. */
+/** `count` frames in a row, the first a multiple of `align`, not zeroed; false when there is no
+ * such run. */
+bool frame_alloc_aligned(u64 count, u64 align, mfn_t *out);
 bool frame_alloc_run(u64 count, mfn_t *out);
 
 /** Give a frame back. It must be allocated: giving it back twice is a bug and panics. */

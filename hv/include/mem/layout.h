@@ -10,9 +10,17 @@
 /* Slot 256: the image, linked here, wherever it is in RAM. */
 #define IMAGE_BASE 0xffff800000000000
 
-/* Slots 257..271: machine address m is readable and writable at DIRECT_BASE + m. */
+/* Slots 257..270: machine address m is readable and writable at DIRECT_BASE + m. */
 #define DIRECT_BASE 0xffff808000000000
-#define DIRECT_END  0xffff880000000000
+#define DIRECT_END  0xffff878000000000
+
+/* Slot 271 maps nothing, ever: in a guest's root it counts CPUs (public/hypercall.h). */
+#define OWN_END 0xffff880000000000
+
+/* In slot 256, behind what the image has there: what belongs to the CPU that runs, while it is
+ * virtualized (cpu/block.h). */
+#define WINDOW_BASE 0xffff800000400000
+#define WINDOW_SIZE 0x200000
 
 /* GRUB may put the image at any multiple of this; the image is smaller (linker script). */
 #define IMAGE_ALIGN 0x200000
@@ -41,7 +49,7 @@ static inline bool is_upper_half(u64 va)
 /** Whether `va` is in Vellum's slots. */
 static inline bool is_own_va(u64 va)
 {
-	return va >= IMAGE_BASE && va < DIRECT_END;
+	return va >= IMAGE_BASE && va < OWN_END;
 }
 
 /** The direct map: va of machine memory. Valid for RAM below 4 GiB at boot, then for all RAM. */

@@ -43,6 +43,20 @@ bool own_direct_maps(struct range ma);
 ma_t own_root(void);
 u32 own_slots(u64 slot[VL_MAX_SLOTS]);
 
+/**
+ * A CPU's own entry for slot VL_FIRST_SLOT: what all have there, and [block, block + size), not
+ * executable, at WINDOW_BASE. False: no memory.
+ */
+bool own_window(ma_t block, u64 size, u64 *slot);
+
+/**
+ * Vellum comes into a guest's root, or goes from it, as hv/hypercall/page.S does in passthrough:
+ * CPUs that are in it are counted, and the last one takes the entries out. The caller loads CR3.
+ */
+void own_slots_enter(ma_t root);
+void own_slots_leave(ma_t root);
+#define OWN_COUNT_LOCK 1 /* bit of the entry VL_COUNT_SLOT; the count is its upper half */
+
 /** Those that are in use, where they stand. */
 const u64 *own_slots_in_use(u32 *used);
 

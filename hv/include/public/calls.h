@@ -101,14 +101,22 @@ static inline int64_t vl_call_console_read(vl_hypercall_fn call, uint64_t text_p
  * and STI did. Each check and allocation comes before the point of no return, so an error leaves
  * the guest as it was. Without VL_LAYER_INTERRUPTS the guest keeps the interrupt controllers; it
  * must not use them with vectors of exceptions (below 32) then. VL_DEBUG_IOPL3 leaves them to
- * it, too, and takes VL_LAYER_INTERRUPTS back.
+ * it, too, and takes VL_LAYER_INTERRUPTS back. Several CPUs: each that the guest uses makes the
+ * call, with the same arguments, and all answers are the same: if one CPU fails, or does not
+ * come, all fail, and nothing has changed. A CPU that stays away because it is offline is not
+ * counted. One that comes up while the domain is virtualized is still in passthrough itself: it
+ * calls alone, with VL_LAYER_CPU in `layers`, and joins with the layers that the domain has.
  * Who: only the first guest. Since ABI 0.1.
  * layers: VL_LAYER_* bits that are to be virtualized besides those that are, and VL_DEBUG_*
  *   bits.
+ * cpus: how many CPUs make this call together; 0 and 1: this one alone.
  * Returns 0; if VL_LAYER_CPU was among them, the caller goes on at ring 3; or a negated error:
- *   VL_EINVAL: no layer, an unknown bit, or a layer without the CPU's.
+ *   VL_EINVAL: no layer, an unknown bit, or a layer without the CPU's; more `cpus` than Vellum
+ *     knows; CPUs that ask for different things at a time; VL_LAYER_CPU is virtualized already,
+ *     and not each of its CPUs makes the call.
  *   VL_EPERM: the caller is not the first guest.
- *   VL_EBUSY: one of the layers is virtualized already.
+ *   VL_EBUSY: one of the layers is virtualized already; a CPU joins (below), and pages are away
+ *     from home.
  *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM.
  *   VL_EUCLEAN: VL_LAYER_CPU, and verify_image did not find the image whole since the last
  *     transition.
@@ -117,11 +125,12 @@ static inline int64_t vl_call_console_read(vl_hypercall_fn call, uint64_t text_p
  *   VL_EOPNOTSUPP: 5-level paging, LDTR or TR without a descriptor in the GDT, or a GDT that is
  *     too large to mirror; VL_LAYER_INTERRUPTS later, with VL_DEBUG_IOPL3.
  *   VL_ENOMEM: the partition has no room for shadow tables.
+ *   VL_ETIMEDOUT: not all of `cpus` came within VL_TOGETHER_CYCLES.
  *   VL_EIO: a failpoint (set_failpoint).
  */
-static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers)
+static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers, uint64_t cpus)
 {
-	return call(VL_CALL_VIRTUALIZE, layers, 0, 0, 0, 0);
+	return call(VL_CALL_VIRTUALIZE, layers, cpus, 0, 0, 0);
 }
 
 #define VL_CALL_DEVIRTUALIZE 6
@@ -129,21 +138,28 @@ static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers)
 /**
  * The guest's own root, tables and MSRs are loaded again; interrupts are as the virtual flag
  * was. Frames that the p2m has elsewhere are copied home first. An error leaves all as it was.
+ * Several CPUs: each that is virtualized makes the call, as for virtualize; an EAGAIN of one is
+ * the answer of all. Those that are parked (HLT with interrupts disabled: offline) are not
+ * counted; they stay in Vellum, halted, until the guest starts them by INIT and SIPI.
  * Who: only the first guest. Since ABI 0.1.
  * layers: VL_LAYER_* bits that are to be devirtualized; VL_LAYER_ALL: whatever is virtualized.
+ * cpus: how many CPUs make this call together; 0 and 1: this one alone.
  * Returns 0; if VL_LAYER_CPU was among them, the caller goes on at ring 0; or a negated error:
- *   VL_EINVAL: no layer, an unknown bit, or one that is not virtualized.
+ *   VL_EINVAL: no layer, an unknown bit, or one that is not virtualized; CPUs that ask for
+ *     different things at a time.
  *   VL_EPERM: the caller is not the first guest.
- *   VL_EBUSY: VL_LAYER_CPU, but not the other layers that are virtualized.
+ *   VL_EBUSY: VL_LAYER_CPU, but not the other layers that are virtualized; a virtualized CPU is
+ *     not among `cpus`, and not parked.
  *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM, or its GDT has no longer the
  *     segments that it goes on with at ring 0.
  *   VL_EAGAIN: an interrupt waits that the guest has to take first: enable interrupts (and
  *     unmask it), call again.
+ *   VL_ETIMEDOUT: not all of `cpus` came within VL_TOGETHER_CYCLES.
  *   VL_EIO: a failpoint (set_failpoint).
  */
-static inline int64_t vl_call_devirtualize(vl_hypercall_fn call, uint64_t layers)
+static inline int64_t vl_call_devirtualize(vl_hypercall_fn call, uint64_t layers, uint64_t cpus)
 {
-	return call(VL_CALL_DEVIRTUALIZE, layers, 0, 0, 0, 0);
+	return call(VL_CALL_DEVIRTUALIZE, layers, cpus, 0, 0, 0);
 }
 
 #define VL_CALL_SET_ALIAS 7
@@ -172,18 +188,23 @@ static inline int64_t vl_call_set_alias(vl_hypercall_fn call, uint64_t index, ui
 #define VL_CALL_SET_VCPU_INFO 8
 
 /**
- * Where this vcpu's virtual interrupt flag is kept while virtualized, see struct vl_vcpu_info.
- * Without one, CLI and STI trap, and a kernel that reads its flag with PUSHF reads it wrong.
+ * Where this CPU's virtual interrupt flag is kept while virtualized, see struct vl_vcpu_info:
+ * each CPU calls for itself, and has one of its own. With `va`, this CPU's view of its kernel
+ * has the page of `pa` there, whatever frame its tables name, as with set_alias: so code can
+ * find it at the same address on each CPU. Something has to be mapped there. Without one, CLI
+ * and STI trap, and a kernel that reads its flag with PUSHF reads it wrong.
  * Who: any domain. Since ABI 0.1.
  * pa: physical address of a struct vl_vcpu_info, aligned to its size; 0 takes it back.
+ * va: 0, or where this CPU is to see the page of `pa` while virtualized: page aligned, in the
+ *   upper half and outside Vellum's slots.
  * Returns 0; or a negated error:
- *   VL_EINVAL: unaligned.
+ *   VL_EINVAL: unaligned, or no such address.
  *   VL_EFAULT: not the caller's own RAM.
- *   VL_EBUSY: the domain is virtualized: call in passthrough.
+ *   VL_EBUSY: the CPU is virtualized: call in passthrough.
  */
-static inline int64_t vl_call_set_vcpu_info(vl_hypercall_fn call, uint64_t pa)
+static inline int64_t vl_call_set_vcpu_info(vl_hypercall_fn call, uint64_t pa, uint64_t va)
 {
-	return call(VL_CALL_SET_VCPU_INFO, pa, 0, 0, 0, 0);
+	return call(VL_CALL_SET_VCPU_INFO, pa, va, 0, 0, 0);
 }
 
 #define VL_CALL_SET_FEATURES 9
@@ -383,7 +404,53 @@ static inline int64_t vl_call_test_spoil_shadow(vl_hypercall_fn call, uint64_t v
 	return call(VL_CALL_TEST_SPOIL_SHADOW, va, how, 0, 0, 0);
 }
 
+#define VL_CALL_ADD_CPU 19
+
+/**
+ * The CPU may make hypercalls from now on; until then its answer to each is -ENODEV. The CPU
+ * that the guest was started on is known from the beginning.
+ * Who: only the first guest. Since ABI 0.2.
+ * apic_id: the CPU's initial APIC id (CPUID leaf 1, EBX bits 31 to 24).
+ * Returns 0, also if Vellum knows it already; or a negated error:
+ *   VL_EINVAL: apic_id is above 254.
+ *   VL_ENOSPC: Vellum knows VL_MAX_CPUS already.
+ *   VL_ENOMEM: the partition has no room for what belongs to a CPU.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_add_cpu(vl_hypercall_fn call, uint64_t apic_id)
+{
+	return call(VL_CALL_ADD_CPU, apic_id, 0, 0, 0, 0);
+}
+
+#define VL_CALL_MMU_FLUSH_REMOTE 20
+
+/**
+ * The CPUs drop translations: of pages, or all, of that address space, but for global ones; or
+ * with VL_MMU_FLUSH_ALL of all address spaces and global ones, whatever the table. When the call
+ * returns, no CPU uses one any more, and none will. CPUs that have not loaded that address space
+ * are not disturbed: they drop what they have of it before they load it next. The caller's own
+ * bit is served like mmu_flush. Call with interrupts off or on; it waits for none.
+ * Who: any domain. Since ABI 0.2.
+ * cpus: bit n: CPU n, in the order in which add_cpu made them known; 0: the one that the guest
+ *   started on.
+ * space: physical address of a top-level page table, or 0 for whatever is loaded; plus
+ *   VL_MMU_FLUSH_PAGE, VL_MMU_FLUSH_ASID or VL_MMU_FLUSH_ALL.
+ * va: with VL_MMU_FLUSH_PAGE, the address of the first page, plus the number of further ones.
+ * Returns those of `cpus` that are not virtualized, and have dropped nothing; or a negated
+ *   error:
+ *   VL_EINVAL: space has none of these kinds, there are VL_MMU_FLUSH_PAGES or more further
+ *     pages, or cpus has a bit from VL_MAX_CPUS on.
+ *   VL_EPERM: the caller is not virtualized.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_mmu_flush_remote(vl_hypercall_fn call, uint64_t cpus, uint64_t space,
+					       uint64_t va)
+{
+	return call(VL_CALL_MMU_FLUSH_REMOTE, cpus, space, va, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 19
+#define VL_CALL_LIMIT 21
 
 #endif

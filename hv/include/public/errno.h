@@ -17,12 +17,14 @@
 #define VL_EFAULT     14  /* a buffer is not in the caller's own RAM */
 #define VL_EBUSY      16  /* the object is in use */
 #define VL_EEXIST     17  /* it exists already */
+#define VL_ENODEV     19  /* the calling CPU is not known */
 #define VL_EINVAL     22  /* an argument is outside its domain */
 #define VL_ENOSPC     28  /* the result does not fit into the buffer */
 #define VL_ERANGE     34  /* a number is outside what the machine has */
 #define VL_ENOSYS     38  /* no such hypercall in this version */
 #define VL_EBADMSG    74  /* a checksum does not match */
 #define VL_EOPNOTSUPP 95  /* known, but not possible in this mode or on this machine */
+#define VL_ETIMEDOUT  110 /* another CPU did not come */
 #define VL_EUCLEAN    117 /* Vellum's own image was not verified */
 
 #endif

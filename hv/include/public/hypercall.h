@@ -17,9 +17,14 @@
  * registers do not. In passthrough it stores
  * Vellum's top-level page-table entries into the current root, which it reaches at CR3's address
  * plus `direct_map`, calls Vellum, and takes the entries out again, so that nothing of Vellum is
- * mapped while the guest runs. One call at a time in the whole machine, and none from an NMI or #DB
- * handler that interrupted another: the inner call would unmap the outer. Needs 4-level paging and,
- * if the CPU has NX, EFER.NXE set.
+ * mapped while the guest runs. No call from an NMI or #DB handler that interrupted another on the
+ * same CPU. Needs 4-level paging and, if the CPU has NX, EFER.NXE set.
+ *
+ * Several CPUs may call at a time, also on one root: its entry VL_COUNT_SLOT, which is never
+ * present, counts them, with a lock, and the last one to leave takes the entries out. So a guest
+ * that copies the upper half of a root while another CPU may be in a call on it clears slots
+ * VL_FIRST_SLOT .. VL_COUNT_SLOT in the copy. Each CPU but the first has to be told of
+ * (VL_CALL_ADD_CPU) before it calls.
  */
 #ifndef VELLUM_PUBLIC_HYPERCALL_H
 #define VELLUM_PUBLIC_HYPERCALL_H
@@ -32,6 +37,12 @@
 /** Top-level slots that Vellum may use: 256 .. 256 + 15 (0xffff8000_00000000 and up). */
 #define VL_FIRST_SLOT 256
 #define VL_MAX_SLOTS  16
+#define VL_COUNT_SLOT 271 /* the last of them */
+
+#define VL_MAX_CPUS 32
+
+/* How long CPUs that are to make a call together wait for each other, in ticks of the TSC. */
+#define VL_TOGETHER_CYCLES ((uint64_t)1 << 30)
 
 /** Data at VL_HYPERCALL_DATA_OFFSET; the guest writes `direct_map`, the rest is Vellum's. */
 struct vl_hypercall_data {
@@ -102,6 +113,9 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 #define VL_MMU_FLUSH_PAGE 0u
 #define VL_MMU_FLUSH_ASID 1u
 #define VL_MMU_FLUSH_ALL  2u
+
+/* VL_CALL_MMU_FLUSH_REMOTE: pages of one call. */
+#define VL_MMU_FLUSH_PAGES 64u
 
 /* VL_CALL_TEST_SPOIL_SHADOW: what becomes wrong. */
 #define VL_SPOIL_FRAME    0u /* another frame of the caller's */

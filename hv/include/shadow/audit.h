@@ -35,7 +35,7 @@ void audit_debug_begin(void);
 static inline void audit_note(const struct shadow *s, const struct paging_mode *mode,
 			      const struct audit_claim *claim)
 {
-	if (is_debug_build())
+	if (is_debug_build() && s->audited)
 		audit_debug_note(s, mode, claim);
 }
 
@@ -45,14 +45,14 @@ static inline void audit_leaf(const struct shadow *s, enum shadow_view view,
 			      const struct paging_mode *mode, const struct shadow_p2m *p2m, u64 va,
 			      const struct translation *t)
 {
-	if (is_debug_build())
+	if (is_debug_build() && s->audited)
 		audit_debug_leaf(s, view, mode, p2m, va, t);
 }
 
 /** An entry becomes something else than what was noted, rightly. */
-static inline void audit_forget(const u64 *entry)
+static inline void audit_forget(const struct shadow *s, const u64 *entry)
 {
-	if (is_debug_build())
+	if (is_debug_build() && s->audited)
 		audit_debug_forget(entry);
 }
 
@@ -63,29 +63,29 @@ static inline void audit_forget(const u64 *entry)
 #define AUDIT_ALL   8u /* everything */
 static inline void audit_flush(const struct shadow *s, u32 scope, u32 tag)
 {
-	if (is_debug_build())
+	if (is_debug_build() && s->audited)
 		audit_debug_flush(s, scope, tag);
 }
 
 /** After INVLPG: panics if a view of the loaded address space still has a leaf for va. */
 static inline void audit_gone(const struct shadow *s, u64 va)
 {
-	if (is_debug_build())
+	if (is_debug_build() && s->audited)
 		audit_debug_gone(s, va);
 }
 
 /** Look at so many notes, in turn; AUDIT_EVERY: at all of them. */
 #define AUDIT_EVERY (~0u)
-static inline void audit_some(u32 records)
+static inline void audit_some(const struct shadow *s, u32 records)
 {
-	if (is_debug_build())
+	if (is_debug_build() && s->audited)
 		audit_debug_some(records);
 }
 
 /** The tables are about to be given back, or new: forget everything. */
-static inline void audit_begin(void)
+static inline void audit_begin(const struct shadow *s)
 {
-	if (is_debug_build())
+	if (is_debug_build() && s->audited)
 		audit_debug_begin();
 }
 

@@ -42,12 +42,26 @@ struct shadow_root {
 	ma_t top[SHADOW_VIEWS]; /* 0: none yet */
 };
 
+struct table_pool;
+
+/** What a shadow is made with. */
+struct shadow_config {
+	u32 options;             /* VL_SHADOW_* that are on */
+	u64 image_slot;          /* what the CPU that it is for has in slot VL_FIRST_SLOT */
+	struct table_pool *pool; /* that its tables come from */
+	bool audited; /* debug builds: see shadow/audit.h. No other CPU may write the guest's tables
+		       */
+};
+
 struct shadow {
 	struct shadow_root root[SHADOW_ROOTS];
 	struct shadow_root *now; /* the address space that is loaded */
 	ma_t upper[2];           /* upper half of user and kernel views: source of all tops */
 	bool upper_local;        /* it has a translation that is not global */
 	u32 options;             /* VL_SHADOW_* that are on */
+	u64 image_slot;          /* see struct shadow_config */
+	struct table_pool *pool;
+	bool audited;
 	u64 stamp;
 	u64 generation; /* changes when a table or what leads to it is dropped, and at INVLPG */
 	struct {
@@ -61,8 +75,10 @@ struct shadow {
 	u64 evictions;
 };
 
-/** Empty, with the switches, and with the roots for users and their kernel; -VL_ENOMEM or 0. */
-int shadow_init(struct shadow *s, u32 options, struct failure *f);
+/**
+ * Empty, with the switches, and with the roots for users and their kernel; -VL_ENOMEM or 0.
+ */
+int shadow_init(struct shadow *s, const struct shadow_config *config, struct failure *f);
 
 /** Whether it is there: shadow_init() was done and shadow_destroy() not. */
 static inline bool shadow_exists(const struct shadow *s)
@@ -110,6 +126,27 @@ void shadow_flush(struct shadow *s);
 
 /** Drop the translations of one tag, or its page at `va` (INVPCID). */
 void shadow_flush_tag(struct shadow *s, u32 tag);
+
+/**
+ * Drop what is not global of the address spaces with this root of the guest's; the second but of
+ * the loaded one, and says whether there was any. The caller flushes the TLB.
+ */
+void shadow_flush_space(struct shadow *s, u64 pgd);
+bool shadow_flush_others(struct shadow *s, u64 pgd);
+
+/**
+ * From another CPU: whether it may have translations of an address space. If not, and it gets some
+ * later, they are made from the guest's tables as they are by then: the vcpu names the root, then
+ * loads CR3, then reads them; the caller has a full barrier between its guest's store to them and
+ * this.
+ */
+static inline bool shadow_has_space(const struct shadow *s, u64 pgd)
+{
+	for (u32 i = 0; i < SHADOW_ROOTS; i++)
+		if (__atomic_load_n(&s->root[i].pgd, __ATOMIC_ACQUIRE) == pgd)
+			return true;
+	return false;
+}
 
 /**
  * Map one page for Vellum itself into a view, at an address of the guest's: writable, not for

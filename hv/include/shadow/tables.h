@@ -2,7 +2,8 @@
 /*
  * Frames for shadow tables. A free one is always zero, and each has a map of
  * the cache lines that were written, so that neither taking nor dropping a
- * table touches the 4 KiB that it does not use.
+ * table touches the 4 KiB that it does not use. Each vcpu has a pool of its own,
+ * so that taking one needs no lock.
  */
 #ifndef VELLUM_SHADOW_TABLES_H
 #define VELLUM_SHADOW_TABLES_H
@@ -15,8 +16,9 @@
 /** Once, at boot: memory for the maps, 16 bytes a frame of the partition. -VL_ENOMEM or 0. */
 int tables_init(struct failure *f);
 
-/** How many may be in use at once; the rest of the partition is for others. */
-void tables_limit(u64 tables);
+/** How many of them each of so many pools may have in use; the rest of the partition is for others.
+ */
+u64 tables_share(u32 pools);
 
 /** What is known of a table, by its frame. */
 struct table_descriptor {
@@ -45,24 +47,27 @@ struct table_pool {
 	u64 used;
 	u64 limit;
 };
-extern struct table_pool table_pool;
+#define TABLE_POOL_EMPTY                                                                           \
+	{                                                                                          \
+		.free = NO_TABLE                                                                   \
+	}
 
 /** table_alloc() where no spare one is left. */
-bool table_alloc_fresh(ma_t *out);
+bool table_alloc_fresh(struct table_pool *pool, ma_t *out);
 
 /** One zero table; false when the limit is reached or the partition used up. */
-static inline bool table_alloc(ma_t *out)
+static inline bool table_alloc(struct table_pool *pool, ma_t *out)
 {
-	u32 mfn = table_pool.free;
+	u32 mfn = pool->free;
 
-	if (table_pool.used >= table_pool.limit)
+	if (pool->used >= pool->limit)
 		return false;
 	if (mfn == NO_TABLE)
-		return table_alloc_fresh(out);
+		return table_alloc_fresh(pool, out);
 	*out = (ma_t){(u64)mfn << PAGE_SHIFT};
-	table_pool.free = table_descriptor(direct(*out))->next;
-	table_pool.spare--;
-	table_pool.used++;
+	pool->free = table_descriptor(direct(*out))->next;
+	pool->spare--;
+	pool->used++;
 	return true;
 }
 
@@ -84,27 +89,16 @@ static inline u64 *table_below(u64 entry)
  * *budget, counted in tables, allows; each freed one takes 1 from it. Entries that point to
  * something shared (ENTRY_SHARED) lose the pointer only. True when all of the range is zero.
  */
-bool tables_drop(u64 *table, u32 level, u32 first, u32 end, u64 *budget);
+bool tables_drop(struct table_pool *pool, u64 *table, u32 level, u32 first, u32 end, u64 *budget);
 
 /** Give back a table that is zero again. */
-void table_free(u64 *table);
+void table_free(struct table_pool *pool, u64 *table);
 
 /** Spare ones that stay: what a guest needs in its first moments. */
 #define TABLES_KEPT 64
 
 /** Give up to `count` free ones back to the partition, as long as more than enough are left. */
-void tables_give_back(u64 count);
-
-/** Tables in use; and free ones that the partition could have back. */
-static inline u64 tables_used(void)
-{
-	return table_pool.used;
-}
-
-static inline u64 tables_spare(void)
-{
-	return table_pool.spare;
-}
+void tables_give_back(struct table_pool *pool, u64 count);
 
 /** Software bits of an entry, which the processor ignores. */
 #define ENTRY_SHARED ((u64)1 << 9) /* the table below belongs to another tree */

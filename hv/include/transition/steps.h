@@ -15,6 +15,9 @@ struct transition_step {
 	void (*undo)(struct vcpu *v); /* NULL: nothing is left behind */
 };
 
+/** Undo what transition_prepare() has made, all of it. */
+void transition_undo(struct vcpu *v, const struct transition_step *step, u32 count);
+
 /**
  * Make all steps. Returns 0, or the first error, and all that was made is undone then. In debug
  * builds each step, and the point of no return, can be made to fail with -VL_EIO by the hypercall

@@ -11,8 +11,11 @@
 
 #include "tests/fuzz/damage.h"
 
+#include "cpu/apic.h"
+#include "cpu/block.h"
 #include "cpu/descriptors.h"
 #include "cpu/fast.h"
+#include "cpu/remote.h"
 #include "lib/panic.h"
 #include "mem/frames.h"
 #include "mem/machine.h"
@@ -30,6 +33,7 @@ u8 machine[MACHINE_SIZE] __attribute__((aligned(2 * MIB)));
 union cpu_stack boot_cpu;
 
 static struct vcpu vcpu;
+static struct table_pool pool = TABLE_POOL_EMPTY;
 static struct domain other;
 static u64 cr3, free_at_start;
 
@@ -56,7 +60,7 @@ u8 *machine_page(const struct domain *d, u64 pa)
 
 u64 machine_free(void)
 {
-	return (frames_free_count() + tables_spare()) << PAGE_SHIFT;
+	return (frames_free_count() + pool.spare) << PAGE_SHIFT;
 }
 
 void machine_boot(void)
@@ -112,13 +116,18 @@ void machine_virtualize(u32 layers)
 		return;
 	memset(&vcpu, 0, sizeof(vcpu));
 	vcpu.domain = d;
+	vcpu.info = &d->info[0];
 	vcpu.cr3 = FIRST_RAM.start;
-	must(shadow_init(&vcpu.shadow, VL_SHADOW_ALL, &f) == 0);
+	pool.limit = tables_share(1);
+	must(shadow_init(&vcpu.shadow,
+			 &(struct shadow_config){.options = VL_SHADOW_ALL, .pool = &pool},
+			 &f) == 0);
 	shadow_begin(&vcpu.shadow, vcpu.cr3, 0);
 	if (layers & VL_LAYER_MEMORY)
 		p2m_init(&d->p2m, &p2m_frames);
 	d->layers = layers;
 	d->mode = VL_MODE_VIRTUALIZED;
+	remote_enter(&vcpu);
 	write_cr3(shadow_top(&vcpu.shadow, vcpu_view(&vcpu)).v);
 }
 
@@ -134,6 +143,7 @@ void machine_devirtualize(void)
 	}
 	d->layers = 0;
 	d->mode = VL_MODE_PASSTHROUGH;
+	remote_leave(&vcpu);
 	domain_p2m_changed(d);
 	must(shadow_destroy(&vcpu.shadow, NO_BUDGET));
 }
@@ -158,6 +168,38 @@ void machine_touch(u64 va, pa_t page, bool user, bool global)
 struct vcpu *current_vcpu(void)
 {
 	return domain_first()->mode == VL_MODE_VIRTUALIZED ? &vcpu : NULL;
+}
+
+u32 cpu_count(void)
+{
+	return 1;
+}
+
+struct cpu *cpu_by_index(u32 index)
+{
+	must(index == 0);
+	return &boot_cpu.cpu;
+}
+
+u64 cpus_hypercalls(void)
+{
+	return boot_cpu.cpu.hypercalls;
+}
+
+void vcpus_count(struct vl_domain_counters *to)
+{
+	vcpu_count(&vcpu, to);
+}
+
+/* The one CPU has its vcpu and pool here, not in a block. */
+u64 shadow_tables_used(void)
+{
+	return pool.used;
+}
+
+u64 shadow_tables_spare(void)
+{
+	return pool.spare;
 }
 
 u64 read_cr3(void)
@@ -274,19 +316,28 @@ void descriptors_leave(const struct table_register *guest_idt)
 
 void transition_tidy(u64 tables)
 {
-	tables_give_back(tables);
+	tables_give_back(&pool, tables);
 }
 
-s64 call_virtualize(struct domain *d, u64 layers)
+s64 call_virtualize(struct domain *d, u64 layers, u64 cpus)
 {
-	(void)d, (void)layers;
+	(void)d, (void)layers, (void)cpus;
 	return -VL_ENOSYS;
 }
 
-s64 call_devirtualize(struct domain *d, u64 layers)
+s64 call_devirtualize(struct domain *d, u64 layers, u64 cpus)
 {
-	(void)d, (void)layers;
+	(void)d, (void)layers, (void)cpus;
 	return -VL_ENOSYS;
+}
+
+/* The one CPU; what belongs to another is never given back. */
+s64 call_add_cpu(struct domain *d, u64 apic_id)
+{
+	(void)d;
+	if (apic_id >= NR_APIC_IDS)
+		return -VL_EINVAL;
+	return apic_id == 0 ? 0 : -VL_ENOSPC;
 }
 
 s64 call_verify_image(struct domain *d)
@@ -337,6 +388,13 @@ void audit_debug_gone(const struct shadow *s, u64 va)
 
 void audit_debug_begin(void)
 {
+}
+
+/* There is nobody to kick. */
+void apic_send_nmi(struct vcpu *v, u32 apic_id)
+{
+	(void)v, (void)apic_id;
+	abort();
 }
 
 void panic(const char *fmt, ...)

@@ -100,8 +100,8 @@ static void one_call(u64 *state, int call)
 	/* Layers that exist would be a transition, and a good address the page of our flags. */
 	if (is_transition(nr) && nr != VL_CALL_SET_ALIAS)
 		a[0] |= 1;
-	if (nr == VL_CALL_VIRTUALIZE || nr == VL_CALL_DEVIRTUALIZE)
-		a[0] |= 0x1000;
+	if (nr == VL_CALL_VIRTUALIZE || nr == VL_CALL_DEVIRTUALIZE || nr == VL_CALL_ADD_CPU)
+		a[0] |= 0x1000; /* what belongs to a CPU is never given back */
 	r = hypercall_page(nr, a[0], a[1], a[2], a[3], a[4]);
 	CHECK(is_documented(r), "call %d: number %#lx answered %ld", call, nr, r);
 	if (nr == VL_CALL_HV_INFO && r >= 0)

@@ -302,20 +302,20 @@ TEST(image_has_to_be_verified, "I4 M1")
 		take_off(VL_LAYER_ALL);
 	add(C);
 	take_off(C);
-	left = vl_call_virtualize(hypercall_page, VL_LAYER_ALL);
+	left = vl_call_virtualize(hypercall_page, VL_LAYER_ALL, 0);
 	CHECK(left == -VL_EUCLEAN, "virtualize without verification answered %ld", left);
 	left = vl_call_verify_image(hypercall_page);
 	CHECK(left > 0, "one call verified everything (%ld left)", left);
-	CHECK(vl_call_virtualize(hypercall_page, C) == -VL_EUCLEAN, "half an image was enough");
+	CHECK(vl_call_virtualize(hypercall_page, C, 0) == -VL_EUCLEAN, "half an image was enough");
 	for (last = left; left > 0; last = left, calls++) {
 		left = vl_call_verify_image(hypercall_page);
 		CHECK(left >= 0 && left < last, "%ld bytes left after %ld", left, last);
 	}
 	CHECK(calls > 1, "%ld calls", calls);
-	CHECK(vl_call_virtualize(hypercall_page, C) == 0, "a verified image is refused");
+	CHECK(vl_call_virtualize(hypercall_page, C, 0) == 0, "a verified image is refused");
 	CHECK(vl_call_verify_image(hypercall_page) > 0, "verify_image while virtualized");
 	take_off(C);
-	CHECK(vl_call_virtualize(hypercall_page, C) == -VL_EUCLEAN, "verified once for ever");
+	CHECK(vl_call_virtualize(hypercall_page, C, 0) == -VL_EUCLEAN, "verified once for ever");
 }
 
 /* What a transition costs inside Vellum, for a scenario that can read it as instructions. */

@@ -48,7 +48,7 @@ static s64 devirtualize_without(u16 selector)
 	s64 answer;
 
 	gdt[selector / 8] = 0;
-	answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL);
+	answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, 0);
 	gdt[selector / 8] = before;
 	return answer;
 }

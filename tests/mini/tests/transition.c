@@ -154,14 +154,14 @@ TEST(transition_refused, "M1 I1")
 
 	if (is_virtualized())
 		go_out();
-	answer = vl_call_virtualize(hypercall_page, 0);
+	answer = vl_call_virtualize(hypercall_page, 0, 0);
 	CHECK(answer == -VL_EINVAL, "virtualize(0) answered %ld", answer);
-	answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL);
+	answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, 0);
 	CHECK(answer == -VL_EINVAL, "devirtualize in passthrough answered %ld", answer);
 	go_in();
-	answer = vl_call_virtualize(hypercall_page, VL_LAYER_ALL);
+	answer = vl_call_virtualize(hypercall_page, VL_LAYER_ALL, 0);
 	CHECK(answer == -VL_EBUSY, "a second virtualize answered %ld", answer);
-	answer = vl_call_set_vcpu_info(hypercall_page, 0);
+	answer = vl_call_set_vcpu_info(hypercall_page, 0, 0);
 	CHECK(answer == -VL_EBUSY, "set_vcpu_info virtualized answered %ld", answer);
 	go_out();
 }
@@ -183,7 +183,7 @@ TEST(transition_damaged_segments, "M1 I1 I4")
 		u64 before = gdt[needed[i] / 8];
 
 		gdt[needed[i] / 8] = 0;
-		answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL);
+		answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, 0);
 		gdt[needed[i] / 8] = before;
 		CHECK(answer == -VL_EFAULT && is_virtualized(), "without %#x it answered %ld",
 		      needed[i], answer);

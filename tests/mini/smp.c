@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The other CPUs. Each has a stack, a GDT and TSS, and shares all else; a
+ * mailbox says what it is to run. Which CPU runs something is told by its stack:
+ * GS belongs to the tests.
+ */
+#include "mini/smp.h"
+
+#include "lib/print.h"
+#include "lib/string.h"
+#include "mini/apic.h"
+#include "mini/console.h"
+#include "mini/cpu.h"
+#include "mini/hypercall.h"
+#include "mini/layout.h"
+#include "mini/memory.h"
+#include "mini/paging.h"
+#include "mini/segments.h"
+#include "mini/tap.h"
+#include "mini/timer.h"
+#include "mini/traps.h"
+
+#define APIC_ICR_HIGH  0x310u
+#define ICR_INIT       0x4500u
+#define ICR_STARTUP    0x4600u
+#define ICR_ALL_OTHERS 0xc0000u
+#define ARRIVAL_MS     50
+#define AP_IST_SIZE    2048
+
+struct ap {
+	void (*volatile fn)(void *);
+	void *volatile arg;
+	volatile bool ready, failed;
+	u32 apic_id;
+	s64 first_answer;
+	void *catcher;
+	u64 gdt[SEGMENTS_NR_GDT];
+	char tss[SEGMENTS_TSS_SIZE];
+	char ist_stack[SEGMENTS_NR_IST][AP_IST_SIZE] __attribute__((aligned(16)));
+	struct vl_vcpu_info info __attribute__((aligned(64)));
+};
+
+/* [0] is the CPU that was there first. */
+static struct ap aps[SMP_MAX_CPUS];
+static u32 count = 1;
+static u64 cr4;
+
+extern const char ap_trampoline[], ap_trampoline_end[];
+extern char boot_root[];
+char ap_stacks[SMP_MAX_CPUS][AP_STACK_SIZE] __attribute__((aligned(16)));
+extern volatile u32 ap_arrived;
+volatile u32 ap_arrived = 1;
+void ap_main(u32 number);
+
+u32 smp_index(void)
+{
+	u64 offset = (u64)__builtin_frame_address(0) - (u64)ap_stacks;
+
+	/* ap_stacks[i] grows down from the begin of ap_stacks[i + 1]'s: number 1 is in [0]. */
+	return offset < sizeof(ap_stacks) ? (u32)(offset / AP_STACK_SIZE) + 1 : 0;
+}
+
+void **smp_catcher(const void *on_stack)
+{
+	u64 offset = (u64)on_stack - (u64)ap_stacks;
+
+	return &aps[offset < sizeof(ap_stacks) ? offset / AP_STACK_SIZE + 1 : 0].catcher;
+}
+
+u32 smp_count(void)
+{
+	return count;
+}
+
+s64 smp_first_answer(u32 cpu)
+{
+	return aps[cpu].first_answer;
+}
+
+volatile struct vl_vcpu_info *smp_vcpu_info(u32 cpu)
+{
+	return &aps[cpu].info;
+}
+
+void smp_load_gdt(u16 limit)
+{
+	struct ap *ap = &aps[smp_index()];
+	struct table_register gdtr = {limit != 0 ? limit : (u16)(sizeof(ap->gdt) - 1),
+				      (u64)ap->gdt};
+
+	asm volatile("lgdt %0" ::"m"(gdtr) : "memory");
+}
+
+/* --- on the CPU itself --- */
+
+static void run_mail(struct ap *ap)
+{
+	struct trap_info info;
+
+	if (trap_catch(ap->fn, ap->arg, &info))
+		ap->failed = true;
+	if (ap->failed && info.vector < NR_VECTORS)
+		print("# CPU %u: %s at %#lx, cr2 %#lx\n", smp_index(), trap_name(info.vector),
+		      info.rip, info.cr2);
+	ap->fn = NULL;
+}
+
+void ap_main(u32 number)
+{
+	struct ap *ap = &aps[number];
+
+	segments_init_ap(ap->gdt, ap->tss, ap->ist_stack[0], AP_IST_SIZE);
+	traps_load();
+	write_cr4(cr4);
+	ap->apic_id = cpuid(1).ebx >> 24;
+	ap->first_answer = vl_call_version(hypercall_page);
+	ap->ready = true;
+	for (;;) {
+		while (ap->fn == NULL)
+			smp_relax();
+		run_mail(ap);
+	}
+}
+
+/* --- from the others --- */
+
+static void send(u32 cpu, u32 what)
+{
+	if (cpu != 0)
+		apic_write(APIC_ICR_HIGH, aps[cpu].apic_id << 24);
+	apic_write(APIC_ICR, cpu != 0 ? what : what | ICR_ALL_OTHERS);
+}
+
+static void start_up(u32 cpu)
+{
+	send(cpu, ICR_INIT);
+	delay_ms(10);
+	send(cpu, ICR_STARTUP | AP_TRAMPOLINE / PAGE_SIZE);
+}
+
+static void make_known(u32 cpu)
+{
+	s64 answer;
+
+	while (!aps[cpu].ready)
+		smp_relax();
+	answer = vl_call_add_cpu(hypercall_page, aps[cpu].apic_id);
+	CHECK(answer == 0, "add_cpu(%u) answered %ld", aps[cpu].apic_id, answer);
+}
+
+static void tell_info(void *arg)
+{
+	s64 answer = vl_call_set_vcpu_info(hypercall_page, ptr_to_pa(&aps[smp_index()].info).v, 0);
+
+	(void)arg;
+	CHECK(answer == 0, "set_vcpu_info answered %ld", answer);
+}
+
+u32 smp_start(void)
+{
+	u8 *page = pa_to_ptr((pa_t){AP_TRAMPOLINE});
+
+	if (count == 1 && memory_is_ram(AP_TRAMPOLINE, PAGE_SIZE) && apic_enable()) {
+		memcpy(page, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
+		*(u64 *)(page + AP_ROOT_OFFSET) = ptr_to_pa(boot_root).v;
+		*(u64 *)(page + AP_EFER_OFFSET) = read_msr(MSR_EFER) & ~(u64)EFER_LMA;
+		cr4 = read_cr4();
+		start_up(0);
+		delay_ms(ARRIVAL_MS);
+		count = ap_arrived;
+		for (u32 cpu = 1; cpu < count; cpu++) {
+			make_known(cpu);
+			smp_run(cpu, tell_info, NULL);
+		}
+	}
+	if (count == 1)
+		test_skip("no other CPU, or no memory below 1 MiB to start one");
+	return count;
+}
+
+void smp_init(u32 cpu)
+{
+	send(cpu, ICR_INIT);
+}
+
+void smp_restart(u32 cpu)
+{
+	aps[cpu].ready = false;
+	aps[cpu].fn = NULL;
+	ap_arrived = cpu; /* the number that it takes */
+	start_up(cpu);
+	while (!aps[cpu].ready)
+		smp_relax();
+	ap_arrived = count;
+}
+
+void smp_begin(u32 cpu, void (*fn)(void *), void *arg)
+{
+	aps[cpu].failed = false;
+	aps[cpu].arg = arg;
+	asm volatile("" ::: "memory");
+	aps[cpu].fn = fn;
+}
+
+void smp_wait(u32 cpu)
+{
+	while (aps[cpu].fn != NULL)
+		smp_relax();
+	if (aps[cpu].failed)
+		test_fail_as_said(); /* on CPU `cpu` */
+}
+
+void smp_run(u32 cpu, void (*fn)(void *), void *arg)
+{
+	smp_begin(cpu, fn, arg);
+	smp_wait(cpu);
+}
+
+void smp_run_first(u32 how_many, void (*fn)(void *), void *arg)
+{
+	for (u32 cpu = 1; cpu < how_many; cpu++)
+		smp_begin(cpu, fn, arg);
+	fn(arg);
+	for (u32 cpu = 1; cpu < how_many; cpu++)
+		smp_wait(cpu);
+}
+
+void smp_run_all(void (*fn)(void *), void *arg)
+{
+	smp_run_first(count, fn, arg);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The other CPUs: started by INIT and SIPI as on bare hardware, they wait for
+ * functions to run, with interrupts off.
+ */
+#ifndef MINI_SMP_H
+#define MINI_SMP_H
+
+#define SMP_MAX_CPUS   8
+#define AP_STACK_SIZE  16384
+#define AP_TRAMPOLINE  0x8000 /* a page below 1 MiB: mem=all shows it */
+#define AP_ROOT_OFFSET 0xff0  /* in that page: physical address of the first root */
+#define AP_EFER_OFFSET 0xff8
+
+#ifndef __ASSEMBLER__
+
+#include "lib/types.h"
+#include "public/hypercall.h"
+
+/** Start those that are there and tell Vellum of them; how many CPUs that makes, this one included.
+ * Only the first call, in passthrough, does anything. Skips the test if there is no other. */
+u32 smp_start(void);
+u32 smp_count(void);
+
+/** The number of the CPU that runs this; 0 was there first. */
+u32 smp_index(void);
+
+/** What an AP's first hypercall answered, before Vellum was told of it. */
+s64 smp_first_answer(u32 cpu);
+
+/** Its shared page with Vellum. */
+volatile struct vl_vcpu_info *smp_vcpu_info(u32 cpu);
+
+/** Let one (1 ..) run fn(arg), and wait until it has. smp_begin() does not wait. A CHECK that fails
+ * on another CPU fails the test in smp_wait(). */
+void smp_begin(u32 cpu, void (*fn)(void *), void *arg);
+void smp_wait(u32 cpu);
+void smp_run(u32 cpu, void (*fn)(void *), void *arg);
+
+/** The same on CPUs 0 .. count - 1 at once. */
+void smp_run_first(u32 count, void (*fn)(void *), void *arg);
+void smp_run_all(void (*fn)(void *), void *arg);
+
+/** Send INIT, or INIT and SIPI, to one; with the second, wait until it is there again. */
+void smp_init(u32 cpu);
+void smp_restart(u32 cpu);
+
+/** On an AP: load its GDT with another limit; 0: its own. */
+void smp_load_gdt(u16 limit);
+
+/** For traps.c and tap.c: what belongs to the CPU whose stack this is. */
+void **smp_catcher(const void *on_stack);
+
+/** Wait for a short time, in a loop that waits for another CPU. */
+static inline void smp_relax(void)
+{
+	asm volatile("pause" ::: "memory");
+}
+
+#endif
+#endif
