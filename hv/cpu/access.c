@@ -13,34 +13,42 @@
 
 /* The guest asked for other frames at this va (set_alias): the rights stay its tables'. The page
  * shrinks until the alias covers it whole and both sides are aligned alike. */
-static void apply_aliases(const struct domain *d, u64 va, struct translation *t)
+static void apply_alias(const struct alias *a, u64 va, struct translation *t)
 {
-	for (u32 i = 0; i < VL_MAX_ALIASES; i++) {
-		const struct alias *a = &d->alias[i];
-		u64 start = round_down(va, level_size(t->level));
+	u64 start = round_down(va, level_size(t->level));
 
-		if (a->size == 0 || start + level_size(t->level) <= a->va ||
-		    start >= a->va + a->size)
-			continue;
-		while (t->level > 1 &&
-		       (start < a->va || start + level_size(t->level) > a->va + a->size ||
-			((a->pa.v ^ a->va) & (level_size(t->level) - 1)) != 0)) {
-			u64 inside = va & (level_size(t->level) - 1);
+	if (a->size == 0 || start + level_size(t->level) <= a->va || start >= a->va + a->size)
+		return;
+	while (t->level > 1 && (start < a->va || start + level_size(t->level) > a->va + a->size ||
+				((a->pa.v ^ a->va) & (level_size(t->level) - 1)) != 0)) {
+		u64 inside = va & (level_size(t->level) - 1);
 
-			t->level--;
-			t->page.v += round_down(inside, level_size(t->level));
-			start = round_down(va, level_size(t->level));
-		}
-		if (start >= a->va && start < a->va + a->size)
-			t->page.v = a->pa.v + (start - a->va);
+		t->level--;
+		t->page.v += round_down(inside, level_size(t->level));
+		start = round_down(va, level_size(t->level));
 	}
+	if (start >= a->va && start < a->va + a->size)
+		t->page.v = a->pa.v + (start - a->va);
 }
 
-static bool has_aliases(const struct domain *d, u64 va, u32 level)
+static void apply_aliases(const struct vcpu *v, u64 va, struct translation *t)
+{
+	const struct info_place *p = v->info;
+	struct alias own = {.va = p->va, .size = p->va != 0 ? PAGE_SIZE : 0};
+
+	own.pa.v = round_down(p->pa.v, PAGE_SIZE);
+	for (u32 i = 0; i < VL_MAX_ALIASES; i++)
+		apply_alias(&v->domain->alias[i], va, t);
+	apply_alias(&own, va, t);
+}
+
+static bool has_aliases(const struct vcpu *v, u64 va, u32 level)
 {
 	u64 start = round_down(va, level_size(level));
 
-	return range_overlaps(d->aliased, (struct range){start, start + level_size(level)});
+	return range_overlaps(v->domain->aliased,
+			      (struct range){start, start + level_size(level)}) ||
+	       start == round_down(v->info->va, level_size(level));
 }
 
 u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 access,
@@ -49,8 +57,8 @@ u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 a
 	u32 fault = is_own_va(va) ? WALK_FAULT | access : walk(mode, &v->tables, va, access, t);
 
 	/* In the kernel's view: not for a user, but for what the processor reads on its behalf. */
-	if (fault == 0 && !(access & PF_USER) && has_aliases(v->domain, va, t->level))
-		apply_aliases(v->domain, va, t);
+	if (fault == 0 && !(access & PF_USER) && has_aliases(v, va, t->level))
+		apply_aliases(v, va, t);
 	return fault;
 }
 

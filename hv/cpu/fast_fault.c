@@ -87,11 +87,16 @@ static __attribute__((noinline)) bool leaf_denies(u64 pte, enum shadow_view view
 }
 
 /* The frame's machine address, if it is plainly RAM where it says; 0: the long way. */
-static bool is_plain_frame(const struct domain *d, u64 pa, enum shadow_view view, u64 va)
+static bool is_plain_frame(const struct vcpu *v, u64 pa, enum shadow_view view, u64 va)
 {
+	const struct domain *d = v->domain;
+
 	if (!range_pair_has(&d->plain, pa))
 		return false;
-	return view == SHADOW_USER || va - d->aliased.start >= range_size(d->aliased);
+	if (view == SHADOW_USER)
+		return true;
+	return round_down(va, PAGE_SIZE) != v->info->va &&
+	       va - d->aliased.start >= range_size(d->aliased);
 }
 
 static u64 leaf_of(u64 pte, u64 all, u64 any, bool common, bool smep)
@@ -142,7 +147,7 @@ static inline ALWAYS_INLINE u32 psc_fill(struct vcpu *v, struct psc *p, enum sha
 	/* Keys, WP off and other trees are rare. */
 	if ((pte & v->unplain) || !(v->cr0 & CR0_WP) ||
 	    p->common != (view == SHADOW_USER || (view == SHADOW_KERNEL && (all & PTE_U))) ||
-	    !is_plain_frame(v->domain, pte & PTE_ADDR, view, va))
+	    !is_plain_frame(v, pte & PTE_ADDR, view, va))
 		return UNKNOWN;
 	fault = judge(all, any, view, access, smep);
 	if (fault != 0)
@@ -235,33 +240,30 @@ void fast_prefill_current(u64 rip)
 /* Gate and RSP0, if they are plain and at hand. */
 static __attribute__((noinline)) bool find_gate(struct vcpu *v, struct fault_entry *e)
 {
-	const u8 *there = access_cached(v, v->idt.base + VECTOR_PF * sizeof(struct gate),
-					sizeof(struct gate), 0);
+	const volatile u64 *there = (const volatile u64 *)access_cached(
+		v, v->idt.base + VECTOR_PF * sizeof(struct gate), sizeof(struct gate), 0);
 	const u8 *rsp0 = access_cached(v, v->tr.base + offsetof(struct tss, rsp), sizeof(u64), 0);
 	struct gate gate;
-	u64 words[2];
 
 	e->changes = NO_CHANGES;
 	if (there == NULL || rsp0 == NULL || v->idt.limit < VECTOR_PF * sizeof(gate) + 15 ||
 	    v->tr.limit < offsetof(struct tss, rsp) + 7)
 		return false;
 	/* Read once: another CPU of the guest may write to it. */
-	words[0] = ((const volatile u64 *)there)[0];
-	words[1] = ((const volatile u64 *)there)[1];
-	__builtin_memcpy(&gate, words, sizeof(gate));
+	e->words[0] = there[0];
+	e->words[1] = there[1];
+	__builtin_memcpy(&gate, e->words, sizeof(gate));
 	if (gate.type != GATE_OPEN || (gate.ist & 7) != 0 || v->gate_cs == 0 ||
 	    gate.selector != v->gate_cs)
 		return false;
 	*e = (struct fault_entry){
 		.changes = v->cache.changes,
-		.gate = (const volatile u64 *)there,
+		.gate = there,
 		.rsp0 = (const volatile u64 *)rsp0,
 		.rip = gate.offset_low | (u64)gate.offset_middle << 16 |
 		       (u64)gate.offset_high << 32,
 		.cs = gate.selector,
 	};
-	e->words[0] = words[0];
-	e->words[1] = words[1];
 	return is_canonical(e->rip);
 }
 

@@ -89,6 +89,7 @@ class Qemu(Machine):
     limit     seconds until the process is killed, whatever happens
     thread    CPUs run at a time ("multi") or take turns ("single")
     extra     more arguments
+    smp       number of CPUs
     """
 
     def __init__(self, t, iso, memory=256, cpu=CPU, firmware="bios", icount=False, paused=False,
@@ -177,12 +178,12 @@ class Qemu(Machine):
         os.unlink(path)
         return data
 
-    def virtual_memory(self, address, size):
-        """Memory at a virtual address of the current address space."""
+    def virtual_memory(self, address, size, cpu=0):
+        """Memory at a virtual address of the address space that a CPU has loaded."""
         path = self.file("memory")
         if address >= 1 << 63:
             address -= 1 << 64
-        self.qmp.command("memsave", val=address, size=size, filename=path)
+        self.qmp.command("memsave", val=address, size=size, filename=path, **{"cpu-index": cpu})
         with open(path, "rb") as dump:
             data = dump.read()
         os.unlink(path)

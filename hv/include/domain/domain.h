@@ -23,6 +23,7 @@ struct alias {
 struct info_place {
 	struct vl_vcpu_info *at; /* in the domain's own RAM; NULL: none */
 	pa_t pa;
+	u64 va; /* the vcpu's kernel sees their page here, too; 0: does not */
 };
 
 struct vcpu;
