@@ -264,6 +264,7 @@ static __attribute__((noinline)) bool find_gate(struct vcpu *v, struct fault_ent
 		       (u64)gate.offset_high << 32,
 		.cs = gate.selector,
 	};
+	__builtin_memcpy(e->words, &gate, sizeof(gate));
 	return is_canonical(e->rip);
 }
 
