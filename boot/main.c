@@ -192,13 +192,13 @@ void boot_main(u64 mbi, u64 tsc)
 	move_in(partition, old_image);
 	loader_load(&info, &plan);
 	switches = (struct switches){.shadow = options.shadow, .fast = options.fast};
-	lock_set_delays(options.delays);
 	apic_init(options.apic_trapped, options.own_timer);
 	log_print("vellum: entry tsc %lu\n", tsc);
 	log_print("vellum: guest entry tsc %lu, %lu bytes copied, %lu bytes checked\n", rdtsc(),
 		  plan.bytes_copied, plan.bytes_checked);
 	log_print("vellum: entering guest at 0x%lx\n", plan.entry);
 	log_set_sinks(NULL, NULL);
+	lock_set_delays(options.delays);
 	domain_first()->tsc_start = rdtsc();
 	loader_enter(&plan);
 }

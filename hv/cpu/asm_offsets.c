@@ -35,6 +35,9 @@ void asm_offsets(void)
 	DEFINE(HYPERCALL_NMI, HYPERCALL_NMI);
 	DEFINE(HYPERCALL_VIRTUALIZED, HYPERCALL_VIRTUALIZED);
 	DEFINE(FRAME_CS, offsetof(struct trap_frame, cs));
+	DEFINE(FRAME_VECTOR, offsetof(struct trap_frame, vector));
+	DEFINE(FRAME_SIZE, sizeof(struct trap_frame));
+	DEFINE(VECTOR_NMI, VECTOR_NMI);
 	DEFINE(ENODEV, VL_ENODEV);
 	DEFINE(CPU_STACK_TOP, offsetof(struct cpu, stack_top));
 	DEFINE(BLOCK_TABLES, BLOCK_TABLES);

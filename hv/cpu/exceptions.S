@@ -75,6 +75,9 @@ exception_common:
 	ret
 
 from_guest:
+	cmpq $VECTOR_NMI, FRAME_VECTOR(%rbx)
+	je nmi_from_guest
+exit_from_guest:
 	call vcpu_exit
 	movq %rbx, %rsp
 /* RSP: a struct trap_frame, to be resumed by IRETQ. */
@@ -88,6 +91,20 @@ resume_iretq:
 	iretq
 1:	movq (%rsp), %rsp
 	iretq
+
+/* Any IRETQ of Vellum's lets the next NMI come, which would find this one's frame on its stack: it goes
+ * on where the guest's other exits are. */
+nmi_from_guest:
+	movq (cpu_window + CPU_STACK_TOP)(%rip), %rdi
+	subq $FRAME_SIZE, %rdi
+	movq %rbx, %rsi
+	movq %rdi, %rbx
+	movl $(FRAME_SIZE / 8), %ecx
+	rep movsq
+	movq %rbx, %rsp
+	movq %rbx, %rdi
+	andq $-16, %rsp
+	jmp exit_from_guest
 
 /*
  * SYSCALL from ring 3 where fast.S does not serve it: RCX = RIP, R11 = RFLAGS, flags masked, all

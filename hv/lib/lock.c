@@ -6,6 +6,7 @@
  */
 #include "lib/lock.h"
 
+#include "lib/log.h"
 #include "lib/panic.h"
 #include "lib/x86.h"
 
@@ -70,9 +71,16 @@ void lock_debug_none_held(void)
 			panic("lock %s is still held", lock_rank_name(rank));
 }
 
+u64 lock_longest(enum lock_rank rank)
+{
+	return __atomic_exchange_n(&longest[rank], 0, __ATOMIC_RELAXED);
+}
+
 void lock_set_delays(u64 ticks)
 {
 	delays = ticks;
+	for (u32 rank = 0; rank < NR_LOCK_RANKS; rank++)
+		lock_longest(rank);
 }
 
 /* xorshift64; half of the waits are none at all, so that all orders come up. */
@@ -93,9 +101,12 @@ void lock_debug_delay(void)
 		cpu_relax();
 }
 
-u64 lock_longest(enum lock_rank rank)
+/* One line a rank: the tests read them. */
+void lock_debug_report(void)
 {
-	return __atomic_exchange_n(&longest[rank], 0, __ATOMIC_RELAXED);
+	for (u32 rank = 0; rank < NR_LOCK_RANKS; rank++)
+		log_print("vellum: longest hold of %s: %lu ticks\n", lock_rank_name(rank),
+			  lock_longest(rank));
 }
 
 /* --- the lock --- */

@@ -10,6 +10,7 @@
 #include <sched.h>
 
 #include "lib/lock.h"
+#include "lib/log.h"
 #include "lib/panic.h"
 #include "lib/x86.h"
 
@@ -32,6 +33,15 @@ void panic(const char *fmt, ...)
 	vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
 	longjmp(panicked, 1);
+}
+
+void log_print(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vprint_message(fmt, ap);
+	va_end(ap);
 }
 
 #define assert_panics(statement, part)                                                             \

@@ -80,7 +80,8 @@ static inline void lock_delay(void)
 		lock_debug_delay();
 }
 
-/** Longest random wait, TSC ticks; 0: none. */
+/** Longest random wait, TSC ticks; 0: none. The holds are measured anew from here on: before the
+ * guest is entered, lines of the log wait for a serial port. */
 void lock_set_delays(u64 ticks);
 
 /** The longest time that a lock of this rank was held since the last call, TSC ticks, as far as it
@@ -88,5 +89,14 @@ void lock_set_delays(u64 ticks);
 u64 lock_longest(enum lock_rank rank);
 
 const char *lock_rank_name(enum lock_rank rank);
+
+void lock_debug_report(void);
+
+/** Debug builds: write the longest holds since the last report to the log. No lock is held. */
+static inline void lock_report(void)
+{
+	if (is_debug_build())
+		lock_debug_report();
+}
 
 #endif

@@ -320,6 +320,8 @@ static void use_pages(void *arg)
 			      smp_index());
 			if (i % 8 == 0)
 				*word = i;
+			if (i % 64 == 0)
+				smp_relax(); /* lets the other have its turn */
 			reads[smp_index()]++;
 		}
 		if (arg == NULL || random_below(&state, 4) != 0)
@@ -399,8 +401,8 @@ TEST_ON_REQUEST(smp_flush_remote, "U7 M5 M6")
 	answer = vl_call_mmu_flush_remote(hypercall_page, 2, VL_MMU_FLUSH_ALL, 0);
 	CHECK(answer == -VL_EPERM, "in passthrough it answered %ld", answer);
 	go(true);
-	storm(false, 300);
-	storm(true, 300);
+	storm(false, 200);
+	storm(true, 200);
 	answer = vl_call_mmu_flush_remote(hypercall_page, (u64)1 << n, VL_MMU_FLUSH_ALL, 0);
 	CHECK(n == VL_MAX_CPUS || answer == (s64)1 << n, "for a CPU that is not there: %#lx",
 	      answer);
@@ -443,6 +445,8 @@ static void count_in_pages(void *arg)
 	for (u32 i = 0; !stop; i++) {
 		((volatile u64 *)va_of(i % PAGES))[smp_index()]++;
 		reads[smp_index()]++;
+		if (i % 64 == 0)
+			smp_relax();
 	}
 	space_load(&kernel_space);
 }
