@@ -30,6 +30,10 @@ SECTIONS
 	.rodata : AT(ADDR(.rodata) - IMAGE_BASE + IMAGE_ALIGN) {
 		*(.rodata .rodata.*)
 	} :rodata
+	/* Constants with addresses in them: nothing is relocated when Vellum runs. */
+	.data.rel.ro : AT(ADDR(.data.rel.ro) - IMAGE_BASE + IMAGE_ALIGN) {
+		*(.data.rel.ro .data.rel.ro.*)
+	} :rodata
 	. = ALIGN(4096);
 	image_rodata_end = .;
 	.data : AT(ADDR(.data) - IMAGE_BASE + IMAGE_ALIGN) {

@@ -250,14 +250,13 @@ static void wait_idle(const struct lapic_access *a)
  * In xAPIC mode the guest may be between its two writes: the upper half is put back. What the lower
  * one reads as is kept by the model, if there is one.
  */
-void apic_send_nmi(struct vcpu *v, u32 apic_id)
+void apic_send(u32 apic_id, enum lapic_delivery what)
 {
 	const struct lapic_access *a = access_of(rdmsr(MSR_APIC_BASE));
-	u32 command = (u32)LAPIC_NMI << 8 | LAPIC_ICR_ASSERT, high;
+	u32 command = (u32)what << 8 | LAPIC_ICR_ASSERT, high;
 
 	if (a == NULL)
 		return;
-	lapic_hardware_keep_icr(&v->lapic);
 	if (a == &by_msr) {
 		msr_icr_write(NULL, (u64)apic_id << 32 | command);
 		return;
@@ -268,6 +267,12 @@ void apic_send_nmi(struct vcpu *v, u32 apic_id)
 	a->write(NULL, LAPIC_ICR, command);
 	wait_idle(a);
 	a->write(NULL, LAPIC_ICR_HIGH, high);
+}
+
+void apic_send_nmi(struct vcpu *v, u32 apic_id)
+{
+	lapic_hardware_keep_icr(&v->lapic);
+	apic_send(apic_id, LAPIC_NMI);
 }
 
 /* --- MSRs --- */

@@ -8,6 +8,7 @@
 #include "cpu/vcpu.h"
 
 #include "cpu/apic.h"
+#include "cpu/domain_pic.h"
 #include "cpu/percpu.h"
 #include "mem/layout.h"
 
@@ -190,10 +191,9 @@ bool gate_is_for_users(struct vcpu *v, u8 vector)
 	       (gate.type >> 5 & 3) == 3;
 }
 
-bool vcpu_interrupt_waits(const struct vcpu *v)
+bool vcpu_interrupt_waits(struct vcpu *v)
 {
-	return apic_request(v) >= 0 ||
-	       (!pic_hardware_is_idle(&v->pic) && pic_hardware_waits(&v->pic));
+	return apic_request(v) >= 0 || (!pic_is_idle(v) && pic_waits(v));
 }
 
 /* The local APIC's first: a processor asks the 8259s only if that has none. */
@@ -201,7 +201,7 @@ static int take_interrupt(struct vcpu *v)
 {
 	int vector = apic_take(v);
 
-	return vector >= 0 ? vector : pic_hardware_take(&v->pic);
+	return vector >= 0 ? vector : pic_take_vector(v);
 }
 
 void deliver_pending(struct vcpu *v)
@@ -214,10 +214,10 @@ void deliver_pending(struct vcpu *v)
 		deliver(v, (struct exception){.vector = VECTOR_NMI}, EVENT_EXTERNAL);
 		return;
 	}
-	if (apic_request(v) < 0 && pic_hardware_is_idle(&v->pic))
+	if (apic_request(v) < 0 && pic_is_idle(v))
 		return;
 	if (!(v->frame->rflags & RFLAGS_IF)) {
-		pic_hardware_hold(&v->pic);
+		pic_hold(v);
 		return;
 	}
 	vector = take_interrupt(v);

@@ -24,6 +24,9 @@
 #define DESCRIPTOR_CODE ((u64)1 << 43)
 #define DESCRIPTOR_S    ((u64)1 << 44)
 
+/* halt.S */
+void halt_unless(const u32 *waits, const bool *nmi);
+
 /* Wait on Vellum's own tables for an NMI or a request; INIT may come, or the vcpu be taken away. */
 static void wait_parked(struct vcpu *v, u32 *run)
 {
@@ -33,7 +36,7 @@ static void wait_parked(struct vcpu *v, u32 *run)
 	__atomic_store_n(run, CPU_PARKED, __ATOMIC_SEQ_CST);
 	while (!v->nmi_pending && !remote_waits(&v->remote) &&
 	       __atomic_load_n(run, __ATOMIC_ACQUIRE) != CPU_LEFT)
-		__asm__ volatile("sti; hlt; cli" : : : "memory");
+		halt_unless(&v->remote.waits, &v->nmi_pending);
 	while (!__atomic_compare_exchange_n(run, &expected, CPU_RUNS, false, __ATOMIC_SEQ_CST,
 					    __ATOMIC_SEQ_CST)) {
 		if (expected == CPU_LEFT)
@@ -69,7 +72,7 @@ static void halt(struct vcpu *v, const struct insn *i)
 	}
 	while (!vcpu_interrupt_waits(v) && !v->nmi_pending) {
 		remote_halt(&v->remote);
-		__asm__ volatile("sti; hlt; cli" : : : "memory");
+		halt_unless(&v->remote.waits, &v->nmi_pending);
 		remote_wake(&v->remote);
 		if (remote_waits(&v->remote))
 			remote_serve(v);

@@ -14,6 +14,7 @@
  */
 #include "cpu/fast.h"
 
+#include "cpu/domain_pic.h"
 #include "cpu/percpu.h"
 #include "cpu/remote.h"
 #include "lib/string.h"
@@ -98,7 +99,7 @@ void fast_arm(struct vcpu *v)
 		 (v->cpl == 3 || !(v->frame->rflags & (RFLAGS_TF | RFLAGS_NT)));
 
 	v->armed = common;
-	f->faults = common && (switches.fast & VL_FAST_FAULTS) && !pic_hardware_is_low(&v->pic);
+	f->faults = common && (switches.fast & VL_FAST_FAULTS) && !pic_is_low(v);
 	f->crossing.cpl = v->cpl;
 	f->crossing.slow = !common || !v->iflag;
 	/* What the handler is has to be known before a user is reached without an exit. */

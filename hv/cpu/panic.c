@@ -7,10 +7,12 @@
 #include "cpu/panic.h"
 
 #include "cpu/percpu.h"
+#include "cpu/stop.h"
 #include "cpu/symbols.h"
 #include "lib/print.h"
 
-#define MAX_DEPTH 24
+#define MAX_DEPTH        24
+#define NR_OTHERS_EVENTS 8
 
 static const struct log_sink *panic_sink[2];
 static bool panicking;
@@ -71,16 +73,14 @@ static void print_backtrace(const struct trap_frame *f, u64 rbp)
 	}
 }
 
-static void print_events(void)
+static void print_events(const struct cpu *cpu, u32 count)
 {
 	static const char *const names[] = {
 		[EVENT_HYPERCALL] = "hypercall",
 		[EVENT_NMI] = "nmi at",
 	};
-	struct cpu *cpu = this_cpu();
 
-	log_print("vellum: recent events, oldest first:\n");
-	for (u32 i = 0; i < NR_EVENTS; i++) {
+	for (u32 i = NR_EVENTS - count; i < NR_EVENTS; i++) {
 		const struct event *e = &cpu->event[(cpu->next_event + i) % NR_EVENTS];
 
 		if (e->kind != EVENT_NONE && e->kind < ARRAY_SIZE(names))
@@ -89,20 +89,49 @@ static void print_events(void)
 	}
 }
 
+static void print_other(const struct cpu *cpu)
+{
+	static const char *const where[] = {
+		[CPU_NOT_STOPPED] = "does not stop",
+		[CPU_STOPPED_IN_VELLUM] = "was in Vellum",
+		[CPU_STOPPED_IN_GUEST] = "was in the guest",
+		[CPU_STOPPED_BY_INIT] = "was the guest's",
+	};
+	u32 how = cpu->stopped.how % ARRAY_SIZE(where);
+
+	log_print("vellum: CPU %u, APIC id %u, %s\n", cpu->index, cpu->apic_id, where[how]);
+	if (how == CPU_STOPPED_IN_VELLUM || how == CPU_STOPPED_IN_GUEST)
+		print_address("at  ", cpu->stopped.rip, 0);
+	print_events(cpu, NR_OTHERS_EVENTS);
+}
+
+/* The other CPUs are stopped first, so that they change nothing of what is printed. */
+static void print_others(void)
+{
+	stop_others();
+	for (u32 i = 0; i < cpu_count(); i++)
+		if (cpu_by_index(i) != this_cpu())
+			print_other(cpu_by_index(i));
+	if (cpu_count() > 1)
+		log_print("vellum: this is CPU %u, APIC id %u\n", this_cpu()->index,
+			  this_cpu()->apic_id);
+}
+
 static void __attribute__((noreturn, format(printf, 3, 0)))
 panic_va(const struct trap_frame *frame, u64 rbp, const char *fmt, va_list ap)
 {
 	char text[192];
 
-	if (panicking)
+	if (__atomic_exchange_n(&panicking, true, __ATOMIC_SEQ_CST))
 		halt_forever();
-	panicking = true;
 	log_without_lock();
 	panic_open_console();
 	vl_vsnprintf(text, sizeof(text), fmt, ap);
 	log_print("\nvellum: panic: %s\n", text);
 	/* The events come first, being the longest part: what stays on a VGA screen is the end. */
-	print_events();
+	print_others();
+	log_print("vellum: recent events, oldest first:\n");
+	print_events(this_cpu(), NR_EVENTS);
 	log_print("vellum: cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx\n", read_cr0(), read_cr2(),
 		  read_cr3(), read_cr4());
 	if (frame != NULL)

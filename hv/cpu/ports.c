@@ -7,15 +7,15 @@
  */
 #include "cpu/ports.h"
 
+#include "cpu/domain_pic.h"
 #include "cpu/emulate.h"
-#include "irq/pic_hardware.h"
 
 /* Each is followed by another. */
 static const u16 pic_ports[] = {PIC_MASTER, PIC_SLAVE, PIC_ELCR};
 
 static bool is_pic_port(const struct vcpu *v, u16 port)
 {
-	if (v->pic.ports != NULL)
+	if (v->domain->pic.ports != NULL)
 		for (u32 i = 0; i < ARRAY_SIZE(pic_ports); i++)
 			if (pic_ports[i] == (port & ~1))
 				return true;
@@ -46,13 +46,13 @@ void ports_enter(struct vcpu *v)
 	static const struct port_access hardware = {.in = hardware_in, .out = hardware_out};
 
 	if (!v->iopl3)
-		pic_hardware_enter(&v->pic, &hardware);
+		pic_enter(v, &hardware);
 	trap_pic(!v->iopl3);
 }
 
 void ports_leave(struct vcpu *v)
 {
-	pic_hardware_leave(&v->pic);
+	pic_leave(v);
 	trap_pic(false);
 }
 
@@ -95,7 +95,7 @@ static u32 port_in(struct vcpu *v, u16 port, u8 size)
 		return machine_in(port, size);
 	for (u8 i = 0; i < size; i++) {
 		u16 p = (u16)(port + i);
-		u8 byte = is_pic_port(v, p) ? pic_hardware_read(&v->pic, p) : inb(p);
+		u8 byte = is_pic_port(v, p) ? pic_in(v, p) : inb(p);
 
 		value |= (u32)byte << 8 * i;
 	}
@@ -112,7 +112,7 @@ static void port_out(struct vcpu *v, u16 port, u8 size, u32 value)
 		u16 p = (u16)(port + i);
 
 		if (is_pic_port(v, p))
-			pic_hardware_write(&v->pic, p, (u8)(value >> 8 * i));
+			pic_out(v, p, (u8)(value >> 8 * i));
 		else
 			outb(p, (u8)(value >> 8 * i));
 	}

@@ -144,6 +144,22 @@ void remote_send_nmi(struct vcpu *v, struct vcpu *other)
 		wait_a_moment(v, other, &last_kick);
 }
 
+void remote_look(struct vcpu *v, u32 cpu)
+{
+	const struct remote_flush nothing = {.what = REMOTE_NOTHING};
+	u64 last_kick = rdtsc() - KICK_AGAIN - 1, ticket;
+	struct vcpu *other = remote_vcpu(v->domain, cpu);
+
+	if (other == NULL || other == v)
+		return;
+	ticket = remote_post(&other->remote, &nothing);
+	/* It is woken, too: in HLT it looks before it sleeps again. */
+	if (ticket == 0 && remote_kick(&other->remote))
+		apic_send_nmi(v, other->apic_id);
+	while (ticket != 0 && !remote_is_gone(other) && !remote_is_served(&other->remote, ticket))
+		wait_a_moment(v, other, &last_kick);
+}
+
 bool remote_is_parked(const struct vcpu *v)
 {
 	return __atomic_load_n(&cpu_by_index(v->cpu)->run, __ATOMIC_ACQUIRE) == CPU_PARKED;

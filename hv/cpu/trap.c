@@ -8,11 +8,13 @@
 #include "cpu/fast.h"
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
+#include "cpu/stop.h"
 #include "cpu/vcpu.h"
 
 extern const char resume_iretq[];                        /* exceptions.S */
 extern const u64 safe_addresses[], safe_addresses_end[]; /* safe.S */
 extern const char safe_failed[];
+extern const char halt_unless_start[], halt_unless_end[]; /* halt.S */
 
 static const char *const names[NR_EXCEPTIONS] = {
 	[0] = "divide error (#DE)",
@@ -55,6 +57,8 @@ bool trap(struct trap_frame *frame)
 	struct cpu *cpu = this_cpu();
 	const char *name = names[frame->vector % NR_EXCEPTIONS];
 
+	if (frame->vector == VECTOR_NMI)
+		stop_if_asked(frame, CPU_STOPPED_IN_VELLUM);
 	if (frame->vector == VECTOR_NMI && cpu->in_hypercall) {
 		cpu->nmi_pending = true;
 		event_note(EVENT_NMI, frame->rip, 0);
@@ -96,6 +100,8 @@ bool trap(struct trap_frame *frame)
 			cpu->vcpu->nmi_pending = true;
 			fast_disarm(cpu->vcpu);
 		}
+		if (frame->rip >= (u64)halt_unless_start && frame->rip < (u64)halt_unless_end)
+			frame->rip = (u64)halt_unless_end;
 		return go_on(frame);
 	}
 	panic_frame(frame, "exception %lu, %s, error code 0x%lx", frame->vector,

@@ -8,11 +8,13 @@
 #include "cpu/vcpu.h"
 
 #include "cpu/apic.h"
+#include "cpu/domain_pic.h"
 #include "cpu/fast.h"
 #include "cpu/mmio.h"
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
+#include "cpu/stop.h"
 #include "cpu/remote.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -35,6 +37,8 @@ void vcpu_crash(struct vcpu *v, const char *reason)
 {
 	const struct trap_frame *f = v->frame;
 
+	stop_others();
+	log_without_lock(); /* one of them may have it */
 	panic_open_console();
 	v->domain->state = VL_STATE_CRASHED;
 	/* It is the only guest: the reason goes to the console too. */
@@ -103,6 +107,7 @@ static ma_t translate(void *context, pa_t pa, u32 *shift)
 void vcpu_init(struct vcpu *v, struct domain *d, u32 index)
 {
 	v->domain = d;
+	v->cpu = index;
 	v->info = &d->info[index];
 	v->sites = (struct return_sites)NO_SITES;
 	v->tables = (struct guest_tables){
@@ -186,6 +191,7 @@ static void exception(struct vcpu *v, u64 va)
 	if (vector == VECTOR_PF) {
 		page_fault(v, va);
 	} else if (vector == VECTOR_NMI) {
+		stop_if_asked(v->frame, CPU_STOPPED_IN_GUEST);
 		v->nmi_pending |= !remote_kick_arrived(&v->remote);
 	} else if (vector == VECTOR_AC && v->cpl == 0) {
 		/* Ring 0 is not checked; this only looks like ring 3. PUSHF shows AC until here. */
@@ -219,8 +225,7 @@ bool vcpu_note_interrupt(struct vcpu *v, u8 vector)
 {
 	bool is_exception = vector < FIRST_EXTERNAL;
 
-	if ((!is_exception || pic_hardware_is_low(&v->pic)) &&
-	    pic_hardware_arrived(&v->pic, vector))
+	if ((!is_exception || pic_is_low(v)) && pic_arrived(v, vector))
 		return true;
 	/* What nobody has in service is a spurious interrupt. */
 	if (!is_exception)
@@ -299,7 +304,7 @@ static void to_guest_view(struct vcpu *v, struct trap_frame *f)
 }
 
 /* What the guest kernel reads instead of trapping. */
-static void publish(const struct vcpu *v)
+static void publish(struct vcpu *v)
 {
 	struct vl_vcpu_info *info = v->info->at;
 

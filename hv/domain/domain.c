@@ -15,6 +15,7 @@ void domain_init(void)
 {
 	vl_snprintf(first_domain.name, sizeof(first_domain.name), "first");
 	first_domain.lock = (struct lock)LOCK_INIT(LOCK_DOMAIN);
+	first_domain.irq_lock = (struct lock)LOCK_INIT(LOCK_IRQ);
 	first_domain.nr_vcpus = 1;
 	first_domain.mode = VL_MODE_PASSTHROUGH;
 	first_domain.state = VL_STATE_RUNNING;

@@ -168,6 +168,7 @@ void remote_load(struct remote *r, u64 space)
 void remote_halt(struct remote *r)
 {
 	store(&r->halted, 1);
+	full_barrier();
 }
 
 void remote_wake(struct remote *r)

@@ -215,16 +215,6 @@ static bool is_starting(const struct pic_hardware *p, u32 n)
 	return p->model.chip[n].next_icw != 0;
 }
 
-/* Whether the hardware cannot interrupt: saves a port access at each interrupt of the APIC. */
-static bool is_silent(const struct pic_hardware *p)
-{
-	u8 masked = p->model.chip[0].imr;
-
-	if (p->model.chip[1].imr == ALL_LINES)
-		masked |= BIT(PIC_CASCADE);
-	return masked == ALL_LINES;
-}
-
 /* The line that came into service on one chip since Vellum looked last; -1: none. */
 static int new_line(struct pic_hardware *p, u32 n)
 {
@@ -257,11 +247,20 @@ static void arrived_at(struct pic_hardware *p, u8 n, int bit, u8 vector)
 	raise(p, p->fresh);
 }
 
+bool pic_hardware_is_silent(const struct pic_hardware *p)
+{
+	u8 masked = p->model.chip[0].imr;
+
+	if (p->model.chip[1].imr == ALL_LINES)
+		masked |= BIT(PIC_CASCADE);
+	return masked == ALL_LINES;
+}
+
 bool pic_hardware_arrived(struct pic_hardware *p, u8 vector)
 {
 	int master, slave;
 
-	if (p->ports == NULL || is_silent(p) || is_starting(p, 0))
+	if (p->ports == NULL || pic_hardware_is_silent(p) || is_starting(p, 0))
 		return false;
 	master = new_line(p, 0);
 	slave = (p->isr[0] & BIT(PIC_CASCADE)) && !is_starting(p, 1) ? new_line(p, 1) : -1;

@@ -6,6 +6,7 @@
 #include "transition/interrupts.h"
 
 #include "cpu/apic.h"
+#include "cpu/domain_pic.h"
 #include "cpu/ports.h"
 
 bool interrupts_layer_can_enter(const struct vcpu *v)
@@ -16,22 +17,15 @@ bool interrupts_layer_can_enter(const struct vcpu *v)
 	return true;
 }
 
-/* The pair of 8259s interrupts the CPU that the guest was started on, and no other. */
-static bool has_8259s(void)
-{
-	return this_cpu()->index == 0;
-}
-
 void interrupts_layer_enter(struct vcpu *v)
 {
-	if (has_8259s())
-		ports_enter(v);
+	ports_enter(v);
 	apic_enter(v);
 }
 
 bool interrupts_layer_prepare_leave(struct vcpu *v)
 {
-	return (!has_8259s() || pic_hardware_can_leave(&v->pic)) && apic_prepare_leave(v);
+	return pic_can_leave(v) && apic_prepare_leave(v);
 }
 
 void interrupts_layer_stay(struct vcpu *v)
@@ -41,7 +35,6 @@ void interrupts_layer_stay(struct vcpu *v)
 
 void interrupts_layer_leave(struct vcpu *v)
 {
-	if (has_8259s())
-		ports_leave(v);
+	ports_leave(v);
 	apic_leave(v);
 }

@@ -6,6 +6,7 @@
  */
 #include "transition/own_image.h"
 
+#include "lib/lock.h"
 #include "lib/x86.h"
 #include "mem/image_sum.h"
 #include "mem/layout.h"
@@ -15,6 +16,7 @@
 #define CPUID_SSE42 (1u << 20)
 
 static struct image_sum sum;
+static struct lock lock = LOCK_INIT(LOCK_TRANSITION); /* several CPUs may verify */
 
 void own_image_init(void)
 {
@@ -33,6 +35,11 @@ void own_image_forget(void)
 
 s64 call_verify_image(struct domain *d)
 {
+	s64 left;
+
 	(void)d;
-	return image_sum_step(&sum);
+	lock_take(&lock);
+	left = image_sum_step(&sum);
+	lock_release(&lock);
+	return left;
 }

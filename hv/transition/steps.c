@@ -8,12 +8,13 @@
 #include "public/errno.h"
 #include "hypercall_handlers.h"
 
-/* The step that fails, counted from 1; 0: none does. */
+/* The step that fails, counted from 1; 0: none does. Of several CPUs that make a transition, those
+ * that find it fail. */
 static u64 failpoint;
 
 static bool failpoint_hit(u32 step)
 {
-	return is_debug_build() && failpoint == (u64)step + 1;
+	return is_debug_build() && __atomic_load_n(&failpoint, __ATOMIC_RELAXED) == (u64)step + 1;
 }
 
 void transition_undo(struct vcpu *v, const struct transition_step *step, u32 count)
@@ -37,8 +38,9 @@ s64 transition_prepare(struct vcpu *v, const struct transition_step *step, u32 c
 		err = -VL_EIO;
 	if (err != 0)
 		transition_undo(v, step, made);
-	if (err != -VL_EAGAIN) /* the guest will call again, and means the same transition */
-		failpoint = 0;
+	if (is_debug_build() &&
+	    err != -VL_EAGAIN) /* the guest will call again, and means the same transition */
+		__atomic_store_n(&failpoint, 0, __ATOMIC_RELAXED);
 	return err;
 }
 
@@ -47,6 +49,6 @@ s64 call_set_failpoint(struct domain *d, u64 step)
 	(void)d;
 	if (!is_debug_build())
 		return -VL_EOPNOTSUPP;
-	failpoint = step;
+	__atomic_store_n(&failpoint, step, __ATOMIC_RELAXED);
 	return 0;
 }

@@ -16,8 +16,9 @@ static struct {
 	bool on, closed;
 	u64 what, layers, wanted;
 	u64 here, gone;
-	u32 first; /* index of the CPU that came first */
-	s64 err;
+	u32 first;   /* index of the CPU that came first */
+	s64 came;    /* whether all have come: constant once it is closed */
+	s64 err;     /* what they agree on */
 	u64 waiting; /* at the barrier that was passed so many times: */
 	u64 passed;
 } meeting = {.lock = LOCK_INIT(LOCK_TRANSITION)};
@@ -34,9 +35,9 @@ static void open_meeting(u64 what, u64 layers, u64 wanted)
 	meeting.closed = false;
 }
 
-static void close_meeting(s64 err)
+static void close_meeting(s64 came)
 {
-	meeting.err = err;
+	meeting.came = came;
 	__atomic_store_n(&meeting.closed, true, __ATOMIC_RELEASE);
 }
 
@@ -104,7 +105,7 @@ s64 together_begin(u64 what, u64 layers, u64 cpus)
 		if (rdtsc() - start > VL_TOGETHER_CYCLES)
 			give_up();
 	}
-	err = meeting.err;
+	err = meeting.came; /* not meeting.err: another may be further on */
 	if (err < 0)
 		go();
 	return err;

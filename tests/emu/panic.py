@@ -181,3 +181,35 @@ def nmi_hypercall(t):
     t.equal(alignments, {0, 8}, "stack alignments that were met (the CPU aligns its frame)")
     seen = [int(n) for n in re.findall(r"^# call \d+: (\d+) NMIs$", plain(m.console.text), re.MULTILINE)]
     t.equal(seen, WANT + [0] * 2, "NMIs that the guest's handler had in each call")
+
+
+def panic_of_two(t, test_name, where):
+    """A bug in a hypercall of CPU 0 while CPU 1 is in the guest; returns the lines of the panic."""
+    m = Qemu(t, images.vellum(("mini", f"map=all cpus=2 test={test_name}"), opts="mem=all"), smp=2,
+             thread="single", gdb=True, paused=True)
+    stub = stopped_in(t, m, "call_hv_info", hits=2, framed=False)
+    stub.set_rip(NOWHERE)
+    stub.go()
+    m.console.expect("^" + HALTED, 40)
+    text = "\n".join(panic_lines(t, m))
+    t.check(f"vellum: CPU 1, APIC id 1, {where}" in text, f"the panic says that CPU 1 {where}")
+    t.check("vellum: this is CPU 0, APIC id 0" in text, "and which CPU it is of")
+    t.check(text.index("vellum: CPU 1,") < text.index("vellum: recent events"), "its own events come last")
+    return m, text
+
+
+@test("panic-smp-virtualized", shows="U7", needs="vellum mini", limit=120)
+def panic_smp_virtualized(t):
+    """A panic on one of two virtualized CPUs stops the other by NMI, in the guest, and tells where it was."""
+    m, text = panic_of_two(t, "busy_virtualized", "was in the guest")
+    t.check(re.search(r"^vellum:   at   ffffffff81[0-9a-f]{6}", text, re.MULTILINE), "where in the guest it was")
+    regs = m.registers(1)
+    t.check(regs.get("HLT") == 1 and not regs["RFL"] & 0x200, "CPU 1 is halted for good")
+
+
+@test("panic-smp-passthrough", shows="U7", needs="vellum mini", limit=120)
+def panic_smp_passthrough(t):
+    """A panic in passthrough, where the other CPU runs the guest natively: INIT stops it."""
+    m, _ = panic_of_two(t, "busy_passthrough", "was the guest's")
+    regs = m.registers(1)
+    t.check(regs.get("HLT") == 1 and regs.get("EIP") == 0xfff0, "CPU 1 waits for SIPI, as it is after INIT")

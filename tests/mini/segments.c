@@ -35,7 +35,7 @@ static u64 gdt[SEGMENTS_NR_GDT]; /* two for LDTs that tests make */
 static void set_tss_descriptor(u64 *table, u64 base, u64 limit)
 {
 	table[TSS_SEL / 8] = limit | (base & 0xffffff) << 16 | (u64)TSS_AVAILABLE << 40 |
-			   (base >> 24 & 0xff) << 56;
+			     (base >> 24 & 0xff) << 56;
 	table[TSS_SEL / 8 + 1] = base >> 32;
 }
 

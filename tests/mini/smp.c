@@ -9,6 +9,7 @@
 #include "lib/print.h"
 #include "lib/string.h"
 #include "mini/apic.h"
+#include "mini/cmdline.h"
 #include "mini/console.h"
 #include "mini/cpu.h"
 #include "mini/hypercall.h"
@@ -20,12 +21,14 @@
 #include "mini/timer.h"
 #include "mini/traps.h"
 
-#define APIC_ICR_HIGH   0x310u
-#define ICR_INIT        0x4500u
-#define ICR_STARTUP     0x4600u
-#define ICR_ALL_OTHERS  0xc0000u
-#define ARRIVAL_MS      50
-#define AP_IST_SIZE     2048
+#define APIC_ICR_HIGH  0x310u
+#define ICR_INIT       0x4500u
+#define ICR_STARTUP    0x4600u
+#define ICR_ALL_OTHERS 0xc0000u
+#define ARRIVAL_MS     10000
+#define AP_IST_SIZE    2048
+#define START_TRIES    20
+#define START_MS       500
 
 struct ap {
 	void (*volatile fn)(void *);
@@ -65,6 +68,14 @@ void **smp_catcher(const void *on_stack)
 	u64 offset = (u64)on_stack - (u64)ap_stacks;
 
 	return &aps[offset < sizeof(ap_stacks) ? offset / AP_STACK_SIZE + 1 : 0].catcher;
+}
+
+void smp_delay(u32 ms)
+{
+	u64 end = rdtsc() + ms * tsc_per_ms();
+
+	while (rdtsc() < end)
+		smp_relax();
 }
 
 u32 smp_count(void)
@@ -134,7 +145,7 @@ static void send(u32 cpu, u32 what)
 static void start_up(u32 cpu)
 {
 	send(cpu, ICR_INIT);
-	delay_ms(10);
+	smp_delay(10);
 	send(cpu, ICR_STARTUP | AP_TRAMPOLINE / PAGE_SIZE);
 }
 
@@ -160,21 +171,27 @@ u32 smp_start(void)
 {
 	u8 *page = pa_to_ptr((pa_t){AP_TRAMPOLINE});
 
-	if (count == 1 && memory_is_ram(AP_TRAMPOLINE, PAGE_SIZE) && apic_enable()) {
+	u64 wanted;
+
+	if (count == 1) {
+		CHECK(cmdline_get_hex("cpus", &wanted) && wanted > 1 && wanted <= SMP_MAX_CPUS,
+		      "the command line does not say how many CPUs there are");
+		CHECK(memory_is_ram(AP_TRAMPOLINE, PAGE_SIZE) && apic_enable(),
+		      "no memory below 1 MiB, or no local APIC");
 		memcpy(page, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
 		*(u64 *)(page + AP_ROOT_OFFSET) = ptr_to_pa(boot_root).v;
 		*(u64 *)(page + AP_EFER_OFFSET) = read_msr(MSR_EFER) & ~(u64)EFER_LMA;
 		cr4 = read_cr4();
 		start_up(0);
-		delay_ms(ARRIVAL_MS);
+		for (u32 ms = 0; ap_arrived < wanted && ms < ARRIVAL_MS; ms++)
+			smp_delay(1);
+		CHECK(ap_arrived == wanted, "%u CPUs have come", ap_arrived);
 		count = ap_arrived;
 		for (u32 cpu = 1; cpu < count; cpu++) {
 			make_known(cpu);
 			smp_run(cpu, tell_info, NULL);
 		}
 	}
-	if (count == 1)
-		test_skip("no other CPU, or no memory below 1 MiB to start one");
 	return count;
 }
 
@@ -188,9 +205,13 @@ void smp_restart(u32 cpu)
 	aps[cpu].ready = false;
 	aps[cpu].fn = NULL;
 	ap_arrived = cpu; /* the number that it takes */
-	start_up(cpu);
-	while (!aps[cpu].ready)
-		smp_relax();
+	/* Vellum refuses INIT to a CPU that has not come to its HLT yet. */
+	for (u32 tries = 0; tries < START_TRIES && !aps[cpu].ready; tries++) {
+		start_up(cpu);
+		for (u32 ms = 0; ms < START_MS && !aps[cpu].ready; ms++)
+			smp_delay(1);
+	}
+	CHECK(aps[cpu].ready, "CPU %u does not come back", cpu);
 	ap_arrived = count;
 }
 

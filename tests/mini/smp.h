@@ -17,8 +17,8 @@
 #include "lib/types.h"
 #include "public/hypercall.h"
 
-/** Start those that are there and tell Vellum of them; how many CPUs that makes, this one included.
- * Only the first call, in passthrough, does anything. Skips the test if there is no other. */
+/** Start those that `cpus=` on the command line says there are, and tell Vellum of them; how many
+ * CPUs that makes, this one included. Only the first call, in passthrough, does anything. */
 u32 smp_start(void);
 u32 smp_count(void);
 
@@ -31,8 +31,8 @@ s64 smp_first_answer(u32 cpu);
 /** Its shared page with Vellum. */
 volatile struct vl_vcpu_info *smp_vcpu_info(u32 cpu);
 
-/** Let one (1 ..) run fn(arg), and wait until it has. smp_begin() does not wait. A CHECK that fails on
- * another CPU fails the test in smp_wait(). */
+/** Let one (1 ..) run fn(arg), and wait until it has. smp_begin() does not wait. A CHECK that fails
+ * on another CPU fails the test in smp_wait(). */
 void smp_begin(u32 cpu, void (*fn)(void *), void *arg);
 void smp_wait(u32 cpu);
 void smp_run(u32 cpu, void (*fn)(void *), void *arg);
@@ -50,6 +50,9 @@ void smp_load_gdt(u16 limit);
 
 /** For traps.c and tap.c: what belongs to the CPU whose stack this is. */
 void **smp_catcher(const void *on_stack);
+
+/** Some milliseconds in which the others run, also where an emulator lets CPUs take turns. */
+void smp_delay(u32 ms);
 
 /** Wait for a short time, in a loop that waits for another CPU. */
 static inline void smp_relax(void)

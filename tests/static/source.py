@@ -267,3 +267,33 @@ def check_docs(t):
     missing += [f"code: invariant {cited}" for cited in sorted(set(re.findall(r"\b[SD]\d+\b", code)) - there)]
     t.check(len(there) > 25 and len(names) > 150, "invariants and tests were found")
     t.equal(missing, [], "what does not exist")
+
+
+def writable(image):
+    """Names of the variables of an image that its tables map writable."""
+    lines = subprocess.run(["nm", "-n", "--defined-only", path(image)], check=True, capture_output=True,
+                           text=True).stdout.split("\n")
+    names = [line.split()[2] for line in lines if line]
+    behind = names[names.index("image_rodata_end"):]
+    marks = {"image_rodata_end", "image_end", "boot_stack_top", "cpu_window"}
+    # The compiler numbers variables of functions.
+    return {name.split(".")[0] for name in behind} - marks
+
+
+@test("global-state", group="quick", limit=60, needs="vellum vellum-debug")
+def global_state(t):
+    """Vellum has no mutable state outside of its CPUs and domains but what docs/invariants.md lists."""
+    text = text_of("docs/invariants.md")
+    table = text[text.index("### Global state"):]
+    rows = [row.split("|") for row in table.split("\n") if row.startswith("| `")]
+    listed = {name for row in rows for name in re.findall(r"`([^`]+)`", row[1])}
+    of_debug = {name for row in rows if row[3].strip().startswith("debug builds")
+                for name in re.findall(r"`([^`]+)`", row[1])}
+    t.check(len(listed) > 20, "the list was not found")
+    for image, wanted in (("build/vellum.elf", listed - of_debug), ("build/debug/vellum.elf", listed)):
+        found = writable(image)
+        t.check(not found - wanted, f"{image} has what the list has not: {sorted(found - wanted)}")
+        t.check(not wanted - found, f"the list has what {image} has not: {sorted(wanted - found)}")
+    for row in rows:
+        for name in re.findall(r"`([^`]+)`", row[2]):
+            t.check(os.path.isfile(os.path.join(TOP, name)) or "/" not in name, f"there is no {name}")

@@ -55,6 +55,9 @@ void apic_mmio_write(struct vcpu *v, u32 offset, u32 value);
  * it in its registers. */
 void apic_send_nmi(struct vcpu *v, u32 apic_id);
 
+/** Send a message for good: the guest's own use of the register is not looked after. */
+void apic_send(u32 apic_id, enum lapic_delivery what);
+
 /** Vellum's timer: one interrupt at the TSC `deadline`, CLOCK_NEVER: none. False if there is none
  * to be had. */
 bool apic_set_own_timer(struct vcpu *v, u64 deadline);

@@ -108,6 +108,14 @@ enum cpu_run {
 	CPU_LEFT,   /* its vcpu is gone: only INIT and SIPI bring it back, to the guest */
 };
 
+/** How it was stopped, for a panic to tell. */
+enum cpu_stopped {
+	CPU_NOT_STOPPED,
+	CPU_STOPPED_IN_VELLUM,
+	CPU_STOPPED_IN_GUEST,
+	CPU_STOPPED_BY_INIT, /* in passthrough, or it did not answer */
+};
+
 struct cpu {
 	/* Stacks of #DF, NMI and #MC. In here, so that this_cpu() works on them too. */
 	u8 ist_stack[NR_IST][IST_STACK_SIZE] __attribute__((aligned(16)));
@@ -123,6 +131,10 @@ struct cpu {
 	bool in_hypercall; /* from passthrough, on the IDT of descriptors_enter() */
 	bool nmi_pending;  /* an NMI came while Vellum ran: the guest gets it on the way out */
 	u64 hypercalls;
+	struct {
+		u32 how; /* enum cpu_stopped */
+		u64 rip, rsp;
+	} stopped;
 	u64 gdt[NR_GDT];
 	struct tss tss;
 	/* [0]: with stacks of their own for #DF, NMI and #MC, as long as our TSS is loaded;

@@ -25,6 +25,10 @@ s64 vcpu_mmu_flush_remote(struct vcpu *v, u64 cpus, u64 space, u64 va);
 /** Send `other` an NMI, of the guest's. Returns when it has it. */
 void remote_send_nmi(struct vcpu *v, struct vcpu *other);
 
+/** Something waits for the vcpu of a CPU, which it finds when it looks: at its next exit, which
+ * comes now. */
+void remote_look(struct vcpu *v, u32 cpu);
+
 /** Whether the guest has put this CPU aside; and: its vcpu is over, as it is parked (`from`:
  * CPU_PARKED or CPU_HELD), and the CPU waits for INIT. False: it woke up meanwhile. */
 bool remote_is_parked(const struct vcpu *v);

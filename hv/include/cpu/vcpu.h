@@ -15,7 +15,6 @@
 #include "domain/domain.h"
 #include "domain/remote.h"
 #include "irq/lapic_hardware.h"
-#include "irq/pic_hardware.h"
 #include "lib/types.h"
 #include "lib/x86.h"
 #include "shadow/shadow.h"
@@ -130,8 +129,6 @@ struct vcpu {
 			   local APIC is not trapped: */
 	struct lapic_hardware lapic; /* which keeps them otherwise */
 	bool nmi_pending, nmi_blocked;
-	struct pic_hardware
-		pic; /* its INT is wired to this CPU, through LINT0 if there is an APIC */
 	struct shadow shadow;
 	struct remote remote; /* what other CPUs ask of it */
 	u32 cpu, apic_id;     /* the CPU that it runs on */
@@ -166,7 +163,7 @@ struct vcpu *current_vcpu(void);
 bool vcpu_note_interrupt(struct vcpu *v, u8 vector);
 
 /** Whether one waits for that. */
-bool vcpu_interrupt_waits(const struct vcpu *v);
+bool vcpu_interrupt_waits(struct vcpu *v);
 
 /**
  * Vellum's IRETQ to the guest faulted. If it carried out the guest's IRET to ring 3, only the

@@ -5,6 +5,7 @@
 #ifndef VELLUM_DOMAIN_DOMAIN_H
 #define VELLUM_DOMAIN_DOMAIN_H
 
+#include "irq/pic_hardware.h"
 #include "lib/lock.h"
 #include "lib/types.h"
 #include "mem/memmap.h"
@@ -36,6 +37,8 @@ struct domain {
 	u32 nr_vcpus;
 	struct lock lock;               /* LOCK_DOMAIN, see docs/invariants.md */
 	struct vcpu *vcpu[VL_MAX_CPUS]; /* those that are virtualized, by CPU; cpu/remote.h */
+	struct lock irq_lock;           /* LOCK_IRQ, for: */
+	struct pic_hardware pic;        /* virtualized, cpu/domain_pic.h */
 	u32 rearranged;                 /* 1: a CPU changes what its physical memory is */
 	char name[32];
 	u64 hypercalls;

@@ -101,7 +101,8 @@ bool remote_kick_arrived(struct remote *r);
 /** Another address space is about to be used: requests that wait come before that. */
 void remote_load(struct remote *r, u64 space);
 
-/** Around HLT. After remote_wake(), requests come before all else. */
+/** Around HLT, which must not be for long if remote_waits(). After remote_wake(), requests come
+ * before all else. */
 void remote_halt(struct remote *r);
 void remote_wake(struct remote *r);
 

@@ -41,6 +41,10 @@ void pic_hardware_leave(struct pic_hardware *p);
 /** The CPU took an interrupt with this vector. False: it is not from here, or a spurious one. */
 bool pic_hardware_arrived(struct pic_hardware *p, u8 vector);
 
+/** Whether the hardware cannot interrupt, since all is masked: then nothing arrives. Saves a port
+ * access at each interrupt of the APIC. */
+bool pic_hardware_is_silent(const struct pic_hardware *p);
+
 /** Whether it may use a vector of an exception, as a BIOS sets the master up. */
 bool pic_hardware_is_low(const struct pic_hardware *p);
 

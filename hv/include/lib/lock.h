@@ -21,7 +21,6 @@ enum lock_rank {
 	LOCK_TRANSITION, /* a meeting; who may touch what a vcpu that does not run has left */
 	LOCK_DOMAIN,     /* a domain's p2m, aliases, promises */
 	LOCK_REQUEST,    /* what is asked of a vcpu */
-	LOCK_TABLES,     /* spare shadow tables */
 	LOCK_FRAMES,     /* the partition's frames */
 	LOCK_IRQ,        /* a domain's 8259s and IOAPIC */
 	LOCK_LOG,

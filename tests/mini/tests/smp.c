@@ -7,17 +7,17 @@
 #include "mini/smp.h"
 
 #include "lib/string.h"
-#include "mini/cpu.h"
+#include "mini/cmdline.h"
 #include "mini/console.h"
+#include "mini/cpu.h"
 #include "mini/hypercall.h"
 #include "mini/memory.h"
 #include "mini/paging.h"
 #include "mini/tap.h"
-#include "mini/timer.h"
 #include "mini/virtual.h"
 
-#define CYCLES        1000u
 #define CALLS         5000u
+#define TRIES         20u
 #define GDT_TOO_LARGE 0xffff
 
 typedef s64 transition(vl_hypercall_fn call, uint64_t layers, uint64_t cpus);
@@ -43,7 +43,8 @@ static void call_one(void *arg)
 	t->virtualized[cpu] = is_virtualized();
 }
 
-/* On CPUs 0 .. n - 1, which say that they are `cpus`. All get the same answer, which is returned. */
+/* On CPUs 0 .. n - 1, which say that they are `cpus`. All get the same answer, which is returned.
+ */
 static s64 call_together(struct together *t, u32 n)
 {
 	do {
@@ -68,6 +69,9 @@ static void change_all(transition *call, u64 layers, bool in)
 	struct together t = {.call = call, .layers = layers, .cpus = n};
 	s64 answer = call_together(&t, n);
 
+	/* An emulator's CPU can stand still for longer than that. */
+	for (u32 tries = 0; answer == -VL_ETIMEDOUT && tries < TRIES; tries++)
+		answer = call_together(&t, n);
 	CHECK(answer == 0, "the answer is %ld", answer);
 	for (u32 i = 0; i < n; i++)
 		CHECK(t.virtualized[i] == in, "CPU %u is%s virtualized", i, in ? " not" : "");
@@ -161,17 +165,18 @@ static void count_up(void *arg)
 
 TEST_ON_REQUEST(smp_cycles, "U7 M1 M9")
 {
-	u64 counts[SMP_MAX_CPUS] = {0};
+	u64 counts[SMP_MAX_CPUS] = {0}, cycles = 1000;
 	u32 n = smp_start();
 
-	for (u32 i = 0; i < CYCLES; i++) {
+	cmdline_get_hex("cycles", &cycles);
+	for (u32 i = 0; i < cycles; i++) {
 		all_in();
 		smp_run_all(count_up, counts);
 		all_out();
 		smp_run_all(count_up, counts);
 	}
 	for (u32 cpu = 0; cpu < n; cpu++)
-		CHECK(counts[cpu] == 2 * CYCLES, "CPU %u counted to %lu", cpu, counts[cpu]);
+		CHECK(counts[cpu] == 2 * cycles, "CPU %u counted to %lu", cpu, counts[cpu]);
 	check_root_is_clear();
 }
 
@@ -182,7 +187,8 @@ TEST_ON_REQUEST(smp_cost, "U7 M9")
 
 	for (u32 turn = 0; turn < 2 * n; turn++) {
 		u32 k = turn % n + 1; /* the first round warms up */
-		struct together in = {.call = vl_call_virtualize, .layers = VL_LAYER_ALL, .cpus = k};
+		struct together in = {
+			.call = vl_call_virtualize, .layers = VL_LAYER_ALL, .cpus = k};
 		struct together out = {
 			.call = vl_call_devirtualize, .layers = VL_LAYER_ALL, .cpus = k};
 
@@ -296,8 +302,8 @@ TEST_ON_REQUEST(smp_disagree, "U7 M9")
 	CHECK(verify_image() == 0, "the image cannot be verified");
 	smp_run_all(call_by_parity, &t);
 	for (u32 i = 0; i < n; i++)
-		CHECK(t.answer[i] == -VL_EINVAL || t.answer[i] == -VL_ETIMEDOUT,
-		      "CPU %u got %ld", i, t.answer[i]);
+		CHECK(t.answer[i] == -VL_EINVAL || t.answer[i] == -VL_ETIMEDOUT, "CPU %u got %ld",
+		      i, t.answer[i]);
 	check_modes(false);
 	all_in();
 	all_out();
@@ -336,7 +342,6 @@ TEST_ON_REQUEST(smp_join, "U7 M8")
 
 	CHECK(call_together(&t, 1) == 0, "one CPU alone: %ld", t.answer[0]);
 	for (u32 cpu = 1; cpu < n; cpu++) {
-		fails_with(vl_call_devirtualize, VL_LAYER_ALL, cpu + 1, cpu, -VL_ETIMEDOUT);
 		smp_run(cpu, call_one, &t);
 		CHECK(t.answer[cpu] == 0 && t.virtualized[cpu], "CPU %u: %ld", cpu, t.answer[cpu]);
 	}
@@ -347,7 +352,7 @@ TEST_ON_REQUEST(smp_join, "U7 M8")
 
 static void halt_for_good(void *arg)
 {
-	(void)arg;
+	*(volatile bool *)arg = true;
 	for (;;)
 		asm volatile("cli; hlt" ::: "memory");
 }
@@ -358,14 +363,19 @@ static void offline_and_on(bool out_between)
 	struct together out = {.call = vl_call_devirtualize, .layers = VL_LAYER_ALL};
 	struct together in = {.call = vl_call_virtualize, .layers = VL_LAYER_ALL};
 	u32 n = smp_start(), last = n - 1;
+	volatile bool halts = false;
 	bool is[SMP_MAX_CPUS];
 
 	all_in();
-	smp_begin(last, halt_for_good, NULL);
-	delay_ms(2);
+	smp_begin(last, halt_for_good, (void *)(uintptr_t)&halts);
+	while (!halts)
+		smp_relax();
 	out.cpus = in.cpus = n - 1;
 	if (out_between) {
-		CHECK(call_together(&out, n - 1) == 0, "without the last: %ld", out.answer[0]);
+		/* Until the last one has come to its HLT. */
+		for (u32 i = 0; i < TRIES && call_together(&out, n - 1) == -VL_EBUSY; i++)
+			smp_delay(10);
+		CHECK(out.answer[0] == 0, "without the last: %ld", out.answer[0]);
 		CHECK(call_together(&in, n - 1) == 0, "and again: %ld", in.answer[0]);
 		CHECK(call_together(&out, n - 1) == 0, "and out: %ld", out.answer[0]);
 	}
@@ -393,4 +403,36 @@ TEST_ON_REQUEST(smp_offline_virtualized, "U7 M8")
 {
 	for (u32 i = 0; i < 5; i++)
 		offline_and_on(false);
+}
+
+/* --- for tests from outside: CPU 0 calls without an end, the others stay in the kernel --- */
+
+static void stay(void *arg)
+{
+	for (;;)
+		count_up(arg);
+}
+
+static void call_for_good(void)
+{
+	static u64 counts[SMP_MAX_CPUS];
+	static struct vl_hv_info info __attribute__((aligned(256)));
+
+	for (u32 cpu = 1; cpu < smp_count(); cpu++)
+		smp_begin(cpu, stay, counts);
+	for (;;)
+		vl_call_hv_info(hypercall_page, ptr_to_pa(&info).v, sizeof(info));
+}
+
+TEST_ON_REQUEST(busy_passthrough, "U7")
+{
+	smp_start();
+	call_for_good();
+}
+
+TEST_ON_REQUEST(busy_virtualized, "U7")
+{
+	smp_start();
+	all_in();
+	call_for_good();
 }

@@ -159,8 +159,8 @@ static void storm(u64 *state)
 	}
 }
 
-/* Every CPU writes to every page at its own pace, while one clears A and D bits behind them: what was
- * written must be dirty, in the end. */
+/* Every CPU writes to every page at its own pace, while one clears A and D bits behind them: what
+ * was written must be dirty, in the end. */
 static void write_pages(void *arg)
 {
 	u64 state = 77 + smp_index();
