@@ -47,6 +47,14 @@ def _resident(results):
             f"{results['image']['text'] / 1024:.0f} KiB of text and {results['image']['rodata'] / 1024:.0f} KiB of rodata.")
 
 
+# What the counters do not say by themselves.
+CAUSES = {
+    "context_16": "; the 16 processes share the 6 address-space ids that Linux has (mm/tlb.c), so each switch flushes and "
+                  "refills",
+    "switch first": "; the first time it makes shadow tables that later ones find made",
+}
+
+
 def _reason(bound, columns):
     """What the numbers themselves say about a bound that was missed."""
     if bound["rule"] == "xen" and bound["limit"] < 1:
@@ -57,9 +65,9 @@ def _reason(bound, columns):
         names = table.EXITS
         counts = dict(zip(names, table.exits(columns, bound["row"])))
         found = [f"{n:.2f} {name.replace('exits_', '').replace('_', ' ')}" for name, n in counts.items() if n >= 0.01]
-        return "a repetition has " + (", ".join(found) or "crossings on the fast paths only")
+        return "a repetition has " + (", ".join(found) or "crossings on the fast paths only") + CAUSES.get(bound["row"], "")
     if bound["rule"] == "switch":
-        return "counted by the guest around the call"
+        return "counted by the guest around the call" + CAUSES.get(bound["row"], "")
     if bound["rule"] == "xen":
         return "see the instructions and exits of this row"
     return ""
