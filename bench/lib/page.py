@@ -25,6 +25,7 @@ instruction costs one there, whatever it would cost on a processor, and exceptio
 
 def _facts(results):
     lines = [f"- {name}: {version}" for name, version in results["versions"].items()]
+    lines += [f"- load average over the last 15 minutes of the run: {results['load']}; rounds in wall time: {results['rounds']}"]
     lines += [f"- QEMU's options: `{results['options']['qemu']}`; for instructions also `{results['options']['icount']}`"]
     for name, chosen in results["options"]["sets"].items():
         lines += [f"- Set `{name}`: {chosen['what']}. Linux: `{chosen['linux']}`; Xen: `{chosen['xen']}`; "
