@@ -14,6 +14,8 @@ $(B)/tests/cli/obj/%.o: %.c dom-tools/build.mk tests/cli/build.mk
 	@echo "  CC      $@"
 	@$(CC) $(FAKE_CFLAGS) -MMD -MP -c -o $@ $<
 
+$(FAKE_OBJECTS): | $(CONFIG_GENERATED)
+
 $(FAKE): $(FAKE_OBJECTS)
 	@echo "  LD      $@"
 	@$(CC) $(FAKE_CFLAGS) $(FAKE_WRAPS:%=-Wl,--wrap=%) -o $@ $(FAKE_OBJECTS) $(VL_LIBS)

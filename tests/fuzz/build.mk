@@ -4,7 +4,7 @@
 # tests/fuzz/NAME.c becomes build/tests/fuzz/NAME. None needs a corpus: those whose input has a
 # form of its own start from a valid sample and let the input damage it.
 
-FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices hypercall madt
+FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices hypercall madt config
 
 FUZZ_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c tests/fuzz/damage.c
 FUZZ_madt_SOURCES := boot/madt.c tests/fuzz/damage.c
@@ -21,6 +21,7 @@ FUZZ_pic_SOURCES := hv/irq/pic.c hv/irq/pic_hardware.c tests/fuzz/damage.c
 FUZZ_lapic_SOURCES := hv/irq/lapic.c hv/irq/lapic_hardware.c hv/irq/lapic_timer.c hv/irq/ioapic.c hv/irq/clock.c \
 	tests/fuzz/damage.c
 FUZZ_devices_SOURCES := hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c hv/irq/clock.c tests/fuzz/damage.c
+FUZZ_config_SOURCES := $(CONFIG_SOURCES) dom-tools/lib/name.c dom-tools/lib/spell.c tests/fuzz/damage.c
 
 # Hypercalls on a machine made of memory: the headers in tests/fuzz/machine come before Vellum's own. As
 # in debug builds, so that pages can be moved.
@@ -34,7 +35,7 @@ FUZZ_COMMON := hv/lib/print.c hv/lib/failure.c
 FUZZ_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Wall -Wextra \
 	-Wconversion -Wshadow -Wmissing-prototypes -Wundef -Wstrict-prototypes -Werror
-FUZZ_INCLUDES := -I$(TOP) -I$(TOP)/hv/include
+FUZZ_INCLUDES := -I$(TOP) -I$(TOP)/hv/include -I$(CONFIG_GEN)
 FUZZ_DIR := $(B)/tests/fuzz
 
 # Those with flags of their own have objects of their own.
@@ -61,6 +62,7 @@ $(foreach name,$(FUZZERS),$(eval $(call fuzz-rules,$(name))))
 -include $(sort $(FUZZ_OBJECTS:.o=.d))
 
 $(FUZZ_hypercall_OBJECTS): | $(HV_GENERATED)
+$(FUZZ_config_OBJECTS): | $(CONFIG_GENERATED)
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS:%=$(FUZZ_DIR)/%)

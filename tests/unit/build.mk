@@ -5,7 +5,7 @@
 # with the formatting code that all of it needs. To add a test: one word in UNIT_TESTS, one line below.
 
 UNIT_TESTS := bootinfo memmap options crc32 bzimage elf64 placement bootparams print decode decode_return \
-	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 walk p2m image_sum madt lock remote walk_race
+	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 walk p2m image_sum madt lock remote walk_race config
 
 UNIT_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c
 UNIT_madt_SOURCES := boot/madt.c
@@ -38,12 +38,14 @@ UNIT_ioapic_SOURCES := hv/irq/ioapic.c $(UNIT_lapic_SOURCES)
 UNIT_pit_SOURCES := hv/irq/pit.c hv/irq/clock.c
 UNIT_rtc_SOURCES := hv/irq/rtc.c hv/irq/clock.c
 UNIT_uart16550_SOURCES := hv/irq/uart16550.c
+UNIT_config_SOURCES := $(CONFIG_SOURCES) dom-tools/lib/name.c dom-tools/lib/spell.c
 
 UNIT_COMMON := hv/lib/print.c hv/lib/failure.c
 UNIT_WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wundef \
 	-Wstrict-prototypes -Werror
 UNIT_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
-	-fno-sanitize-recover=all $(UNIT_WARNINGS) -I$(TOP) -I$(TOP)/hv/include
+	-fno-sanitize-recover=all $(UNIT_WARNINGS) -I$(TOP) -I$(TOP)/hv/include \
+	-I$(CONFIG_GEN)
 UNIT_DIR := $(B)/tests/unit
 
 $(UNIT_DIR)/obj/%.o: %.c tests/unit/build.mk
@@ -69,6 +71,8 @@ $(foreach name,$(UNIT_TESTS),$(eval $(call unit-rules,$(name))))
 
 # What gas makes of assembly text, for comparison.
 $(UNIT_DIR)/decode: $(UNIT_DIR)/obj/tests/unit/decode_lines.o
+
+$(UNIT_config_OBJECTS): | $(CONFIG_GENERATED)
 
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS:%=$(UNIT_DIR)/%)
