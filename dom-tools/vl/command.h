@@ -38,6 +38,7 @@ enum operand_kind {
 	OPERAND_NONE, /* ends the list */
 	OPERAND_DOMAIN,
 	OPERAND_COMMAND,
+	OPERAND_FILE,
 };
 
 struct operand_spec {
@@ -91,6 +92,7 @@ int cmd_dmesg(struct invocation *inv, struct vl_error *e);
 int cmd_virtualize(struct invocation *inv, struct vl_error *e);
 int cmd_devirtualize(struct invocation *inv, struct vl_error *e);
 int cmd_p2m(struct invocation *inv, struct vl_error *e);
+int cmd_check(struct invocation *inv, struct vl_error *e);
 int cmd_version(struct invocation *inv, struct vl_error *e);
 int cmd_help(struct invocation *inv, struct vl_error *e);
 int cmd_complete(struct invocation *inv, struct vl_error *e);

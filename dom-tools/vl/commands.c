@@ -31,6 +31,12 @@ static const struct option_spec dmesg_options[] = {
 	{0},
 };
 
+static const struct option_spec check_options[] = {
+	JSON,
+	FLAG('n', "no-machine", "check the file and what it names, not this machine"),
+	{0},
+};
+
 static const struct option_spec virtualize_options[] = {
 	FLAG('c', "cpu", "the layer of the CPU"),
 	FLAG('m', "memory", "the layer of memory: a p2m"),
@@ -102,6 +108,15 @@ const struct command commands[] = {
 		.operand = {{OPERAND_DOMAIN, .optional = true}},
 		.needs_vellum = true,
 		.run = cmd_p2m,
+	},
+	{
+		.name = "check",
+		.summary = "say whether a guest can start from a configuration file, here and now",
+		.details = "Every problem is told, as FILE:LINE:COLUMN. vl.cfg(5) has the file's "
+			   "form.\n",
+		.options = check_options,
+		.operand = {{.kind = OPERAND_FILE}},
+		.run = cmd_check,
 	},
 	{
 		.name = "version",

@@ -15,6 +15,8 @@ const char *operand_label(enum operand_kind kind)
 		return "ID | NAME";
 	case OPERAND_COMMAND:
 		return "COMMAND";
+	case OPERAND_FILE:
+		return "FILE";
 	case OPERAND_NONE:
 		break;
 	}

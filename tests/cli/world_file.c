@@ -350,6 +350,10 @@ static void statement(struct world *w, char *line)
 		w->p2m_chunk = number(word(&rest));
 	else if (strcmp(what, "release") == 0)
 		w->release = 1;
+	else if (strcmp(what, "meminfo") == 0)
+		w->meminfo = strcmp(rest, "none") == 0 ? UINT64_MAX : number(word(&rest));
+	else if (strcmp(what, "tsc_rate") == 0)
+		w->tsc_rate = number(word(&rest));
 	else if (strcmp(what, "ring") == 0)
 		w->ring = number(word(&rest));
 	else if (strcmp(what, "log") == 0)
@@ -378,6 +382,8 @@ void world_load(struct world *w, const char *path)
 	w->hv.abi_major = VL_ABI_MAJOR;
 	w->hv.abi_minor = VL_ABI_MINOR;
 	w->ring = 65536;
+	w->meminfo = 409600;
+	w->tsc_rate = 1000;
 	w->layers = VL_LAYER_ALL;
 	w->counters.layers = VL_LAYER_ALL;
 	while (fgets(line, sizeof(line), f)) {

@@ -4,7 +4,7 @@
 # tests/fuzz/NAME.c becomes build/tests/fuzz/NAME. None needs a corpus: those whose input has a
 # form of its own start from a valid sample and let the input damage it.
 
-FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices hypercall madt config
+FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices hypercall madt config payload
 
 FUZZ_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c tests/fuzz/damage.c
 FUZZ_madt_SOURCES := boot/madt.c tests/fuzz/damage.c
@@ -22,6 +22,9 @@ FUZZ_lapic_SOURCES := hv/irq/lapic.c hv/irq/lapic_hardware.c hv/irq/lapic_timer.
 	tests/fuzz/damage.c
 FUZZ_devices_SOURCES := hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c hv/irq/clock.c tests/fuzz/damage.c
 FUZZ_config_SOURCES := $(CONFIG_SOURCES) dom-tools/lib/name.c dom-tools/lib/spell.c tests/fuzz/damage.c
+FUZZ_payload_SOURCES := $(IMAGE_SOURCES) dom-tools/lib/error.c tests/unit/samples.c tests/unit/packed.c \
+	tests/fuzz/damage.c
+FUZZ_payload_LIBS := $(IMAGE_LIBS)
 
 # Hypercalls on a machine made of memory: the headers in tests/fuzz/machine come before Vellum's own. As
 # in debug builds, so that pages can be moved.
@@ -52,11 +55,11 @@ $(eval $(call fuzz-objects,obj))
 define fuzz-rules
 FUZZ_$(1)_FOLDER := $$(if $$(FUZZ_$(1)_CFLAGS),obj-$(1),obj)
 $$(if $$(FUZZ_$(1)_CFLAGS),$$(eval $$(call fuzz-objects,obj-$(1),$$(FUZZ_$(1)_CFLAGS))))
-FUZZ_$(1)_OBJECTS := $$(patsubst %.c,$(FUZZ_DIR)/$$(FUZZ_$(1)_FOLDER)/%.o,tests/fuzz/$(1).c $$(FUZZ_$(1)_SOURCES) $(FUZZ_COMMON))
+FUZZ_$(1)_OBJECTS := $$(patsubst %.c,$(FUZZ_DIR)/$$(FUZZ_$(1)_FOLDER)/%.o,$$(sort tests/fuzz/$(1).c $$(FUZZ_$(1)_SOURCES) $(FUZZ_COMMON)))
 FUZZ_OBJECTS += $$(FUZZ_$(1)_OBJECTS)
 $(FUZZ_DIR)/$(1): $$(FUZZ_$(1)_OBJECTS)
 	@echo "  LD      $$@"
-	@$(CLANG) -fsanitize=fuzzer,address,undefined -o $$@ $$^
+	@$(CLANG) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $$(FUZZ_$(1)_LIBS)
 endef
 $(foreach name,$(FUZZERS),$(eval $(call fuzz-rules,$(name))))
 -include $(sort $(FUZZ_OBJECTS:.o=.d))
