@@ -88,6 +88,10 @@ const char *option_value(const struct invocation *inv, const char *name);
 
 int cmd_info(struct invocation *inv, struct vl_error *e);
 int cmd_list(struct invocation *inv, struct vl_error *e);
+int cmd_domid(struct invocation *inv, struct vl_error *e);
+int cmd_domname(struct invocation *inv, struct vl_error *e);
+int cmd_uptime(struct invocation *inv, struct vl_error *e);
+int cmd_vcpu_list(struct invocation *inv, struct vl_error *e);
 int cmd_dmesg(struct invocation *inv, struct vl_error *e);
 int cmd_virtualize(struct invocation *inv, struct vl_error *e);
 int cmd_devirtualize(struct invocation *inv, struct vl_error *e);

@@ -66,11 +66,45 @@ const struct command commands[] = {
 	{
 		.name = "list",
 		.summary = "list all domains, or one",
-		.details = "Mem is in MiB. Calls counts the hypercalls that the domain made.\n",
+		.details = "Mem is in MiB. State has a letter at its place: r running, b blocked, "
+			   "p paused,\ns shut down, c crashed, d dying. Time(s) is what CPUs were "
+			   "the domain's.\n",
 		.options = json_options,
 		.operand = {{OPERAND_DOMAIN, .optional = true}},
 		.needs_vellum = true,
 		.run = cmd_list,
+	},
+	{
+		.name = "domid",
+		.summary = "print the id of a domain",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_DOMAIN}},
+		.needs_vellum = true,
+		.run = cmd_domid,
+	},
+	{
+		.name = "domname",
+		.summary = "print the name of a domain",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_DOMAIN}},
+		.needs_vellum = true,
+		.run = cmd_domname,
+	},
+	{
+		.name = "uptime",
+		.summary = "show how long all domains have been there, or one",
+		.options = json_options,
+		.operand = {{OPERAND_DOMAIN, .optional = true}},
+		.needs_vellum = true,
+		.run = cmd_uptime,
+	},
+	{
+		.name = "vcpu-list",
+		.summary = "list the vcpus of all domains, or of one",
+		.options = json_options,
+		.operand = {{OPERAND_DOMAIN, .optional = true}},
+		.needs_vellum = true,
+		.run = cmd_vcpu_list,
 	},
 	{
 		.name = "dmesg",
