@@ -24,7 +24,7 @@ VL_WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wundef 
 VL_CFLAGS := -std=gnu11 -O2 -g $(VL_WARNINGS) -D_GNU_SOURCE -DVL_VERSION='"$(VERSION)"' -I$(TOP) \
 	-I$(TOP)/hv/include -I$(CONFIG_GEN)
 VL_LDFLAGS ?= -static
-VL_LIBS := -ljson-c $(IMAGE_LIBS)
+VL_LIBS := -ljson-c -lncurses -ltinfo $(IMAGE_LIBS)
 
 VL_INSTALL := $(B)/vl:sbin/vl dom-tools/vl.1:share/man/man1/vl.1 \
 	dom-tools/vl.cfg.5:share/man/man5/vl.cfg.5 \

@@ -92,6 +92,7 @@ int cmd_domid(struct invocation *inv, struct vl_error *e);
 int cmd_domname(struct invocation *inv, struct vl_error *e);
 int cmd_uptime(struct invocation *inv, struct vl_error *e);
 int cmd_vcpu_list(struct invocation *inv, struct vl_error *e);
+int cmd_top(struct invocation *inv, struct vl_error *e);
 int cmd_dmesg(struct invocation *inv, struct vl_error *e);
 int cmd_virtualize(struct invocation *inv, struct vl_error *e);
 int cmd_devirtualize(struct invocation *inv, struct vl_error *e);

@@ -31,6 +31,23 @@ static const struct option_spec dmesg_options[] = {
 	{0},
 };
 
+static const struct option_spec top_options[] = {
+	FLAG('b', "batch", "print plain text, again and again, and read no keys"),
+	{
+		.letter = 'd',
+		.name = "delay",
+		.argument = "SECONDS",
+		.help = "between two looks, 1 without it",
+	},
+	{
+		.letter = 'i',
+		.name = "iterations",
+		.argument = "N",
+		.help = "end after so many looks",
+	},
+	{0},
+};
+
 static const struct option_spec check_options[] = {
 	JSON,
 	FLAG('n', "no-machine", "check the file and what it names, not this machine"),
@@ -105,6 +122,15 @@ const struct command commands[] = {
 		.operand = {{OPERAND_DOMAIN, .optional = true}},
 		.needs_vellum = true,
 		.run = cmd_vcpu_list,
+	},
+	{
+		.name = "top",
+		.summary = "show the domains and what they do to Vellum, again and again",
+		.details = "Keys: q leaves, the space bar looks at once. Rates are those since the "
+			   "last look,\nat first since the domain was entered.\n",
+		.options = top_options,
+		.needs_vellum = true,
+		.run = cmd_top,
 	},
 	{
 		.name = "dmesg",

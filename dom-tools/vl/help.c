@@ -28,7 +28,8 @@ void print_usage(FILE *out, const struct command *c)
 	fprintf(out, "usage: vl %s", c->name);
 	for (const struct option_spec *o = c->options; o->name; o++) {
 		if (o->letter)
-			fprintf(out, " [-%c | --%s]", o->letter, o->name);
+			fprintf(out, " [-%c | --%s%s%s]", o->letter, o->name,
+				o->argument ? " " : "", o->argument ? o->argument : "");
 		else if (o->argument)
 			fprintf(out, " [--%s %s]", o->name, o->argument);
 		else

@@ -204,9 +204,8 @@ static void set_domain(struct world *w, const char *key, char *value)
 		world_die("unknown key `%s`", key);
 }
 
-static void set_counter(struct world *w, const char *key, char *value)
+static void set_counter_of(struct vl_domain_counters *c, const char *key, const char *value)
 {
-	struct vl_domain_counters *c = &w->counters;
 	const struct {
 		const char *key;
 		uint64_t *at;
@@ -240,6 +239,16 @@ static void set_counter(struct world *w, const char *key, char *value)
 			return;
 		}
 	world_die("unknown key `%s`", key);
+}
+
+static void set_counter(struct world *w, const char *key, char *value)
+{
+	set_counter_of(&w->counters, key, value);
+}
+
+static void set_growth(struct world *w, const char *key, char *value)
+{
+	set_counter_of(&w->grow, key, value);
 }
 
 static void add_p2m(struct world *w, char *rest)
@@ -350,6 +359,10 @@ static void statement(struct world *w, char *line)
 		w->p2m_chunk = number(word(&rest));
 	else if (strcmp(what, "release") == 0)
 		w->release = 1;
+	else if (strcmp(what, "grow") == 0)
+		pairs(w, rest, set_growth);
+	else if (strcmp(what, "step") == 0)
+		w->step = number(word(&rest));
 	else if (strcmp(what, "meminfo") == 0)
 		w->meminfo = strcmp(rest, "none") == 0 ? UINT64_MAX : number(word(&rest));
 	else if (strcmp(what, "tsc_rate") == 0)
