@@ -39,6 +39,7 @@ enum operand_kind {
 	OPERAND_DOMAIN,
 	OPERAND_COMMAND,
 	OPERAND_FILE,
+	OPERAND_NEW_NAME,
 };
 
 struct operand_spec {
@@ -90,6 +91,7 @@ int cmd_info(struct invocation *inv, struct vl_error *e);
 int cmd_list(struct invocation *inv, struct vl_error *e);
 int cmd_domid(struct invocation *inv, struct vl_error *e);
 int cmd_domname(struct invocation *inv, struct vl_error *e);
+int cmd_rename(struct invocation *inv, struct vl_error *e);
 int cmd_uptime(struct invocation *inv, struct vl_error *e);
 int cmd_vcpu_list(struct invocation *inv, struct vl_error *e);
 int cmd_top(struct invocation *inv, struct vl_error *e);

@@ -108,6 +108,16 @@ const struct command commands[] = {
 		.run = cmd_domname,
 	},
 	{
+		.name = "rename",
+		.summary = "give a domain another name",
+		.details = "1 to 31 letters, digits and . _ + -; not all digits, and no dash in "
+			   "front.\n",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_DOMAIN}, {.kind = OPERAND_NEW_NAME}},
+		.needs_vellum = true,
+		.run = cmd_rename,
+	},
+	{
 		.name = "uptime",
 		.summary = "show how long all domains have been there, or one",
 		.options = json_options,

@@ -57,7 +57,7 @@ static int error_number(const char *name)
 		{"EACCES", EACCES},   {"EFAULT", EFAULT},   {"EBUSY", EBUSY},
 		{"ENODEV", ENODEV},   {"EINVAL", EINVAL},   {"EMFILE", EMFILE},
 		{"ENOTTY", ENOTTY},   {"ENOSYS", ENOSYS},   {"EOPNOTSUPP", EOPNOTSUPP},
-		{"EBADMSG", EBADMSG}, {"EUCLEAN", EUCLEAN},
+		{"EBADMSG", EBADMSG}, {"EUCLEAN", EUCLEAN}, {"EEXIST", EEXIST},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -301,6 +301,7 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_P2M_READ] = "p2m_read",
 		[VL_CALL_DOMAIN_COUNTERS] = "domain_counters",
 		[VL_CALL_SET_FAILPOINT] = "set_failpoint",
+		[VL_CALL_DOMAIN_RENAME] = "domain_rename",
 	};
 
 	for (uint64_t i = 0; i < VL_CALL_LIMIT; i++)

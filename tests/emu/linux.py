@@ -33,6 +33,7 @@ def check_vl(t, m):
             t.check(False, f"vl {verb} --json is JSON: {trouble}: {body[:200]!r}")
         t.check(value, f"vl {verb} --json is not empty")
     t.check(re.search(r"^domid: 0$", text, re.MULTILINE), "vl domname 0 and vl domid lead to each other")
+    t.check(re.search(r"^renamed: renamed$", text, re.MULTILINE), "vl rename gives the domain another name")
     up = re.search(r"^\S+ +0  0:(\d\d):(\d\d)$", text, re.MULTILINE)
     t.check(up and int(up[1]) < 5, f"vl uptime says {up and up[0]!r}")
     t.check(re.search(r"^\S+ +0 +0 +0 r----- +\d+\.\d$", text, re.MULTILINE), "vl vcpu-list has the first vcpu on CPU 0")

@@ -81,7 +81,7 @@ for fuzzer in words_of("tests/fuzz/build.mk", "FUZZERS"):
     declare_fuzz(fuzzer)
 
 
-@test("cli", group="quick", limit=180, shows="U2 U3", needs="vl")
+@test("cli", group="quick", limit=180, shows="U2 U3 U4", needs="vl")
 def cli(t):
     """The tool: golden output of each verb in text and JSON, usage and failures, man page, completion,
     and the hypercall generator's own errors."""
