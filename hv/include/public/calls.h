@@ -450,7 +450,30 @@ static inline int64_t vl_call_mmu_flush_remote(vl_hypercall_fn call, uint64_t cp
 	return call(VL_CALL_MMU_FLUSH_REMOTE, cpus, space, va, 0, 0);
 }
 
+#define VL_CALL_DOMAIN_RENAME 21
+
+/**
+ * What `vl rename` does. A domain that has the name already keeps it.
+ * Who: only the first guest. Since ABI 0.2.
+ * domid: domain id, or VL_DOMID_SELF.
+ * name_pa, name_size: where struct vl_domain_name lies (physical address) and its bytes; the new
+ *   name.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_EEXIST: another domain has the name.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EINVAL: the buffer is smaller than the structure, or the name is empty, has no closing
+ *     zero or has other bytes than printable ASCII.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_domain_rename(vl_hypercall_fn call, uint64_t domid, uint64_t name_pa,
+					    uint64_t name_size)
+{
+	return call(VL_CALL_DOMAIN_RENAME, domid, name_pa, name_size, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 21
+#define VL_CALL_LIMIT 22
 
 #endif

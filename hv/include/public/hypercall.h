@@ -171,6 +171,12 @@ struct vl_domain_info {
 };
 VL_ABI_ASSERT(sizeof(struct vl_domain_info) == 80, "vl_domain_info is ABI");
 
+/** In buffer of VL_CALL_DOMAIN_RENAME. */
+struct vl_domain_name {
+	char name[32]; /* zero-terminated printable ASCII, not empty */
+};
+VL_ABI_ASSERT(sizeof(struct vl_domain_name) == 32, "vl_domain_name is ABI");
+
 /**
  * Answer of VL_CALL_DOMAIN_COUNTERS. All counts are since the domain started, but for what is in
  * use now, which is 0 in passthrough.
