@@ -228,6 +228,7 @@ static void set_counter(struct world *w, const char *key, char *value)
 		{"devirtualized", &c->devirtualized},
 		{"virtualize_cycles", &c->virtualize_cycles},
 		{"devirtualize_cycles", &c->devirtualize_cycles},
+		{"io_accesses", &c->io_accesses},
 	};
 
 	if (strcmp(key, "layers") == 0) {
