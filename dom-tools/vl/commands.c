@@ -58,6 +58,7 @@ static const struct option_spec virtualize_options[] = {
 	FLAG('c', "cpu", "the layer of the CPU"),
 	FLAG('m', "memory", "the layer of memory: a p2m"),
 	FLAG('i', "interrupts", "the layer of interrupt controllers"),
+	FLAG(0, "io", "the layer of I/O: timer, clock and serial port"),
 	FLAG(0, "debug-iopl3", "let the kernel have the real interrupt flag and all ports"),
 	FAIL_AT,
 	{0},
@@ -67,6 +68,7 @@ static const struct option_spec devirtualize_options[] = {
 	FLAG('c', "cpu", "the layer of the CPU"),
 	FLAG('m', "memory", "the layer of memory"),
 	FLAG('i', "interrupts", "the layer of interrupt controllers"),
+	FLAG(0, "io", "the layer of I/O: timer, clock and serial port"),
 	FAIL_AT,
 	{0},
 };
@@ -153,10 +155,11 @@ const struct command commands[] = {
 	{
 		.name = "virtualize",
 		.summary = "slip Vellum under the running kernel",
-		.details = "Without a layer: all of them. --memory and --interrupts stand on "
-			   "--cpu: they come\nwith it, or later. "
-			   "--debug-iopl3 is for debugging Vellum: the guest can stop the "
-			   "machine then.\n",
+		.details =
+			"Without a layer: all but --io. --memory and --interrupts stand on --cpu, "
+			"and --io on\n--cpu and --interrupts: they come with them, or later. "
+			"--debug-iopl3 is for debugging Vellum: the guest can stop the "
+			"machine then.\n",
 		.options = virtualize_options,
 		.needs_vellum = true,
 		.run = cmd_virtualize,
@@ -165,7 +168,7 @@ const struct command commands[] = {
 		.name = "devirtualize",
 		.summary = "take Vellum out from under the running kernel",
 		.details = "Without a layer: all of them. The CPU's goes last, or with the "
-			   "others.\n",
+			   "others.\nThat of I/O goes before the interrupts, or with them.\n",
 		.options = devirtualize_options,
 		.needs_vellum = true,
 		.run = cmd_devirtualize,

@@ -227,6 +227,7 @@ static void set_counter_of(struct vl_domain_counters *c, const char *key, const 
 		{"devirtualized", &c->devirtualized},
 		{"virtualize_cycles", &c->virtualize_cycles},
 		{"devirtualize_cycles", &c->devirtualize_cycles},
+		{"io_accesses", &c->io_accesses},
 	};
 
 	if (strcmp(key, "layers") == 0) {

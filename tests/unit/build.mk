@@ -5,7 +5,7 @@
 # with the formatting code that all of it needs. To add a test: one word in UNIT_TESTS, one line below.
 
 UNIT_TESTS := bootinfo memmap options crc32 bzimage elf64 placement bootparams print decode decode_return \
-	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 walk p2m image_sum madt lock remote walk_race config payload
+	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 io_hardware walk p2m image_sum madt lock remote walk_race config payload
 
 UNIT_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c
 UNIT_madt_SOURCES := boot/madt.c
@@ -41,6 +41,8 @@ UNIT_uart16550_SOURCES := hv/irq/uart16550.c
 UNIT_config_SOURCES := $(CONFIG_SOURCES) dom-tools/lib/name.c dom-tools/lib/spell.c
 UNIT_payload_SOURCES := $(IMAGE_SOURCES) dom-tools/lib/error.c tests/unit/samples.c tests/unit/packed.c
 UNIT_payload_LIBS := $(IMAGE_LIBS)
+UNIT_io_hardware_SOURCES := $(foreach device,pit rtc uart,hv/irq/$(device)_hardware.c) \
+	hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c hv/irq/clock.c
 
 UNIT_COMMON := hv/lib/print.c hv/lib/failure.c
 UNIT_WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wundef \
