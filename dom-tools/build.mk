@@ -7,19 +7,42 @@
 
 VERSION ?= 0.1.0
 
-VL_SOURCES := $(wildcard dom-tools/lib/*.c dom-tools/vl/*.c)
+# The reader of configuration files: scanner and grammar become C.
+CONFIG_GEN := $(B)/gen/config
+CONFIG_GENERATED := $(CONFIG_GEN)/grammar.c $(CONFIG_GEN)/grammar.h $(CONFIG_GEN)/scanner.c
+CONFIG_SOURCES := $(wildcard dom-tools/config/*.c) $(filter %.c,$(CONFIG_GENERATED))
+
+# Kernels are judged by the hypervisor's own code, and unpacked by the distribution's libraries.
+IMAGE_SOURCES := $(wildcard dom-tools/image/*.c) hv/domain/bzimage.c hv/domain/elf64.c hv/domain/image.c \
+	hv/lib/crc32.c hv/lib/print.c hv/lib/failure.c
+IMAGE_LIBS := -lz -lbz2 -llzma -llz4 -lzstd
+
+VL_SOURCES := $(wildcard dom-tools/lib/*.c dom-tools/vl/*.c) $(CONFIG_SOURCES) $(IMAGE_SOURCES)
 VL_OBJECTS := $(VL_SOURCES:%.c=$(B)/obj/%.o)
 VL_WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wundef \
 	-Wstrict-prototypes -Werror
 VL_CFLAGS := -std=gnu11 -O2 -g $(VL_WARNINGS) -D_GNU_SOURCE -DVL_VERSION='"$(VERSION)"' -I$(TOP) \
-	-I$(TOP)/hv/include
+	-I$(TOP)/hv/include -I$(CONFIG_GEN)
 VL_LDFLAGS ?= -static
-VL_LIBS := -ljson-c
+VL_LIBS := -ljson-c -lncurses -ltinfo $(IMAGE_LIBS)
 
 VL_INSTALL := $(B)/vl:sbin/vl dom-tools/vl.1:share/man/man1/vl.1 \
+	dom-tools/vl.cfg.5:share/man/man5/vl.cfg.5 \
 	dom-tools/vl.bash:share/bash-completion/completions/vl
 
-$(B)/obj/dom-tools/%.o: dom-tools/%.c dom-tools/build.mk
+$(CONFIG_GEN)/grammar.c $(CONFIG_GEN)/grammar.h &: dom-tools/config/grammar.y
+	@mkdir -p $(@D)
+	@echo "  BISON   $(CONFIG_GEN)/grammar.c"
+	@bison -Wall -Werror -o $(CONFIG_GEN)/grammar.c --header=$(CONFIG_GEN)/grammar.h $<
+
+$(CONFIG_GEN)/scanner.c: dom-tools/config/scanner.l
+	@mkdir -p $(@D)
+	@echo "  FLEX    $@"
+	@flex -o $@ $<
+
+$(VL_OBJECTS): | $(CONFIG_GENERATED)
+
+$(B)/obj/%.o: %.c dom-tools/build.mk
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@$(CC) $(VL_CFLAGS) -MMD -MP -c -o $@ $<

@@ -25,6 +25,7 @@ instruction costs one there, whatever it would cost on a processor, and exceptio
 
 def _facts(results):
     lines = [f"- {name}: {version}" for name, version in results["versions"].items()]
+    lines += [f"- load average over the last 15 minutes of the run: {results['load']}; rounds in wall time: {results['rounds']}"]
     lines += [f"- QEMU's options: `{results['options']['qemu']}`; for instructions also `{results['options']['icount']}`"]
     for name, chosen in results["options"]["sets"].items():
         lines += [f"- Set `{name}`: {chosen['what']}. Linux: `{chosen['linux']}`; Xen: `{chosen['xen']}`; "
@@ -47,6 +48,14 @@ def _resident(results):
             f"{results['image']['text'] / 1024:.0f} KiB of text and {results['image']['rodata'] / 1024:.0f} KiB of rodata.")
 
 
+# What the counters do not say by themselves.
+CAUSES = {
+    "context_16": "; the 16 processes share the 6 address-space ids that Linux has (mm/tlb.c), so each switch flushes and "
+                  "refills",
+    "switch first": "; the first time it makes shadow tables that later ones find made",
+}
+
+
 def _reason(bound, columns):
     """What the numbers themselves say about a bound that was missed."""
     if bound["rule"] == "xen" and bound["limit"] < 1:
@@ -57,9 +66,9 @@ def _reason(bound, columns):
         names = table.EXITS
         counts = dict(zip(names, table.exits(columns, bound["row"])))
         found = [f"{n:.2f} {name.replace('exits_', '').replace('_', ' ')}" for name, n in counts.items() if n >= 0.01]
-        return "a repetition has " + (", ".join(found) or "crossings on the fast paths only")
+        return "a repetition has " + (", ".join(found) or "crossings on the fast paths only") + CAUSES.get(bound["row"], "")
     if bound["rule"] == "switch":
-        return "counted by the guest around the call"
+        return "counted by the guest around the call" + CAUSES.get(bound["row"], "")
     if bound["rule"] == "xen":
         return "see the instructions and exits of this row"
     return ""

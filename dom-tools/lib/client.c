@@ -172,6 +172,24 @@ int vl_get_domain(struct vl_client *c, uint32_t domid, struct vl_domain_info *in
 	return 0;
 }
 
+int vl_rename_domain(struct vl_client *c, uint32_t domid, const char *name, struct vl_error *e)
+{
+	struct request r = {.name = "domain_rename", .io.nr = VL_CALL_DOMAIN_RENAME};
+	struct vl_domain_name buffer = {{0}};
+	uint64_t nothing;
+	int rc;
+
+	strncpy(buffer.name, name, sizeof(buffer.name) - 1);
+	r.io.arg[0] = domid;
+	set_buffer(&r, 1, &buffer, sizeof(buffer));
+	rc = answer(c, &r, &nothing, e);
+	if (rc == -VL_EEXIST)
+		return vl_fail(e, EEXIST, "another domain has the name `%s` already", name);
+	if (rc == -VL_EPERM)
+		return vl_fail(e, EPERM, "only the first guest may rename domains; run vl there");
+	return rc;
+}
+
 int vl_next_domain(struct vl_client *c, uint32_t from, uint32_t *domid, struct vl_error *e)
 {
 	struct request r = {.name = "domain_next", .io.nr = VL_CALL_DOMAIN_NEXT};

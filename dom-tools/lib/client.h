@@ -32,6 +32,12 @@ int vl_get_hv_info(struct vl_client *c, struct vl_hv_info *info, struct vl_error
 int vl_get_domain(struct vl_client *c, uint32_t domid, struct vl_domain_info *info,
 		  struct vl_error *e);
 
+/**
+ * Give a domain a name that vl_name_problem() finds nothing wrong with. EEXIST: another has it;
+ * ENOENT: there is no such domain; EPERM: only the first guest may; ENOSYS: Vellum is too old.
+ */
+int vl_rename_domain(struct vl_client *c, uint32_t domid, const char *name, struct vl_error *e);
+
 /** Store the lowest id >= `from` that a domain has. ENOENT: there is none. */
 int vl_next_domain(struct vl_client *c, uint32_t from, uint32_t *domid, struct vl_error *e);
 

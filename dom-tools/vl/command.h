@@ -38,6 +38,8 @@ enum operand_kind {
 	OPERAND_NONE, /* ends the list */
 	OPERAND_DOMAIN,
 	OPERAND_COMMAND,
+	OPERAND_FILE,
+	OPERAND_NEW_NAME,
 };
 
 struct operand_spec {
@@ -87,10 +89,17 @@ const char *option_value(const struct invocation *inv, const char *name);
 
 int cmd_info(struct invocation *inv, struct vl_error *e);
 int cmd_list(struct invocation *inv, struct vl_error *e);
+int cmd_domid(struct invocation *inv, struct vl_error *e);
+int cmd_domname(struct invocation *inv, struct vl_error *e);
+int cmd_rename(struct invocation *inv, struct vl_error *e);
+int cmd_uptime(struct invocation *inv, struct vl_error *e);
+int cmd_vcpu_list(struct invocation *inv, struct vl_error *e);
+int cmd_top(struct invocation *inv, struct vl_error *e);
 int cmd_dmesg(struct invocation *inv, struct vl_error *e);
 int cmd_virtualize(struct invocation *inv, struct vl_error *e);
 int cmd_devirtualize(struct invocation *inv, struct vl_error *e);
 int cmd_p2m(struct invocation *inv, struct vl_error *e);
+int cmd_check(struct invocation *inv, struct vl_error *e);
 int cmd_version(struct invocation *inv, struct vl_error *e);
 int cmd_help(struct invocation *inv, struct vl_error *e);
 int cmd_complete(struct invocation *inv, struct vl_error *e);

@@ -31,10 +31,34 @@ static const struct option_spec dmesg_options[] = {
 	{0},
 };
 
+static const struct option_spec top_options[] = {
+	FLAG('b', "batch", "print plain text, again and again, and read no keys"),
+	{
+		.letter = 'd',
+		.name = "delay",
+		.argument = "SECONDS",
+		.help = "between two looks, 1 without it",
+	},
+	{
+		.letter = 'i',
+		.name = "iterations",
+		.argument = "N",
+		.help = "end after so many looks",
+	},
+	{0},
+};
+
+static const struct option_spec check_options[] = {
+	JSON,
+	FLAG('n', "no-machine", "check the file and what it names, not this machine"),
+	{0},
+};
+
 static const struct option_spec virtualize_options[] = {
 	FLAG('c', "cpu", "the layer of the CPU"),
 	FLAG('m', "memory", "the layer of memory: a p2m"),
 	FLAG('i', "interrupts", "the layer of interrupt controllers"),
+	FLAG(0, "io", "the layer of I/O: timer, clock and serial port"),
 	FLAG(0, "debug-iopl3", "let the kernel have the real interrupt flag and all ports"),
 	FAIL_AT,
 	{0},
@@ -44,6 +68,7 @@ static const struct option_spec devirtualize_options[] = {
 	FLAG('c', "cpu", "the layer of the CPU"),
 	FLAG('m', "memory", "the layer of memory"),
 	FLAG('i', "interrupts", "the layer of interrupt controllers"),
+	FLAG(0, "io", "the layer of I/O: timer, clock and serial port"),
 	FAIL_AT,
 	{0},
 };
@@ -60,11 +85,64 @@ const struct command commands[] = {
 	{
 		.name = "list",
 		.summary = "list all domains, or one",
-		.details = "Mem is in MiB. Calls counts the hypercalls that the domain made.\n",
+		.details = "Mem is in MiB. State has a letter at its place: r running, b blocked, "
+			   "p paused,\ns shut down, c crashed, d dying. Time(s) is what CPUs were "
+			   "the domain's.\n",
 		.options = json_options,
 		.operand = {{OPERAND_DOMAIN, .optional = true}},
 		.needs_vellum = true,
 		.run = cmd_list,
+	},
+	{
+		.name = "domid",
+		.summary = "print the id of a domain",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_DOMAIN}},
+		.needs_vellum = true,
+		.run = cmd_domid,
+	},
+	{
+		.name = "domname",
+		.summary = "print the name of a domain",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_DOMAIN}},
+		.needs_vellum = true,
+		.run = cmd_domname,
+	},
+	{
+		.name = "rename",
+		.summary = "give a domain another name",
+		.details = "1 to 31 letters, digits and . _ + -; not all digits, and no dash in "
+			   "front.\n",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_DOMAIN}, {.kind = OPERAND_NEW_NAME}},
+		.needs_vellum = true,
+		.run = cmd_rename,
+	},
+	{
+		.name = "uptime",
+		.summary = "show how long all domains have been there, or one",
+		.options = json_options,
+		.operand = {{OPERAND_DOMAIN, .optional = true}},
+		.needs_vellum = true,
+		.run = cmd_uptime,
+	},
+	{
+		.name = "vcpu-list",
+		.summary = "list the vcpus of all domains, or of one",
+		.options = json_options,
+		.operand = {{OPERAND_DOMAIN, .optional = true}},
+		.needs_vellum = true,
+		.run = cmd_vcpu_list,
+	},
+	{
+		.name = "top",
+		.summary = "show the domains and what they do to Vellum, again and again",
+		.details = "Keys: q leaves, the space bar looks at once. Rates are those since the "
+			   "last look,\nat first since the domain was entered.\n",
+		.options = top_options,
+		.needs_vellum = true,
+		.run = cmd_top,
 	},
 	{
 		.name = "dmesg",
@@ -77,10 +155,11 @@ const struct command commands[] = {
 	{
 		.name = "virtualize",
 		.summary = "slip Vellum under the running kernel",
-		.details = "Without a layer: all of them. --memory and --interrupts stand on "
-			   "--cpu: they come\nwith it, or later. "
-			   "--debug-iopl3 is for debugging Vellum: the guest can stop the "
-			   "machine then.\n",
+		.details =
+			"Without a layer: all but --io. --memory and --interrupts stand on --cpu, "
+			"and --io on\n--cpu and --interrupts: they come with them, or later. "
+			"--debug-iopl3 is for debugging Vellum: the guest can stop the "
+			"machine then.\n",
 		.options = virtualize_options,
 		.needs_vellum = true,
 		.run = cmd_virtualize,
@@ -89,7 +168,7 @@ const struct command commands[] = {
 		.name = "devirtualize",
 		.summary = "take Vellum out from under the running kernel",
 		.details = "Without a layer: all of them. The CPU's goes last, or with the "
-			   "others.\n",
+			   "others.\nThat of I/O goes before the interrupts, or with them.\n",
 		.options = devirtualize_options,
 		.needs_vellum = true,
 		.run = cmd_devirtualize,
@@ -102,6 +181,15 @@ const struct command commands[] = {
 		.operand = {{OPERAND_DOMAIN, .optional = true}},
 		.needs_vellum = true,
 		.run = cmd_p2m,
+	},
+	{
+		.name = "check",
+		.summary = "say whether a guest can start from a configuration file, here and now",
+		.details = "Every problem is told, as FILE:LINE:COLUMN. vl.cfg(5) has the file's "
+			   "form.\n",
+		.options = check_options,
+		.operand = {{.kind = OPERAND_FILE}},
+		.run = cmd_check,
 	},
 	{
 		.name = "version",

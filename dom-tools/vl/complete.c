@@ -99,6 +99,8 @@ static void offer_arguments(const struct command *c, char **words, int n, const 
 		offer_domains(typed);
 	else if (c->operand[position].kind == OPERAND_COMMAND)
 		offer_commands(typed);
+	else if (c->operand[position].kind == OPERAND_FILE)
+		puts(":file"); /* the shell knows better how to complete these */
 }
 
 int cmd_complete(struct invocation *inv, struct vl_error *e)

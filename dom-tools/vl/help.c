@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "dom-tools/lib/spell.h"
+
 const char *operand_label(enum operand_kind kind)
 {
 	switch (kind) {
@@ -13,6 +15,10 @@ const char *operand_label(enum operand_kind kind)
 		return "ID | NAME";
 	case OPERAND_COMMAND:
 		return "COMMAND";
+	case OPERAND_FILE:
+		return "FILE";
+	case OPERAND_NEW_NAME:
+		return "NEW-NAME";
 	case OPERAND_NONE:
 		break;
 	}
@@ -24,7 +30,8 @@ void print_usage(FILE *out, const struct command *c)
 	fprintf(out, "usage: vl %s", c->name);
 	for (const struct option_spec *o = c->options; o->name; o++) {
 		if (o->letter)
-			fprintf(out, " [-%c | --%s]", o->letter, o->name);
+			fprintf(out, " [-%c | --%s%s%s]", o->letter, o->name,
+				o->argument ? " " : "", o->argument ? o->argument : "");
 		else if (o->argument)
 			fprintf(out, " [--%s %s]", o->name, o->argument);
 		else
@@ -71,43 +78,13 @@ void print_help(FILE *out)
 	      out);
 }
 
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Levenshtein distance of two short words, row by row; words too long for it are far apart. */
-static size_t distance(const char *a, const char *b)
-{
-	enum { LONGEST = 32 };
-	size_t row[LONGEST + 1];
-	size_t n = strlen(b);
-
-	if (n > LONGEST || strlen(a) > LONGEST)
-		return LONGEST;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 0; a[i]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < n; j++) {
-			size_t replace = diagonal + (a[i] != b[j]);
-
-			diagonal = row[j + 1];
-			row[j + 1] = least(replace, least(row[j], row[j + 1]) + 1);
-		}
-	}
-	return row[n];
-}
-
 int unknown_command(const char *word, struct vl_error *e)
 {
 	const struct command *nearest = NULL;
-	size_t best = 3; /* farther than two slips of a finger is a guess */
+	size_t best = SPELL_NEAR + 1;
 
 	for (const struct command *c = commands; c->name; c++) {
-		size_t d = distance(word, c->name);
+		size_t d = spell_distance(word, c->name);
 
 		if (!c->hidden && d < best && d < strlen(c->name)) {
 			best = d;

@@ -27,6 +27,7 @@ static const struct {
 	{"layer_cpu", VL_LAYER_CPU},
 	{"layer_memory", VL_LAYER_MEMORY},
 	{"layer_interrupts", VL_LAYER_INTERRUPTS},
+	{"layer_io", VL_LAYER_IO},
 };
 
 #define COUNTER(field)                                                                             \
@@ -43,7 +44,7 @@ static const struct {
 	COUNTER(exits_interrupt),     COUNTER(exits_hidden_fault), COUNTER(exits_guest_fault),
 	COUNTER(exits_emulated),      COUNTER(exits_reflected),    COUNTER(shadow_fills),
 	COUNTER(shadow_flushes),      COUNTER(shadow_evictions),   COUNTER(shadow_tables),
-	COUNTER(p2m_tables),          COUNTER(p2m_moved),
+	COUNTER(p2m_tables),          COUNTER(p2m_moved),          COUNTER(io_accesses),
 };
 
 /* In the order of their bits. */

@@ -4,6 +4,8 @@
  */
 #include "dom-tools/vl/options.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 int operands_most(const struct command *c)
@@ -47,32 +49,63 @@ static int long_option(struct invocation *inv, const char *word, const char *nex
 	return vl_fail(e, VL_USAGE, "%s: unknown option `%s`", inv->command->name, word);
 }
 
-static int short_option(struct invocation *inv, char letter, bool *help, struct vl_error *e)
+/*
+ * The options of a word like -ab, `letters` being what follows the dash. What takes an argument
+ * ends it: the rest is the argument, or the next word.
+ */
+static int short_options(struct invocation *inv, const char *letters, const char *next, bool *used,
+			 bool *help, struct vl_error *e)
 {
 	const struct option_spec *spec = inv->command->options;
 
-	if (letter == 'h') {
-		*help = true;
-		return 0;
-	}
-	for (size_t i = 0; spec[i].name; i++)
-		if (spec[i].letter == letter) {
-			inv->option[i] = true;
-			return 0;
+	for (const char *letter = letters; *letter; letter++) {
+		size_t i = 0;
+
+		if (*letter == 'h') {
+			*help = true;
+			continue;
 		}
-	return vl_fail(e, VL_USAGE, "%s: unknown option `-%c`", inv->command->name, letter);
+		while (spec[i].name && spec[i].letter != *letter)
+			i++;
+		if (!spec[i].name)
+			return vl_fail(e, VL_USAGE, "%s: unknown option `-%c`", inv->command->name,
+				       *letter);
+		inv->option[i] = true;
+		if (!spec[i].argument)
+			continue;
+		if (!letter[1] && !next)
+			return vl_fail(e, VL_USAGE, "%s: option `-%c` needs an argument, %s",
+				       inv->command->name, *letter, spec[i].argument);
+		*used = !letter[1];
+		inv->value[i] = letter[1] ? letter + 1 : next;
+		break;
+	}
+	return 0;
 }
 
 static int option_word(struct invocation *inv, const char *word, const char *next, bool *used,
 		       bool *help, struct vl_error *e)
 {
-	int rc = 0;
-
 	if (word[1] == '-')
 		return long_option(inv, word, next, used, help, e);
-	for (const char *letter = word + 1; *letter && rc == 0; letter++)
-		rc = short_option(inv, *letter, help, e);
-	return rc;
+	return short_options(inv, word + 1, next, used, help, e);
+}
+
+int option_number(const struct invocation *inv, const char *name, uint64_t least, uint64_t most,
+		  uint64_t *n, struct vl_error *e)
+{
+	const char *text = option_value(inv, name);
+	uint64_t value;
+
+	if (!text)
+		return 0;
+	errno = 0;
+	value = strtoull(text, NULL, 10);
+	if (!*text || text[strspn(text, "0123456789")] || errno || value < least || value > most)
+		return vl_fail(e, VL_USAGE, "%s: --%s wants a number from %ju to %ju, not `%s`",
+			       inv->command->name, name, (uintmax_t)least, (uintmax_t)most, text);
+	*n = value;
+	return 0;
 }
 
 static int check_operands(const struct invocation *inv, struct vl_error *e)

@@ -83,6 +83,14 @@ void json_add_u64(struct json_object *object, const char *key, uint64_t value)
 	json_add(object, key, or_die(json_object_new_uint64(value)));
 }
 
+void json_add_seconds(struct json_object *object, const char *key, double seconds)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.3f", seconds);
+	json_add(object, key, or_die(json_object_new_double_s(seconds, text)));
+}
+
 struct json_object *json_new_text(const char *text, size_t size)
 {
 	char *clean = or_die(malloc(4 * size + 1));

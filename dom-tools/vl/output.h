@@ -26,6 +26,8 @@ struct json_object *json_new_array(void);
 void json_add(struct json_object *object, const char *key, struct json_object *value);
 void json_append(struct json_object *array, struct json_object *value);
 void json_add_u64(struct json_object *object, const char *key, uint64_t value);
+/** With three digits behind the point. */
+void json_add_seconds(struct json_object *object, const char *key, double seconds);
 /** `text` is untrusted, `size` bytes, and is made printable. */
 void json_add_text(struct json_object *object, const char *key, const char *text);
 struct json_object *json_new_text(const char *text, size_t size);

@@ -14,17 +14,19 @@
 
 static const struct {
 	uint32_t layer;
+	uint32_t below; /* those that it stands on */
 	const char *option;
 	const char *name;
 } layers[] = {
-	{VL_LAYER_CPU, "cpu", "the CPU"},
-	{VL_LAYER_MEMORY, "memory", "memory"},
-	{VL_LAYER_INTERRUPTS, "interrupts", "interrupts"},
+	{VL_LAYER_CPU, 0, "cpu", "the CPU"},
+	{VL_LAYER_MEMORY, VL_LAYER_CPU, "memory", "memory"},
+	{VL_LAYER_INTERRUPTS, VL_LAYER_CPU, "interrupts", "interrupts"},
+	{VL_LAYER_IO, VL_LAYER_CPU | VL_LAYER_INTERRUPTS, "io", "I/O"},
 };
 
 #define NR_LAYERS (sizeof(layers) / sizeof(layers[0]))
 
-/* Without any of the options: all. */
+/* Without any of the options: all but I/O, which then goes, but does not come. */
 static uint32_t layers_asked(const struct invocation *inv)
 {
 	uint32_t asked = 0;
@@ -48,13 +50,19 @@ static size_t first_layer(uint32_t set)
 /* What the kernel's and Vellum's own refusals would not say as well. */
 static int check_virtualize(uint32_t have, uint32_t asked, struct vl_error *e)
 {
-	if (asked & VL_LAYER_CPU)
+	if (asked & have & VL_LAYER_CPU)
 		return 0;
-	if (!(have & VL_LAYER_CPU))
-		return vl_fail(e, EINVAL,
-			       "the layer of %s stands on that of the CPU; give --cpu, too, or "
-			       "`vl virtualize --cpu` first",
-			       layers[first_layer(asked)].name);
+	for (size_t i = 0; i < NR_LAYERS; i++) {
+		uint32_t missing = layers[i].below & ~(have | asked);
+
+		if ((asked & layers[i].layer) && missing)
+			return vl_fail(e, EINVAL,
+				       "the layer of %s stands on that of %s; give --%s, too, or "
+				       "`vl virtualize --%s` first",
+				       layers[i].name, layers[first_layer(missing)].name,
+				       layers[first_layer(missing)].option,
+				       layers[first_layer(missing)].option);
+	}
 	if (asked & have)
 		return vl_fail(e, EBUSY, "the layer of %s is virtualized already",
 			       layers[first_layer(asked & have)].name);
@@ -70,11 +78,16 @@ static int check_devirtualize(uint32_t have, uint32_t asked, struct vl_error *e)
 	if (missing)
 		return vl_fail(e, EINVAL, "the layer of %s is not virtualized",
 			       layers[first_layer(missing)].name);
-	if ((asked & VL_LAYER_CPU) && left)
-		return vl_fail(e, EBUSY,
-			       "the layer of %s stands on that of the CPU; give --%s, too, or no "
-			       "layer for all",
-			       layers[first_layer(left)].name, layers[first_layer(left)].option);
+	for (size_t i = 0; i < NR_LAYERS; i++) {
+		uint32_t taken = layers[i].below & asked;
+
+		if ((left & layers[i].layer) && taken)
+			return vl_fail(
+				e, EBUSY,
+				"the layer of %s stands on that of %s; give --%s, too, or no "
+				"layer for all",
+				layers[i].name, layers[first_layer(taken)].name, layers[i].option);
+	}
 	return 0;
 }
 

@@ -9,6 +9,9 @@
 /* More than any exit path has; a bound against code that jumps in circles. */
 #define RETURN_STEPS_MAX 64
 
+#define OPCODE_MOV_STORE 0x89
+#define OPCODE_MOV_LOAD  0x8b
+
 static u64 truncate(u64 value, u8 size)
 {
 	return size >= 8 ? value : value & (((u64)1 << (8 * size)) - 1);
@@ -161,4 +164,30 @@ int decode_return_site(const u8 *code, size_t n, struct return_site *site)
 			return err;
 	}
 	return DECODE_UNKNOWN;
+}
+
+/* Each byte is read once. */
+bool decode_plain_move(const u8 code[PLAIN_MOVE_CODE], struct plain_move *move)
+{
+	const volatile u8 *at = code;
+	u8 rex = 0, op = *at++, modrm, rm, mod;
+
+	if ((op & 0xf0) == 0x40) {
+		rex = op;
+		op = *at++;
+	}
+	if ((rex & 8) || (op != OPCODE_MOV_STORE && op != OPCODE_MOV_LOAD))
+		return false;
+	modrm = *at++;
+	mod = modrm >> 6;
+	rm = modrm & 7;
+	if (mod == 3)
+		return false;
+	if (rm == 4)
+		rm = *at++ & 7; /* SIB: its base has the same special case */
+	at += mod == 1 ? 1 : mod == 2 || rm == 5 ? 4 : 0;
+	*move = (struct plain_move){.length = (u32)(at - code),
+				    .reg = (modrm >> 3 & 7u) | (rex & 4u) << 1,
+				    .store = op == OPCODE_MOV_STORE};
+	return true;
 }

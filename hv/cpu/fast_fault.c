@@ -334,12 +334,12 @@ static u64 *saved_register(struct fault_frame *f, u32 reg)
 static __attribute__((noinline)) bool fast_device(struct vcpu *v, struct fault_frame *f, u64 va,
 						  u32 access)
 {
-	const u8 *code = access_cached_code(v, f->rip, MMIO_CODE);
-	struct mmio_move move;
+	const u8 *code = access_cached_code(v, f->rip, PLAIN_MOVE_CODE);
+	struct plain_move move;
 	u64 *reg;
 
 	if (!access_is_device(v, va, access) || code == NULL || (f->rflags & RFLAGS_TF) ||
-	    v->lapic.tickets != 0 || !pic_is_idle(v) || !mmio_decode_move(code, &move))
+	    v->lapic.tickets != 0 || !pic_is_idle(v) || !decode_plain_move(code, &move))
 		return false;
 	reg = saved_register(f, move.reg);
 	if (reg == NULL || move.store != ((access & PF_WRITE) != 0) ||

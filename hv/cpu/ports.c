@@ -7,6 +7,7 @@
  */
 #include "cpu/ports.h"
 
+#include "cpu/devices.h"
 #include "cpu/domain_pic.h"
 #include "cpu/emulate.h"
 
@@ -59,7 +60,7 @@ void ports_leave(struct vcpu *v)
 static bool touches_device(const struct vcpu *v, u16 port, u8 size)
 {
 	for (u8 i = 0; i < size; i++)
-		if (is_pic_port(v, (u16)(port + i)))
+		if (is_pic_port(v, (u16)(port + i)) || devices_have((u16)(port + i)))
 			return true;
 	return false;
 }
@@ -87,18 +88,41 @@ static void machine_out(u16 port, u8 size, u32 value)
 		__asm__ volatile("outl %0, %w1" : : "a"(value), "Nd"(port) : "memory");
 }
 
+static void count_access(struct vcpu *v)
+{
+	__atomic_fetch_add(&v->domain->counters.io_accesses, 1, __ATOMIC_RELAXED);
+}
+
+static u8 byte_in(struct vcpu *v, u16 port)
+{
+	if (is_pic_port(v, port))
+		return pic_in(v, port);
+	if (!devices_have(port))
+		return inb(port);
+	count_access(v);
+	return devices_read(port);
+}
+
+static void byte_out(struct vcpu *v, u16 port, u8 value)
+{
+	if (is_pic_port(v, port)) {
+		pic_out(v, port, value);
+	} else if (devices_have(port)) {
+		count_access(v);
+		devices_write(port, value);
+	} else {
+		outb(port, value);
+	}
+}
+
 static u32 port_in(struct vcpu *v, u16 port, u8 size)
 {
 	u32 value = 0;
 
 	if (!touches_device(v, port, size))
 		return machine_in(port, size);
-	for (u8 i = 0; i < size; i++) {
-		u16 p = (u16)(port + i);
-		u8 byte = is_pic_port(v, p) ? pic_in(v, p) : inb(p);
-
-		value |= (u32)byte << 8 * i;
-	}
+	for (u8 i = 0; i < size; i++)
+		value |= (u32)byte_in(v, (u16)(port + i)) << 8 * i;
 	return value;
 }
 
@@ -108,14 +132,8 @@ static void port_out(struct vcpu *v, u16 port, u8 size, u32 value)
 		machine_out(port, size, value);
 		return;
 	}
-	for (u8 i = 0; i < size; i++) {
-		u16 p = (u16)(port + i);
-
-		if (is_pic_port(v, p))
-			pic_out(v, p, (u8)(value >> 8 * i));
-		else
-			outb(p, (u8)(value >> 8 * i));
-	}
+	for (u8 i = 0; i < size; i++)
+		byte_out(v, (u16)(port + i), (u8)(value >> 8 * i));
 }
 
 static u64 low_bytes(u64 value, u8 size)

@@ -7,6 +7,7 @@
 
 #include "lib/print.h"
 #include "mem/layout.h"
+#include "public/errno.h"
 
 static struct domain first_domain;
 static struct domain *const domains = &first_domain;
@@ -49,6 +50,36 @@ u32 domain_count(void)
 	for (struct domain *d = domains; d != NULL; d = d->next)
 		n++;
 	return n;
+}
+
+static bool good_name(const struct vl_domain_name *name)
+{
+	size_t n = 0;
+
+	while (n < sizeof(name->name) && name->name[n] >= ' ' && name->name[n] <= '~')
+		n++;
+	return n > 0 && n < sizeof(name->name) && name->name[n] == 0;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	while (*a != 0 && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+int domain_rename(struct domain *d, const struct vl_domain_name *name)
+{
+	if (!good_name(name))
+		return -VL_EINVAL;
+	for (const struct domain *other = domains; other != NULL; other = other->next)
+		if (other != d && same_name(other->name, name->name))
+			return -VL_EEXIST;
+	/* Whoever reads meanwhile may get a mixture, but one with its closing zero: that stays. */
+	vl_snprintf(d->name, sizeof(d->name), "%s", name->name);
+	return 0;
 }
 
 void *domain_buffer(const struct domain *d, pa_t pa, u64 size)

@@ -240,29 +240,31 @@ static bool search_notes(const struct file *file, const struct program_header *p
 
 static int find_note(const struct file *file, struct elf64 *out, struct failure *f)
 {
-	for (u32 i = 0; i < file->header.phnum; i++) {
+	for (u32 i = 0; i < file->header.phnum && !out->has_note; i++) {
 		struct program_header ph = program_header(file, i);
 
 		if (ph.type != SEG_NOTE)
 			continue;
 		if (!inside(file, ph.offset, ph.filesz))
 			return truncated(file, ph.offset, ph.filesz, "a note", f);
-		if (search_notes(file, &ph, &out->note))
-			return 0;
+		out->has_note = search_notes(file, &ph, &out->note);
 	}
-	return fail(f, VL_ENOEXEC,
-		    "The kernel's ELF file lacks Vellum's note, so it does not know how to start "
-		    "here; add the ELF note (hv/include/public/start.h) or boot a bzImage.");
+	return 0;
 }
 
-static int check_abi(const struct vl_note *note, struct failure *f)
+static int check_note(const struct elf64 *elf, struct failure *f)
 {
-	if (note->abi_major == VL_ABI_MAJOR)
+	if (!elf->has_note)
+		return fail(f, VL_ENOEXEC,
+			    "The kernel's ELF file lacks Vellum's note, so it does not know how to "
+			    "start here; add the ELF note (hv/include/public/start.h) or boot a "
+			    "bzImage.");
+	if (elf->note.abi_major == VL_ABI_MAJOR)
 		return 0;
 	return fail(f, VL_ENOEXEC,
 		    "The kernel was written for version %u of Vellum's ABI and this is version %u; "
 		    "use a Vellum and a kernel of the same version.",
-		    note->abi_major, VL_ABI_MAJOR);
+		    elf->note.abi_major, VL_ABI_MAJOR);
 }
 
 static bool holds(u64 start, u64 size, u64 address)
@@ -294,7 +296,7 @@ static int find_entry(const struct file *file, struct elf64 *out, struct failure
 		entry);
 }
 
-int elf64_parse(const void *image, size_t size, struct elf64 *out, struct failure *f)
+int elf64_layout(const void *image, size_t size, struct elf64 *out, struct failure *f)
 {
 	struct file file;
 	int err;
@@ -308,8 +310,13 @@ int elf64_parse(const void *image, size_t size, struct elf64 *out, struct failur
 	if (!err)
 		err = find_note(&file, out, f);
 	if (!err)
-		err = check_abi(&out->note, f);
-	if (!err)
 		err = find_entry(&file, out, f);
 	return err;
+}
+
+int elf64_parse(const void *image, size_t size, struct elf64 *out, struct failure *f)
+{
+	int err = elf64_layout(image, size, out, f);
+
+	return err ? err : check_note(out, f);
 }

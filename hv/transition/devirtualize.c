@@ -5,14 +5,16 @@
  * thrown away later, a few tables with each hypercall.
  *
  *  1. together: all CPUs that run virtualized have come
- *  2. prepare: the guest has to take what waits for it; Vellum's timer stops; pages that are away
- *              are copied home, where nobody reads them yet
+ *  2. prepare: the guest has to take what waits for it; nobody is in the middle of a device's
+ *              access; Vellum's timer stops; pages that are away are copied home, where nobody
+ *              reads them yet
  *  3. agree:   each CPU is ready, or all undo what they have done
  *  4. commit:  the point of no return; nothing fails from here on
  *
  * CPUs that are parked (offline) do not come: they stay where they are, without a vcpu.
  */
 #include "cpu/block.h"
+#include "cpu/devices.h"
 #include "cpu/remote.h"
 #include "domain/domain.h"
 #include "lib/lock.h"
@@ -42,6 +44,8 @@ static s64 check_layers(const struct domain *d, u64 layers)
 		return -VL_EINVAL;
 	if ((layers & VL_LAYER_CPU) && layers != d->layers)
 		return -VL_EBUSY;
+	if ((layers & VL_LAYER_INTERRUPTS) && (d->layers & ~layers & VL_LAYER_IO))
+		return -VL_EBUSY;
 	return 0;
 }
 
@@ -58,6 +62,12 @@ static s64 check(const struct domain *d, struct vcpu *v, u64 layers)
 	return segments_can_leave(v) ? 0 : -VL_EFAULT;
 }
 
+static s64 make_devices(struct vcpu *v)
+{
+	(void)v;
+	return devices_can_leave() ? 0 : -VL_EAGAIN;
+}
+
 static s64 make_quiet(struct vcpu *v)
 {
 	return interrupts_layer_prepare_leave(v) ? 0 : -VL_EAGAIN;
@@ -71,18 +81,24 @@ static s64 make_copies(struct vcpu *v)
 	return 0;
 }
 
-static const struct transition_step all_steps[] = {
-	{make_quiet, interrupts_layer_stay}, /* VL_LAYER_INTERRUPTS */
-	{make_copies, NULL},                 /* VL_LAYER_MEMORY */
+static const struct {
+	u32 layer;
+	struct transition_step step;
+} all_steps[] = {
+	{VL_LAYER_IO, {make_devices, NULL}},
+	{VL_LAYER_INTERRUPTS, {make_quiet, interrupts_layer_stay}},
+	{VL_LAYER_MEMORY, {make_copies, NULL}},
 };
 
-static const struct transition_step *steps(u64 layers, u32 *count)
+/* Those that these layers need; how many. */
+static u32 choose_steps(u64 layers, struct transition_step *step)
 {
-	u32 first = layers & VL_LAYER_INTERRUPTS ? 0 : 1;
-	u32 end = layers & VL_LAYER_MEMORY ? 2 : 1;
+	u32 count = 0;
 
-	*count = end - first;
-	return all_steps + first;
+	for (u32 i = 0; i < ARRAY_SIZE(all_steps); i++)
+		if (layers & all_steps[i].layer)
+			step[count++] = all_steps[i].step;
+	return count;
 }
 
 /* --- CPUs that are virtualized and do not come --- */
@@ -127,17 +143,15 @@ static void leave_parked(struct domain *d)
 
 static s64 prepare(struct domain *d, struct vcpu *v, u64 layers)
 {
-	const struct transition_step *step;
+	struct transition_step step[ARRAY_SIZE(all_steps)];
 	bool first = together_is_first();
 	s64 err = check(d, v, layers);
-	u32 count;
 
 	if (err == 0 && first)
 		err = hold_parked();
 	if (err < 0)
 		return err;
-	step = steps(layers, &count);
-	err = transition_prepare(v, step, count);
+	err = transition_prepare(v, step, choose_steps(layers, step));
 	if (err < 0 && first)
 		change_all(CPU_HELD, CPU_PARKED);
 	return err;
@@ -145,10 +159,9 @@ static s64 prepare(struct domain *d, struct vcpu *v, u64 layers)
 
 static void undo(struct vcpu *v, u64 layers)
 {
-	u32 count;
-	const struct transition_step *step = steps(layers, &count);
+	struct transition_step step[ARRAY_SIZE(all_steps)];
 
-	transition_undo(v, step, count);
+	transition_undo(v, step, choose_steps(layers, step));
 	if (together_is_first())
 		change_all(CPU_HELD, CPU_PARKED);
 }
@@ -202,6 +215,8 @@ static void leave_cpu(struct vcpu *v, struct cpu *cpu)
 /* What is the domain's; by one CPU, while the others wait. */
 static void leave_domain(struct domain *d, u64 layers)
 {
+	if (layers & VL_LAYER_IO)
+		devices_leave();
 	if (layers & VL_LAYER_MEMORY)
 		leave_memory(d);
 	d->layers &= ~(u32)layers;
@@ -223,6 +238,8 @@ static void leave_domain(struct domain *d, u64 layers)
  * than the rest of the transition. */
 static void leave(struct vcpu *v, u64 layers)
 {
+	if (layers & VL_LAYER_IO)
+		devices_trap(false);
 	if (layers & VL_LAYER_INTERRUPTS)
 		interrupts_layer_leave(v);
 	if (!(layers & VL_LAYER_CPU)) {

@@ -10,10 +10,11 @@
  *  3. agree:   each CPU is ready, or all undo what they have done
  *  4. commit:  the point of no return; nothing fails from here on
  *
- * The layers of memory and interrupts come with the CPU's, or are added to it
- * later by the same call; then the guest is at ring 3 already.
+ * The layers of memory, interrupts and I/O come with the CPU's, or are added
+ * to it later by the same call; then the guest is at ring 3 already.
  */
 #include "cpu/block.h"
+#include "cpu/devices.h"
 #include "cpu/fast.h"
 #include "cpu/remote.h"
 #include "mem/own_tables.h"
@@ -27,6 +28,8 @@
 #include "transition/tidy.h"
 #include "transition/together.h"
 #include "hypercall_handlers.h"
+
+#define EVERY_LAYER (VL_LAYER_ALL | VL_LAYER_IO)
 
 static void capture_msrs(struct vcpu *v)
 {
@@ -85,17 +88,35 @@ static s64 check_join(const struct domain *d)
 	return read_cr4() & CR4_LA57 ? -VL_EOPNOTSUPP : 0;
 }
 
+static s64 check_io(const struct domain *d, u64 layers)
+{
+	if (!(layers & VL_LAYER_IO))
+		return 0;
+	if (!((layers | d->layers) & VL_LAYER_INTERRUPTS))
+		return -VL_EINVAL;
+	return layers & VL_DEBUG_IOPL3 ? -VL_EOPNOTSUPP : 0;
+}
+
+static s64 check_first(const struct domain *d, u64 layers)
+{
+	s64 err = check_io(d, layers);
+
+	return err < 0 ? err : check_processor();
+}
+
 static s64 check(const struct domain *d, u64 layers)
 {
 	const struct vcpu *v = current_vcpu();
-	u64 wanted = layers & VL_LAYER_ALL;
+	u64 wanted = layers & EVERY_LAYER;
 
-	if ((layers & ~(u64)(VL_LAYER_ALL | VL_DEBUG_IOPL3)) != 0 || wanted == 0)
+	if ((layers & ~(u64)(EVERY_LAYER | VL_DEBUG_IOPL3)) != 0 || wanted == 0)
 		return -VL_EINVAL;
 	if (v == NULL && (wanted & VL_LAYER_CPU))
-		return d->mode == VL_MODE_VIRTUALIZED ? check_join(d) : check_processor();
+		return d->mode == VL_MODE_VIRTUALIZED ? check_join(d) : check_first(d, layers);
 	if ((wanted & d->layers) != 0)
 		return -VL_EBUSY;
+	if (check_io(d, layers) < 0)
+		return check_io(d, layers);
 	if (v == NULL || wanted != layers || running_vcpus() != together_count())
 		return -VL_EINVAL;
 	if (!(wanted & VL_LAYER_INTERRUPTS))
@@ -133,11 +154,38 @@ static s64 make_mirror(struct vcpu *v)
 	return segments_capture(v) ? 0 : -VL_EOPNOTSUPP;
 }
 
-static const struct transition_step cpu_steps[] = {
-	{make_capture, NULL},
+/* Once: all CPUs are in Vellum, so that nobody uses the devices. */
+static s64 make_devices(struct vcpu *v)
+{
+	(void)v;
+	if (together_is_first())
+		devices_capture();
+	return 0;
+}
+
+static void undo_devices(struct vcpu *v)
+{
+	(void)v;
+	if (together_is_first())
+		devices_leave();
+}
+
+static const struct transition_step all_steps[] = {
+	{make_capture, NULL}, /* VL_LAYER_CPU */
 	{make_shadow, undo_shadow},
 	{make_mirror, NULL},
+	{make_devices, undo_devices}, /* VL_LAYER_IO */
 };
+
+/* Those that these layers need: one that joins has the domain's, and the devices are captured. */
+static const struct transition_step *steps(const struct domain *d, u64 layers, u32 *count)
+{
+	bool joins = (layers & VL_LAYER_CPU) && d->mode == VL_MODE_VIRTUALIZED;
+	u32 first = layers & VL_LAYER_CPU ? 0 : 3;
+
+	*count = ((layers & VL_LAYER_IO) && !joins ? 4 : 3) - first;
+	return all_steps + first;
+}
 
 /* SMAP is off: the guest kernel's own pages are user pages to the processor now. */
 static void enter_cpu(struct vcpu *v, struct cpu *cpu)
@@ -163,7 +211,7 @@ static void enter_domain(struct domain *d, u64 layers)
 {
 	if (layers & VL_LAYER_MEMORY)
 		p2m_init(&d->p2m, &p2m_frames);
-	d->layers |= (u32)layers & VL_LAYER_ALL;
+	d->layers |= (u32)layers & EVERY_LAYER;
 	if (layers & VL_LAYER_CPU) {
 		d->mode = VL_MODE_VIRTUALIZED;
 		d->counters.virtualized++;
@@ -176,6 +224,8 @@ static void enter(struct vcpu *v, u64 layers)
 {
 	if (layers & VL_LAYER_INTERRUPTS)
 		interrupts_layer_enter(v);
+	if (layers & VL_LAYER_IO)
+		devices_trap(true);
 	if (layers & VL_LAYER_CPU)
 		enter_cpu(v, this_cpu());
 	else
@@ -185,25 +235,30 @@ static void enter(struct vcpu *v, u64 layers)
 static s64 prepare(struct domain *d, struct cpu_block *b, u64 layers)
 {
 	s64 err = check(d, layers);
+	const struct transition_step *step;
+	u32 count;
 
 	if (err < 0)
 		return err;
+	step = steps(d, layers, &count);
 	if (!(layers & VL_LAYER_CPU))
-		return transition_prepare(&b->vcpu, NULL, 0);
+		return transition_prepare(&b->vcpu, step, count);
 	transition_take(b);
 	b->vcpu.iopl3 = (layers & VL_DEBUG_IOPL3) != 0;
-	err = transition_prepare(&b->vcpu, cpu_steps, ARRAY_SIZE(cpu_steps));
+	err = transition_prepare(&b->vcpu, step, count);
 	if (err < 0)
 		transition_give(b);
 	return err;
 }
 
-static void undo(struct cpu_block *b, u64 layers)
+static void undo(struct domain *d, struct cpu_block *b, u64 layers)
 {
-	if (!(layers & VL_LAYER_CPU))
-		return;
-	transition_undo(&b->vcpu, cpu_steps, ARRAY_SIZE(cpu_steps));
-	transition_give(b);
+	u32 count;
+	const struct transition_step *step = steps(d, layers, &count);
+
+	transition_undo(&b->vcpu, step, count);
+	if (layers & VL_LAYER_CPU)
+		transition_give(b);
 }
 
 /* All are ready: the point of no return. */
@@ -238,7 +293,7 @@ s64 call_virtualize(struct domain *d, u64 layers, u64 cpus)
 	if (err == 0)
 		commit(d, &own->vcpu, layers);
 	else if (mine == 0)
-		undo(own, layers);
+		undo(d, own, layers);
 	if (err == 0 && together_is_first())
 		d->counters.virtualize_cycles = rdtsc() - start;
 	together_end();

@@ -7,12 +7,14 @@ FAKE_SOURCES := $(VL_SOURCES) $(wildcard tests/cli/*.c)
 FAKE_OBJECTS := $(FAKE_SOURCES:%.c=$(B)/tests/cli/obj/%.o)
 FAKE_CFLAGS := $(filter-out -O2,$(VL_CFLAGS)) -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer
-FAKE_WRAPS := open ioctl close access nanosleep
+FAKE_WRAPS := open fopen ioctl close access nanosleep machine_tsc_rate
 
 $(B)/tests/cli/obj/%.o: %.c dom-tools/build.mk tests/cli/build.mk
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@$(CC) $(FAKE_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(FAKE_OBJECTS): | $(CONFIG_GENERATED)
 
 $(FAKE): $(FAKE_OBJECTS)
 	@echo "  LD      $@"

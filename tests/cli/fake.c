@@ -7,8 +7,11 @@
  * the rules of public/device.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,8 +21,14 @@
 
 #define FAKE_FD 12345
 #define PAGE    4096
+#define MEMINFO "/proc/meminfo"
 
 int __wrap_open(const char *path, int flags, ...);
+int __real_open(const char *path, int flags, ...);
+int __real_close(int fd);
+FILE *__wrap_fopen(const char *path, const char *mode);
+FILE *__real_fopen(const char *path, const char *mode);
+uint64_t __wrap_machine_tsc_rate(void);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 int __wrap_close(int fd);
 int __wrap_access(const char *path, int mode);
@@ -49,9 +58,17 @@ static int fails_with(int err)
 	return -1;
 }
 
+/* Files of the user's are real, and vl only reads them. */
+static int is_plain_file(const char *path)
+{
+	return strncmp(path, "/dev/", 5) != 0 && strncmp(path, "/proc/", 6) != 0 &&
+	       strncmp(path, "/sys/", 5) != 0;
+}
+
 int __wrap_open(const char *path, int flags, ...)
 {
-	(void)flags;
+	if (is_plain_file(path) && (flags & O_ACCMODE) == O_RDONLY && !(flags & O_CREAT))
+		return __real_open(path, flags);
 	if (strcmp(path, VL_DEVICE_PATH) != 0)
 		world_die("vl opens %s", path);
 	return fails_with(world()->open_error) ? -1 : FAKE_FD;
@@ -59,9 +76,32 @@ int __wrap_open(const char *path, int flags, ...)
 
 int __wrap_close(int fd)
 {
-	if (fd != FAKE_FD)
+	if (fd == FAKE_FD)
+		return 0;
+	if (fd <= 2)
 		world_die("vl closes %d, which it did not open", fd);
-	return 0;
+	return __real_close(fd);
+}
+
+/* What the kernel tells of its memory; the world file itself is opened by this, too. */
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+	static char text[64];
+
+	if (strcmp(path, MEMINFO) != 0)
+		return __real_fopen(path, mode);
+	if (world()->meminfo == UINT64_MAX) {
+		errno = ENOENT;
+		return NULL;
+	}
+	snprintf(text, sizeof(text), "MemTotal: 1 kB\nMemAvailable: %7llu kB\n",
+		 (unsigned long long)world()->meminfo);
+	return fmemopen(text, strlen(text), "r");
+}
+
+uint64_t __wrap_machine_tsc_rate(void)
+{
+	return world()->tsc_rate;
 }
 
 int __wrap_access(const char *path, int mode)

@@ -6,6 +6,7 @@
  */
 #include "tests/cli/world.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int64_t fill(void *page, uint32_t size, const void *info, size_t known)
@@ -23,8 +24,10 @@ static int64_t domain_info(struct world *w, uint64_t domid, void *page, uint32_t
 	if (domid == VL_DOMID_SELF)
 		domid = w->self;
 	for (size_t i = 0; i < w->nr_domains; i++)
-		if (w->domain[i].domid == domid && !w->vanished[i])
+		if (w->domain[i].domid == domid && !w->vanished[i]) {
+			w->domain[i].tsc_now += w->step;
 			return fill(page, size, &w->domain[i], sizeof(w->domain[i]));
+		}
 	return -VL_ENOENT;
 }
 
@@ -80,6 +83,16 @@ uint32_t world_layers(struct world *w)
 	return own_domain(w)->mode == VL_MODE_VIRTUALIZED ? w->counters.layers : 0;
 }
 
+/* All behind the first two fields are counters. */
+static void grow(struct world *w)
+{
+	uint64_t *to = &w->counters.exits_hypercall;
+	const uint64_t *by = &w->grow.exits_hypercall;
+
+	for (size_t i = 0; i < sizeof(w->grow) / sizeof(*by) - 1; i++)
+		to[i] += by[i];
+}
+
 static int64_t domain_counters(struct world *w, uint64_t domid, void *page, uint32_t size)
 {
 	struct vl_domain_counters c = w->counters;
@@ -87,6 +100,7 @@ static int64_t domain_counters(struct world *w, uint64_t domid, void *page, uint
 	if (domid != VL_DOMID_SELF && domid != w->self)
 		return -VL_ENOENT;
 	c.layers = world_layers(w);
+	grow(w);
 	return fill(page, size, &c, sizeof(c));
 }
 
@@ -114,6 +128,31 @@ static int64_t p2m_read(struct world *w, uint64_t pfn, void *page, uint32_t size
 	}
 	memcpy(page, &head, sizeof(head));
 	return head.count;
+}
+
+static int64_t domain_rename(struct world *w, uint64_t domid, const void *page, uint32_t size)
+{
+	struct vl_domain_name new;
+	struct vl_domain_info *found = NULL;
+
+	if (domid == VL_DOMID_SELF)
+		domid = w->self;
+	for (size_t i = 0; i < w->nr_domains; i++)
+		if (w->domain[i].domid == domid && !w->vanished[i])
+			found = &w->domain[i];
+	if (!found)
+		return -VL_ENOENT;
+	if (size < sizeof(new))
+		return -VL_EINVAL;
+	memcpy(&new, page, sizeof(new));
+	if (new.name[0] == 0 || memchr(new.name, 0, sizeof(new.name)) == NULL)
+		return -VL_EINVAL;
+	for (size_t i = 0; i < w->nr_domains; i++)
+		if (&w->domain[i] != found && strcmp(w->domain[i].name, new.name) == 0)
+			return -VL_EEXIST;
+	memcpy(found->name, new.name, sizeof(new.name));
+	fprintf(stderr, "vl-fake: domain %u is %s\n", found->domid, found->name);
+	return 0;
 }
 
 static int64_t set_failpoint(struct world *w, uint64_t step)
@@ -155,7 +194,7 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		[VL_CALL_HV_INFO] = 2,       [VL_CALL_DOMAIN_INFO] = 3,
 		[VL_CALL_DOMAIN_NEXT] = 1,   [VL_CALL_CONSOLE_READ] = 2,
 		[VL_CALL_P2M_READ] = 4,      [VL_CALL_DOMAIN_COUNTERS] = 3,
-		[VL_CALL_SET_FAILPOINT] = 1,
+		[VL_CALL_SET_FAILPOINT] = 1, [VL_CALL_DOMAIN_RENAME] = 3,
 	};
 
 	if (nr >= VL_CALL_LIMIT)
@@ -178,6 +217,8 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		return p2m_read(w, arg[1], page, size);
 	case VL_CALL_DOMAIN_COUNTERS:
 		return domain_counters(w, arg[0], page, size);
+	case VL_CALL_DOMAIN_RENAME:
+		return domain_rename(w, arg[0], page, size);
 	case VL_CALL_SET_FAILPOINT:
 		return set_failpoint(w, arg[0]);
 	default:

@@ -22,9 +22,14 @@
  *   onread TEXT                added after the next read of the log; repeats queue up
  *   onreadlines N TEXT         N lines TEXT, added after the next read
  *   onsleep TEXT               added while vl sleeps; without one left, SIGINT ends vl
- *   counters KEY=VALUE ...     of vl's own domain, as in vl_domain_counters (layers: those of its
- * mode) p2m PFN MFN COUNT          a range of its p2m chunk N                    ranges that one
- * p2m_read gives (default: as many as fit) release                    Vellum has no failpoints
+ *   counters KEY=VALUE ...     of vl's own domain, as in vl_domain_counters (layers: of its mode)
+ *   p2m PFN MFN COUNT          a range of its p2m
+ *   chunk N                    ranges that one p2m_read gives (default: as many as fit)
+ *   release                    Vellum has no failpoints
+ *   grow KEY=VALUE ...         what counters add up by each time they are read
+ *   step TICKS                 what tsc_now of each domain moves on by each time it is told
+ *   meminfo KIB                what /proc/meminfo calls available (default 409600); none: no /proc
+ *   tsc_rate HZ                ticks of the TSC a second (default 1000)
  *   answer CALL VALUE          CALL (version, hv_info, ...) returns VALUE, a number or -ERRNO; for
  *                              virtualize and devirtualize, when the kernel calls them
  *
@@ -65,6 +70,10 @@ struct world {
 	size_t nr_p2m;
 	size_t p2m_chunk;
 	int release;
+	uint64_t meminfo; /* KiB; ~0: there is no such file */
+	uint64_t tsc_rate;
+	uint64_t step;
+	struct vl_domain_counters grow;
 	uint64_t failpoint;
 	size_t nr_domains;
 	struct vl_domain_info domain[MAX_DOMAINS]; /* ascending ids */

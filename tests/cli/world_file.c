@@ -57,7 +57,7 @@ static int error_number(const char *name)
 		{"EACCES", EACCES},   {"EFAULT", EFAULT},   {"EBUSY", EBUSY},
 		{"ENODEV", ENODEV},   {"EINVAL", EINVAL},   {"EMFILE", EMFILE},
 		{"ENOTTY", ENOTTY},   {"ENOSYS", ENOSYS},   {"EOPNOTSUPP", EOPNOTSUPP},
-		{"EBADMSG", EBADMSG}, {"EUCLEAN", EUCLEAN},
+		{"EBADMSG", EBADMSG}, {"EUCLEAN", EUCLEAN}, {"EEXIST", EEXIST},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -204,9 +204,8 @@ static void set_domain(struct world *w, const char *key, char *value)
 		world_die("unknown key `%s`", key);
 }
 
-static void set_counter(struct world *w, const char *key, char *value)
+static void set_counter_of(struct vl_domain_counters *c, const char *key, const char *value)
 {
-	struct vl_domain_counters *c = &w->counters;
 	const struct {
 		const char *key;
 		uint64_t *at;
@@ -228,6 +227,7 @@ static void set_counter(struct world *w, const char *key, char *value)
 		{"devirtualized", &c->devirtualized},
 		{"virtualize_cycles", &c->virtualize_cycles},
 		{"devirtualize_cycles", &c->devirtualize_cycles},
+		{"io_accesses", &c->io_accesses},
 	};
 
 	if (strcmp(key, "layers") == 0) {
@@ -240,6 +240,16 @@ static void set_counter(struct world *w, const char *key, char *value)
 			return;
 		}
 	world_die("unknown key `%s`", key);
+}
+
+static void set_counter(struct world *w, const char *key, char *value)
+{
+	set_counter_of(&w->counters, key, value);
+}
+
+static void set_growth(struct world *w, const char *key, char *value)
+{
+	set_counter_of(&w->grow, key, value);
 }
 
 static void add_p2m(struct world *w, char *rest)
@@ -292,6 +302,7 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_P2M_READ] = "p2m_read",
 		[VL_CALL_DOMAIN_COUNTERS] = "domain_counters",
 		[VL_CALL_SET_FAILPOINT] = "set_failpoint",
+		[VL_CALL_DOMAIN_RENAME] = "domain_rename",
 	};
 
 	for (uint64_t i = 0; i < VL_CALL_LIMIT; i++)
@@ -350,6 +361,14 @@ static void statement(struct world *w, char *line)
 		w->p2m_chunk = number(word(&rest));
 	else if (strcmp(what, "release") == 0)
 		w->release = 1;
+	else if (strcmp(what, "grow") == 0)
+		pairs(w, rest, set_growth);
+	else if (strcmp(what, "step") == 0)
+		w->step = number(word(&rest));
+	else if (strcmp(what, "meminfo") == 0)
+		w->meminfo = strcmp(rest, "none") == 0 ? UINT64_MAX : number(word(&rest));
+	else if (strcmp(what, "tsc_rate") == 0)
+		w->tsc_rate = number(word(&rest));
 	else if (strcmp(what, "ring") == 0)
 		w->ring = number(word(&rest));
 	else if (strcmp(what, "log") == 0)
@@ -378,6 +397,8 @@ void world_load(struct world *w, const char *path)
 	w->hv.abi_major = VL_ABI_MAJOR;
 	w->hv.abi_minor = VL_ABI_MINOR;
 	w->ring = 65536;
+	w->meminfo = 409600;
+	w->tsc_rate = 1000;
 	w->layers = VL_LAYER_ALL;
 	w->counters.layers = VL_LAYER_ALL;
 	while (fgets(line, sizeof(line), f)) {

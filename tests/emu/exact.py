@@ -21,9 +21,9 @@ def observations(t, emulator, line, seconds, **kw):
     return [line for line in m.console.lines() if line.startswith("= ")]
 
 
-def compare(t, emulator, line, seconds, ignore=(), **kw):
+def compare(t, emulator, line, seconds, ignore=(), more="", **kw):
     bare = observations(t, emulator, line, seconds, **kw)
-    virtual = observations(t, emulator, f"virtualized {line}", seconds, **kw)
+    virtual = observations(t, emulator, f"virtualized {more}{line}", seconds, **kw)
     t.check(bare, "the guest printed what it saw")
     different = [f"{a!r} became {b!r}" for a, b in zip(bare, virtual) if a != b and not a.startswith(ignore)]
     t.check(not different, f"{len(different)} of {len(bare)} lines differ virtualized: {'; '.join(different[:5])}")
@@ -31,13 +31,13 @@ def compare(t, emulator, line, seconds, ignore=(), **kw):
     t.log(f"{len(bare)} lines are the same")
 
 
-def declare(name, tests, shows, doc, seconds=200, wrong=None, words=None):
+def declare(name, tests, shows, doc, seconds=200, wrong=None, words=None, more=""):
     """`wrong`: for an emulator, beginnings of lines where it is the emulator that errs.
-    `words`: for an emulator, more words of the guest's command line."""
+    `words`: for an emulator, more words of the guest's command line. `more`: words for virtualized runs."""
     for emulator in ("qemu", "bochs"):
         def run(t, emulator=emulator):
             line = f"test={tests} {(words or {}).get(emulator, '')}".strip()
-            compare(t, emulator, line, seconds, (wrong or {}).get(emulator, ()))
+            compare(t, emulator, line, seconds, (wrong or {}).get(emulator, ()), more)
         add(run, f"{name}-{emulator}", shows=shows, needs="vellum mini", limit=2 * seconds + 20,
             doc=f"{doc} ({emulator})")
 
@@ -93,3 +93,7 @@ declare("exact-table", "exact_table*", "M5 I2 I4",
         wrong={"qemu": (*(f"= ltr access {access:#x}:" for access in range(1, 256, 32)), "= ltr 0x",
                         *(f"= {what} base {base}:" for what in ("lldt", "ltr") for base in
                           ("0x800000000000", "0xffff7ffffffff000", "0x8000000000000000")))})
+
+declare("exact-io", "exact_io*", "I8 I2",
+        "Timer, clock and serial port with the layer of I/O show what the bare ones do for all that can be written to them.",
+        more="io ")

@@ -4,7 +4,7 @@
 # tests/fuzz/NAME.c becomes build/tests/fuzz/NAME. None needs a corpus: those whose input has a
 # form of its own start from a valid sample and let the input damage it.
 
-FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices hypercall madt
+FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices hypercall madt config payload
 
 FUZZ_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c tests/fuzz/damage.c
 FUZZ_madt_SOURCES := boot/madt.c tests/fuzz/damage.c
@@ -21,11 +21,15 @@ FUZZ_pic_SOURCES := hv/irq/pic.c hv/irq/pic_hardware.c tests/fuzz/damage.c
 FUZZ_lapic_SOURCES := hv/irq/lapic.c hv/irq/lapic_hardware.c hv/irq/lapic_timer.c hv/irq/ioapic.c hv/irq/clock.c \
 	tests/fuzz/damage.c
 FUZZ_devices_SOURCES := hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c hv/irq/clock.c tests/fuzz/damage.c
+FUZZ_config_SOURCES := $(CONFIG_SOURCES) dom-tools/lib/name.c dom-tools/lib/spell.c tests/fuzz/damage.c
+FUZZ_payload_SOURCES := $(IMAGE_SOURCES) dom-tools/lib/error.c tests/unit/samples.c tests/unit/packed.c \
+	tests/fuzz/damage.c
+FUZZ_payload_LIBS := $(IMAGE_LIBS)
 
 # Hypercalls on a machine made of memory: the headers in tests/fuzz/machine come before Vellum's own. As
 # in debug builds, so that pages can be moved.
 FUZZ_hypercall_SOURCES := tests/fuzz/machine/machine.c tests/fuzz/damage.c $(wildcard hv/p2m/*.c) \
-	$(patsubst %,hv/%.c,hypercall/dispatch hypercall/guest_memory hypercall/info hypercall/p2m domain/domain \
+	$(patsubst %,hv/%.c,hypercall/dispatch hypercall/guest_memory hypercall/info hypercall/p2m hypercall/domain domain/domain \
 	mem/frames mem/memmap mem/machine lib/log lib/lock domain/switches domain/remote shadow/shadow shadow/tables \
 	cpu/mmu cpu/counters cpu/remote_flush cpu/lock_watch)
 FUZZ_hypercall_CFLAGS := -Itests/fuzz/machine -I$(B)/gen -DVELLUM_DEBUG=1
@@ -34,7 +38,7 @@ FUZZ_COMMON := hv/lib/print.c hv/lib/failure.c
 FUZZ_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Wall -Wextra \
 	-Wconversion -Wshadow -Wmissing-prototypes -Wundef -Wstrict-prototypes -Werror
-FUZZ_INCLUDES := -I$(TOP) -I$(TOP)/hv/include
+FUZZ_INCLUDES := -I$(TOP) -I$(TOP)/hv/include -I$(CONFIG_GEN)
 FUZZ_DIR := $(B)/tests/fuzz
 
 # Those with flags of their own have objects of their own.
@@ -51,16 +55,17 @@ $(eval $(call fuzz-objects,obj))
 define fuzz-rules
 FUZZ_$(1)_FOLDER := $$(if $$(FUZZ_$(1)_CFLAGS),obj-$(1),obj)
 $$(if $$(FUZZ_$(1)_CFLAGS),$$(eval $$(call fuzz-objects,obj-$(1),$$(FUZZ_$(1)_CFLAGS))))
-FUZZ_$(1)_OBJECTS := $$(patsubst %.c,$(FUZZ_DIR)/$$(FUZZ_$(1)_FOLDER)/%.o,tests/fuzz/$(1).c $$(FUZZ_$(1)_SOURCES) $(FUZZ_COMMON))
+FUZZ_$(1)_OBJECTS := $$(patsubst %.c,$(FUZZ_DIR)/$$(FUZZ_$(1)_FOLDER)/%.o,$$(sort tests/fuzz/$(1).c $$(FUZZ_$(1)_SOURCES) $(FUZZ_COMMON)))
 FUZZ_OBJECTS += $$(FUZZ_$(1)_OBJECTS)
 $(FUZZ_DIR)/$(1): $$(FUZZ_$(1)_OBJECTS)
 	@echo "  LD      $$@"
-	@$(CLANG) -fsanitize=fuzzer,address,undefined -o $$@ $$^
+	@$(CLANG) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $$(FUZZ_$(1)_LIBS)
 endef
 $(foreach name,$(FUZZERS),$(eval $(call fuzz-rules,$(name))))
 -include $(sort $(FUZZ_OBJECTS:.o=.d))
 
 $(FUZZ_hypercall_OBJECTS): | $(HV_GENERATED)
+$(FUZZ_config_OBJECTS): | $(CONFIG_GENERATED)
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS:%=$(FUZZ_DIR)/%)

@@ -101,6 +101,7 @@ static const u64 errors[VL_CALL_LIMIT] = {
 	[VL_CALL_DOMAIN_COUNTERS] = E(ENOENT) | E(EFAULT) | E(EINVAL),
 	[VL_CALL_MMU_FLUSH_REMOTE] = E(EINVAL) | E(EPERM),
 	[VL_CALL_ADD_CPU] = E(EINVAL) | E(ENOSPC) | E(ENOMEM) | E(EPERM),
+	[VL_CALL_DOMAIN_RENAME] = E(ENOENT) | E(EEXIST) | E(EFAULT) | E(EINVAL) | E(EPERM),
 	[VL_CALL_TEST_MOVE_PAGE] = OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(ENOMEM) | E(EPERM),
 };
 
@@ -197,6 +198,7 @@ static void check_domain(const struct domain *d)
 	const struct info_place *own = &d->info[0];
 	u64 offset = own->pa.v % PAGE_SIZE;
 
+	must(strnlen(d->name, sizeof(d->name)) < sizeof(d->name));
 	must(own->va == 0 || (own->at != NULL && is_upper_half(own->va) && !is_own_va(own->va)));
 	if (own->at != NULL)
 		must((u8 *)d->info[0].at == machine_page(d, d->info[0].pa.v - offset) + offset);

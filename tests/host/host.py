@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Unit tests, fuzzers and the tool's golden tests: programs that run on the host.
+"""Unit tests, fuzzers, the tool's golden tests and our kernels as it sees them: programs that run on
+the host.
 
 Their names come from the build fragments and the sources, not from build/: a program that did not
 build is an ERROR, not a test less. What a program proves is the comment at the top of its source, and
@@ -9,7 +10,8 @@ import os
 import re
 import subprocess
 
-from registry import BUILD, TOP, Crash, Environment, Failure, add, test
+import kernels
+from registry import BUILD, TOP, Crash, Environment, Failure, add, path, test
 
 FUZZ_RUNS = 100000
 FUZZ_SEED = 2003
@@ -79,7 +81,7 @@ for fuzzer in words_of("tests/fuzz/build.mk", "FUZZERS"):
     declare_fuzz(fuzzer)
 
 
-@test("cli", group="quick", limit=180, shows="U2 U3", needs="vl")
+@test("cli", group="quick", limit=180, shows="U2 U3 U4", needs="vl")
 def cli(t):
     """The tool: golden output of each verb in text and JSON, usage and failures, man page, completion,
     and the hypercall generator's own errors."""
@@ -88,3 +90,35 @@ def cli(t):
     text = run_program(t, ["tests/cli/run"], 170)
     plan = re.search(r"^1\.\.(\d+)$", text, re.MULTILINE)
     t.check(plan and int(plan[1]) == len(re.findall(r"^ok \d+", text, re.MULTILINE)), "every case passed")
+
+
+def read(name):
+    with open(path(name), "rb") as f:
+        return f.read()
+
+
+def unpacked(t, image):
+    """What the tool unpacks from a bzImage."""
+    out = os.path.join(t.dir, "unpacked")
+    run_program(t, ["build/tests/host/unpack", image, out], 60)
+    return read(out)
+
+
+@test("payload-kernels", limit=240, shows="U2", needs="min min-vmlinux full")
+def payload_kernels(t):
+    """Our kernels unpack to their vmlinux, segment by segment; the small one does so in each of Linux's formats,
+    packed by that format's own tool, and comes out byte by byte."""
+    small = unpacked(t, path("min"))
+    want, got = kernels.segments(read("min-vmlinux")), kernels.segments(small)
+    t.check(len(got) > 2 and sorted(got) == sorted(want), f"segments at {[hex(pa) for pa in got]}")
+    for pa, data in want.items():
+        t.check(got[pa] == data, f"the segment at {pa:#x} has the {len(data)} bytes of vmlinux")
+    full = unpacked(t, path("full"))
+    t.check(len(kernels.segments(full)) > 2, f"the full kernel has segments in {len(full)} bytes")
+    image = read("min")
+    again = os.path.join(t.dir, "bzImage")
+    for kind in kernels.FORMATS:
+        with open(again, "wb") as f:
+            f.write(kernels.repack(image, kind, small))
+        t.check(unpacked(t, again) == small, f"{kind}: {os.path.getsize(again)} bytes unpack to the same kernel")
+    os.unlink(again)

@@ -103,9 +103,9 @@ static bool run_one(const struct test *test, int number)
 
 /* With `virtualized` on the command line every test runs at ring 3 on shadow tables: what it sees
  * must not differ, so the tests themselves do not know. */
-static void enter_mode(u64 debug)
+static void enter_mode(u64 more)
 {
-	s64 answer = virtualize(debug);
+	s64 answer = virtualize(more);
 
 	if (answer < 0 || !is_virtualized())
 		print("Bail out! virtualize answered %ld\n", answer);
@@ -123,9 +123,10 @@ bool tests_run(void)
 {
 	char value[2];
 	bool virtualized = cmdline_get("virtualized", value, sizeof(value));
-	bool iopl3 = cmdline_get("iopl3", value, sizeof(value));
+	u64 more = cmdline_get("iopl3", value, sizeof(value)) ? VL_DEBUG_IOPL3 : 0;
 	int number = 0, failed = 0, count = 0;
 
+	more |= cmdline_get("io", value, sizeof(value)) ? VL_LAYER_IO : 0;
 	if (!cmdline_get("test", wanted, sizeof(wanted)) || strcmp(wanted, "all") == 0)
 		memcpy(wanted, "*", 2);
 	for (const struct test *t = tests_start; t < tests_end; t++)
@@ -136,7 +137,7 @@ bool tests_run(void)
 			continue;
 		print("# %s shows: %s\n", t->name, t->rows);
 		if (virtualized)
-			enter_mode(iopl3 ? VL_DEBUG_IOPL3 : 0);
+			enter_mode(more);
 		failed += !run_one(t, ++number);
 		if (virtualized)
 			leave_mode();

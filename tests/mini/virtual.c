@@ -66,9 +66,9 @@ s64 devirtualize_layers(u64 layers)
 	return until_done(vl_call_devirtualize, layers);
 }
 
-s64 virtualize(u64 debug)
+s64 virtualize(u64 more)
 {
-	return virtualize_layers(VL_LAYER_ALL | debug);
+	return virtualize_layers(VL_LAYER_ALL | more);
 }
 
 s64 devirtualize(void)

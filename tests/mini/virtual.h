@@ -23,9 +23,9 @@ bool is_virtualized(void);
 /** RFLAGS.IF as the kernel means it, in both modes. */
 bool interrupts_are_on(void);
 
-/** Virtualize or devirtualize; with interrupts off. Returns the hypercall's answer. `debug`:
- * VL_DEBUG_* bits. */
-s64 virtualize(u64 debug);
+/** Virtualize or devirtualize; with interrupts off. Returns the hypercall's answer. `more`:
+ * VL_DEBUG_* bits, VL_LAYER_IO. */
+s64 virtualize(u64 more);
 s64 devirtualize(void);
 
 /** The same for some layers (VL_LAYER_*, VL_DEBUG_* bits); the first verifies Vellum's image if the

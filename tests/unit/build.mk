@@ -5,7 +5,7 @@
 # with the formatting code that all of it needs. To add a test: one word in UNIT_TESTS, one line below.
 
 UNIT_TESTS := bootinfo memmap options crc32 bzimage elf64 placement bootparams print decode decode_return \
-	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 walk p2m image_sum madt lock remote walk_race
+	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 io_hardware walk p2m image_sum madt lock remote walk_race config payload
 
 UNIT_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c
 UNIT_madt_SOURCES := boot/madt.c
@@ -38,12 +38,18 @@ UNIT_ioapic_SOURCES := hv/irq/ioapic.c $(UNIT_lapic_SOURCES)
 UNIT_pit_SOURCES := hv/irq/pit.c hv/irq/clock.c
 UNIT_rtc_SOURCES := hv/irq/rtc.c hv/irq/clock.c
 UNIT_uart16550_SOURCES := hv/irq/uart16550.c
+UNIT_config_SOURCES := $(CONFIG_SOURCES) dom-tools/lib/name.c dom-tools/lib/spell.c
+UNIT_payload_SOURCES := $(IMAGE_SOURCES) dom-tools/lib/error.c tests/unit/samples.c tests/unit/packed.c
+UNIT_payload_LIBS := $(IMAGE_LIBS)
+UNIT_io_hardware_SOURCES := $(foreach device,pit rtc uart,hv/irq/$(device)_hardware.c) \
+	hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c hv/irq/clock.c
 
 UNIT_COMMON := hv/lib/print.c hv/lib/failure.c
 UNIT_WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wundef \
 	-Wstrict-prototypes -Werror
 UNIT_CFLAGS := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
-	-fno-sanitize-recover=all $(UNIT_WARNINGS) -I$(TOP) -I$(TOP)/hv/include
+	-fno-sanitize-recover=all $(UNIT_WARNINGS) -I$(TOP) -I$(TOP)/hv/include \
+	-I$(CONFIG_GEN)
 UNIT_DIR := $(B)/tests/unit
 
 $(UNIT_DIR)/obj/%.o: %.c tests/unit/build.mk
@@ -58,7 +64,7 @@ $(UNIT_DIR)/obj/%.o: %.S tests/unit/build.mk
 
 # unit-rules NAME
 define unit-rules
-UNIT_$(1)_OBJECTS := $$(patsubst %.c,$(UNIT_DIR)/obj/%.o,tests/unit/$(1).c $$(UNIT_$(1)_SOURCES) $(UNIT_COMMON))
+UNIT_$(1)_OBJECTS := $$(patsubst %.c,$(UNIT_DIR)/obj/%.o,$$(sort tests/unit/$(1).c $$(UNIT_$(1)_SOURCES) $(UNIT_COMMON)))
 UNIT_OBJECTS += $$(UNIT_$(1)_OBJECTS)
 $(UNIT_DIR)/$(1): $$(UNIT_$(1)_OBJECTS)
 	@echo "  LD      $$@"
@@ -70,9 +76,20 @@ $(foreach name,$(UNIT_TESTS),$(eval $(call unit-rules,$(name))))
 # What gas makes of assembly text, for comparison.
 $(UNIT_DIR)/decode: $(UNIT_DIR)/obj/tests/unit/decode_lines.o
 
+$(UNIT_config_OBJECTS): | $(CONFIG_GENERATED)
+
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS:%=$(UNIT_DIR)/%)
 TEST_PRODUCTS += $(UNIT_TESTS:%=$(UNIT_DIR)/%)
 
 # Locks are tested as debug builds have them.
 $(UNIT_DIR)/obj/hv/lib/lock.o: UNIT_CFLAGS += -DVELLUM_DEBUG=1
+
+# What vl finds in a kernel, as a file: for comparisons.
+HOST_UNPACK := $(B)/tests/host/unpack
+$(HOST_UNPACK): tests/host/unpack.c $(IMAGE_SOURCES) dom-tools/lib/error.c dom-tools/lib/file.c \
+		$(wildcard dom-tools/image/*.h dom-tools/lib/*.h)
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(HOSTCC) $(UNIT_CFLAGS) -o $@ $(filter %.c,$^) $(IMAGE_LIBS)
+TEST_PRODUCTS += $(HOST_UNPACK)

@@ -235,6 +235,56 @@ static void test_register_operands(void **state)
 	assert_int_equal(regs[15], 0xffffffffffffffff);
 }
 
+/* What the short decoder leaves to the long one; the bytes behind it may then be a move. */
+static bool is_prefix(u8 byte)
+{
+	return (byte & 0xe7) == 0x26 || (byte & 0xfc) == 0x64 || (byte & 0xf0) == 0x40 ||
+	       byte == 0xf0 || byte == 0xf2 || byte == 0xf3;
+}
+
+/* The short decoder says what the long one says, and finds every move that is one of its kind, but
+ * for those of RAX from and to an address of 8 bytes. */
+static void check_plain_move(const u8 code[PLAIN_MOVE_CODE])
+{
+	u8 op = (code[0] & 0xf0) == 0x40 ? code[1] : code[0];
+	struct plain_move move;
+	struct insn i;
+	bool is = decode(code, PLAIN_MOVE_CODE, DECODE_64, &i) == 0 && i.op == INSN_MOV &&
+		  i.memory && i.size == 4 &&
+		  (i.form == INSN_FORM_REG_RM || i.form == INSN_FORM_RM_REG) && op != 0xa1 &&
+		  op != 0xa3;
+
+	if (decode_plain_move(code, &move) != is)
+		fail_msg("%02x %02x %02x %02x: %s", code[0], code[1], code[2], code[3],
+			 is ? "missed" : "taken for a move");
+	if (!is)
+		return;
+	assert_int_equal(move.length, i.length);
+	assert_int_equal(move.reg, i.reg);
+	assert_int_equal(move.store, i.form == INSN_FORM_RM_REG);
+}
+
+static void test_plain_moves(void **state)
+{
+	u8 code[PLAIN_MOVE_CODE];
+
+	(void)state;
+	for (u32 i = 0; i < 17 * 256 * 256 * 8; i++) {
+		u32 rex = i >> 19;
+		u8 op = (u8)(i >> 11), modrm = (u8)(i >> 3), sib = (u8)(0x20 | (i & 7)), *at = code;
+
+		if (is_prefix(op))
+			continue;
+		memset(code, 0, sizeof(code));
+		if (rex > 0)
+			*at++ = (u8)(0x40 + rex - 1);
+		*at++ = op;
+		*at++ = modrm;
+		*at++ = sib;
+		check_plain_move(code);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_bit_string_addresses),
 		cmocka_unit_test(test_string_destination),
 		cmocka_unit_test(test_register_operands),
+		cmocka_unit_test(test_plain_moves),
 	};
 
 	return cmocka_run_group_tests_name("decode", tests, NULL, NULL);

@@ -206,4 +206,20 @@ struct return_site {
  */
 int decode_return_site(const u8 *code, size_t n, struct return_site *site);
 
+/** MOV between a 32-bit register and memory, in 64-bit mode. */
+struct plain_move {
+	u32 length;
+	u32 reg;
+	bool store;
+};
+
+/** Bytes that decode_plain_move() may look at. */
+#define PLAIN_MOVE_CODE 16
+
+/**
+ * The instruction, if it is such a move, with no prefix but REX: most accesses to device registers.
+ * The code may change meanwhile. False: it is something else, or for decode().
+ */
+bool decode_plain_move(const u8 code[PLAIN_MOVE_CODE], struct plain_move *move);
+
 #endif

@@ -72,6 +72,12 @@ struct domain *domain_find(u64 domid, struct domain *self);
 u32 domain_count(void);
 
 /**
+ * Give it a name, whatever the bytes are: VL_EINVAL unless they are printable ASCII with a closing
+ * zero, and not empty; VL_EEXIST if another domain has that name.
+ */
+int domain_rename(struct domain *d, const struct vl_domain_name *name);
+
+/**
  * The bytes [pa, pa + size) of the domain's RAM, for reading and writing; NULL unless they are
  * all the domain's own RAM and in one page. Through the p2m if the domain's memory is virtualized,
  * else physical is machine. The answer holds until the p2m changes.

@@ -27,7 +27,8 @@ struct elf64 {
 	struct elf64_segment segment[ELF64_MAX_SEGMENTS]; /* sorted by pa, disjoint, none empty */
 	struct range span;                                /* physical: first to last segment */
 	u64 entry;                                        /* physical */
-	struct vl_note note;
+	bool has_note;
+	struct vl_note note; /* if it has one */
 };
 
 /**
@@ -36,5 +37,11 @@ struct elf64 {
  * VL_ENOEXEC (not such a file; note missing or of another ABI), VL_EIO (truncated).
  */
 int elf64_parse(const void *image, size_t size, struct elf64 *out, struct failure *f);
+
+/**
+ * The same, whatever the note: for a kernel that was packed in another format, whose own protocol
+ * says how it starts.
+ */
+int elf64_layout(const void *image, size_t size, struct elf64 *out, struct failure *f);
 
 #endif

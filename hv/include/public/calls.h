@@ -101,19 +101,21 @@ static inline int64_t vl_call_console_read(vl_hypercall_fn call, uint64_t text_p
  * and STI did. Each check and allocation comes before the point of no return, so an error leaves
  * the guest as it was. Without VL_LAYER_INTERRUPTS the guest keeps the interrupt controllers; it
  * must not use them with vectors of exceptions (below 32) then. VL_DEBUG_IOPL3 leaves them to
- * it, too, and takes VL_LAYER_INTERRUPTS back. Several CPUs: each that the guest uses makes the
- * call, with the same arguments, and all answers are the same: if one CPU fails, or does not
- * come, all fail, and nothing has changed. A CPU that stays away because it is offline is not
- * counted. One that comes up while the domain is virtualized is still in passthrough itself: it
- * calls alone, with VL_LAYER_CPU in `layers`, and joins with the layers that the domain has.
+ * it, too, and takes VL_LAYER_INTERRUPTS back. VL_LAYER_IO begins with the devices as they are;
+ * no device says whether somebody is between the two bytes of a PIT count, so the guest must not
+ * be. Several CPUs: each that the guest uses makes the call, with the same arguments, and all
+ * answers are the same: if one CPU fails, or does not come, all fail, and nothing has changed. A
+ * CPU that stays away because it is offline is not counted. One that comes up while the domain
+ * is virtualized is still in passthrough itself: it calls alone, with VL_LAYER_CPU in `layers`,
+ * and joins with the layers that the domain has.
  * Who: only the first guest. Since ABI 0.1.
  * layers: VL_LAYER_* bits that are to be virtualized besides those that are, and VL_DEBUG_*
  *   bits.
  * cpus: how many CPUs make this call together; 0 and 1: this one alone.
  * Returns 0; if VL_LAYER_CPU was among them, the caller goes on at ring 3; or a negated error:
- *   VL_EINVAL: no layer, an unknown bit, or a layer without the CPU's; more `cpus` than Vellum
- *     knows; CPUs that ask for different things at a time; VL_LAYER_CPU is virtualized already,
- *     and not each of its CPUs makes the call.
+ *   VL_EINVAL: no layer, an unknown bit, or a layer without those that it stands on; more `cpus`
+ *     than Vellum knows; CPUs that ask for different things at a time; VL_LAYER_CPU is
+ *     virtualized already, and not each of its CPUs makes the call.
  *   VL_EPERM: the caller is not the first guest.
  *   VL_EBUSY: one of the layers is virtualized already; a CPU joins (below), and pages are away
  *     from home.
@@ -123,7 +125,7 @@ static inline int64_t vl_call_console_read(vl_hypercall_fn call, uint64_t text_p
  *   VL_EAGAIN: VL_LAYER_INTERRUPTS alone, and an interrupt waits that the guest has to take
  *     first.
  *   VL_EOPNOTSUPP: 5-level paging, LDTR or TR without a descriptor in the GDT, or a GDT that is
- *     too large to mirror; VL_LAYER_INTERRUPTS later, with VL_DEBUG_IOPL3.
+ *     too large to mirror; VL_LAYER_INTERRUPTS later, or VL_LAYER_IO, with VL_DEBUG_IOPL3.
  *   VL_ENOMEM: the partition has no room for shadow tables.
  *   VL_ETIMEDOUT: not all of `cpus` came within VL_TOGETHER_CYCLES.
  *   VL_EIO: a failpoint (set_failpoint).
@@ -148,12 +150,13 @@ static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers, 
  *   VL_EINVAL: no layer, an unknown bit, or one that is not virtualized; CPUs that ask for
  *     different things at a time.
  *   VL_EPERM: the caller is not the first guest.
- *   VL_EBUSY: VL_LAYER_CPU, but not the other layers that are virtualized; a virtualized CPU is
+ *   VL_EBUSY: a layer, but not those that stand on it and are virtualized; a virtualized CPU is
  *     not among `cpus`, and not parked.
  *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM, or its GDT has no longer the
  *     segments that it goes on with at ring 0.
  *   VL_EAGAIN: an interrupt waits that the guest has to take first: enable interrupts (and
- *     unmask it), call again.
+ *     unmask it), call again; VL_LAYER_IO, and the guest is between the two bytes of a latched
+ *     PIT count.
  *   VL_ETIMEDOUT: not all of `cpus` came within VL_TOGETHER_CYCLES.
  *   VL_EIO: a failpoint (set_failpoint).
  */
@@ -450,7 +453,30 @@ static inline int64_t vl_call_mmu_flush_remote(vl_hypercall_fn call, uint64_t cp
 	return call(VL_CALL_MMU_FLUSH_REMOTE, cpus, space, va, 0, 0);
 }
 
+#define VL_CALL_DOMAIN_RENAME 21
+
+/**
+ * What `vl rename` does. A domain that has the name already keeps it.
+ * Who: only the first guest. Since ABI 0.2.
+ * domid: domain id, or VL_DOMID_SELF.
+ * name_pa, name_size: where struct vl_domain_name lies (physical address) and its bytes; the new
+ *   name.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_EEXIST: another domain has the name.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EINVAL: the buffer is smaller than the structure, or the name is empty, has no closing
+ *     zero or has other bytes than printable ASCII.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_domain_rename(vl_hypercall_fn call, uint64_t domid, uint64_t name_pa,
+					    uint64_t name_size)
+{
+	return call(VL_CALL_DOMAIN_RENAME, domid, name_pa, name_size, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 21
+#define VL_CALL_LIMIT 22
 
 #endif

@@ -66,11 +66,14 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 #define VL_MODE_VIRTUALIZED 1
 
 /* Layers of virtualization (VL_CALL_VIRTUALIZE, VL_CALL_DEVIRTUALIZE). The others stand on the
- * CPU's: they come with it or later, and go with it or before. */
+ * CPU's, and that of I/O on those of the CPU and interrupts: they come with them or later, and go
+ * with them or before. A guest that owns the machine is better off with its devices bare, so
+ * VL_LAYER_ALL does not ask for I/O; taking it off takes that off, too. */
 #define VL_LAYER_CPU        1u /* ring 3, on shadow tables of the guest's own translations */
 #define VL_LAYER_MEMORY     2u /* a p2m: frames may be others than the guest believes */
 #define VL_LAYER_INTERRUPTS 4u /* interrupt controllers of its own */
 #define VL_LAYER_ALL        7u
+#define VL_LAYER_IO         8u /* PIT, clock and first serial port by models */
 /* With them, for debugging: real IOPL 3, so that a kernel without patched interrupt-flag sites
  * runs; it can then stop every interrupt of the machine. */
 #define VL_DEBUG_IOPL3      0x100u
@@ -171,6 +174,12 @@ struct vl_domain_info {
 };
 VL_ABI_ASSERT(sizeof(struct vl_domain_info) == 80, "vl_domain_info is ABI");
 
+/** In buffer of VL_CALL_DOMAIN_RENAME. */
+struct vl_domain_name {
+	char name[32]; /* zero-terminated printable ASCII, not empty */
+};
+VL_ABI_ASSERT(sizeof(struct vl_domain_name) == 32, "vl_domain_name is ABI");
+
 /**
  * Answer of VL_CALL_DOMAIN_COUNTERS. All counts are since the domain started, but for what is in
  * use now, which is 0 in passthrough.
@@ -196,8 +205,9 @@ struct vl_domain_counters {
 	uint64_t devirtualized;       /* and went */
 	uint64_t virtualize_cycles;   /* of the TSC, inside Vellum, the last time each */
 	uint64_t devirtualize_cycles; /* (without the page faults that refill the shadow) */
+	uint64_t io_accesses; /* bytes that the models of VL_LAYER_IO read or wrote for it */
 };
-VL_ABI_ASSERT(sizeof(struct vl_domain_counters) == 144, "vl_domain_counters is ABI");
+VL_ABI_ASSERT(sizeof(struct vl_domain_counters) == 152, "vl_domain_counters is ABI");
 
 /** Physical page frames [pfn, pfn + count) are the machine's frames from mfn on. */
 struct vl_p2m_range {

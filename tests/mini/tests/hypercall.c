@@ -206,3 +206,54 @@ TEST(hypercall_console_read_bad, "U3")
 	r = vl_call_console_read(hypercall_page, pa, sizeof(*io));
 	CHECK(r == 0, "a buffer for the structure only: %ld", r);
 }
+
+static s64 rename_to(u64 domid, const char *bytes)
+{
+	struct vl_domain_name *new = (void *)page;
+
+	memcpy(new->name, bytes, sizeof(new->name));
+	return vl_call_domain_rename(hypercall_page, domid, ptr_to_pa(new).v, sizeof(*new));
+}
+
+static void expect_name(const char *name)
+{
+	struct vl_domain_info *info;
+
+	get_domain(VL_DOMID_SELF, &info);
+	CHECK(strcmp(info->name, name) == 0, "the name is %s", info->name);
+}
+
+TEST(hypercall_domain_rename, "U3 U4")
+{
+	static const char longest[32] = "1234567890123456789012345678901";
+	static const char rest[32] = "short\0what stands behind it";
+	static const char bad[][32] = {"", "a\nb", "a\x7f", "\xc3\xa4", {[0 ... 31] = 'x'}};
+	char old[32];
+	struct vl_domain_info *info;
+	s64 r;
+
+	get_domain(VL_DOMID_SELF, &info);
+	memcpy(old, info->name, sizeof(old));
+	r = rename_to(VL_DOMID_SELF, longest);
+	CHECK(r == 0, "the longest name: %ld", r);
+	expect_name(longest);
+	r = rename_to(start_info->domid, rest);
+	CHECK(r == 0, "by id: %ld", r);
+	expect_name("short");
+	r = rename_to(VL_DOMID_SELF, rest);
+	CHECK(r == 0, "the same again: %ld", r);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		r = rename_to(VL_DOMID_SELF, bad[i]);
+		CHECK(r == -VL_EINVAL, "bad name %zu: %ld", i, r);
+	}
+	r = rename_to(NO_DOMID, longest);
+	CHECK(r == -VL_ENOENT, "no such domain: %ld", r);
+	r = vl_call_domain_rename(hypercall_page, VL_DOMID_SELF, ptr_to_pa(page).v, 31);
+	CHECK(r == -VL_EINVAL, "a buffer that is too small: %ld", r);
+	r = vl_call_domain_rename(hypercall_page, VL_DOMID_SELF, ~(u64)0 - PAGE_SIZE + 1, 32);
+	CHECK(r == -VL_EFAULT, "a buffer that is no RAM: %ld", r);
+	expect_name("short");
+	r = rename_to(VL_DOMID_SELF, old);
+	CHECK(r == 0, "the old name: %ld", r);
+	expect_name(old);
+}
