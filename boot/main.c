@@ -15,6 +15,7 @@
 #include "boot/bootinfo.h"
 #include "boot/main.h"
 #include "boot/loader.h"
+#include "boot/madt.h"
 #include "cpu/apic.h"
 #include "cpu/descriptors.h"
 #include "cpu/panic.h"
@@ -107,16 +108,34 @@ static u64 partition_size(void)
 	return max_u64(OPTIONS_PARTITION_MIN, min_u64(OPTIONS_PARTITION_DEFAULT, quarter));
 }
 
+/* The first page tables map the memory below 4 GiB. */
+static const u8 *map_table(u64 ma, u32 size)
+{
+	return ma < MEMMAP_32BIT_END && size <= MEMMAP_32BIT_END - ma ? direct((ma_t){ma}) : NULL;
+}
+
+/* Further processors begin below 1 MiB: a guest that has none is not shown what lies there. */
+static enum memory_mode memory_mode(void)
+{
+	u32 cpus = madt_count_cpus(info.rsdp, info.rsdp_size, map_table);
+
+	log_print("vellum: %u CPUs in the firmware's tables\n", cpus);
+	if (options.memory_given)
+		return options.memory;
+	return cpus > 1 ? MEM_WITH_LOW : MEM_CONTIGUOUS;
+}
+
 static void plan_memory(struct range *partition, ma_t old_image)
 {
 	struct memmap *guest = &domain_first()->memory;
 	struct range image = {old_image.v, old_image.v + own_image_size()};
+	enum memory_mode mode = memory_mode();
 	struct failure f = {0};
 
 	if (memmap_normalize(info.memory, info.memory_count, machine_map(), &f) < 0 ||
 	    memmap_choose_partition(machine_map(), partition_size(), partition, &f) < 0 ||
-	    memmap_for_guest(machine_map(), *partition, options.memory, guest, &f) < 0 ||
-	    memmap_check_guest(guest, machine_map(), *partition, options.memory, &f) < 0)
+	    memmap_for_guest(machine_map(), *partition, mode, guest, &f) < 0 ||
+	    memmap_check_guest(guest, machine_map(), *partition, mode, &f) < 0)
 		stop(&f);
 	if (range_overlaps(image, *partition)) {
 		fail(&f, VL_ENOMEM,

@@ -122,11 +122,15 @@ static int set_memory(struct options *o, struct text value, struct failure *f)
 {
 	if (equals(value, "contiguous"))
 		o->memory = MEM_CONTIGUOUS;
+	else if (equals(value, "low"))
+		o->memory = MEM_WITH_LOW;
 	else if (equals(value, "all"))
 		o->memory = MEM_ALL;
 	else
-		return fail(f, VL_EINVAL, "mem=%.*s is unknown; use mem=contiguous or mem=all.",
+		return fail(f, VL_EINVAL,
+			    "mem=%.*s is unknown; use mem=contiguous, mem=low or mem=all.",
 			    QUOTE(value));
+	o->memory_given = true;
 	return 0;
 }
 

@@ -31,7 +31,8 @@ static void note_aliases(struct domain *d)
 		d->aliased.start = min_u64(d->aliased.start, a->va);
 		d->aliased.end = max_u64(d->aliased.end, a->va + a->size);
 	}
-	d->has_alias = d->aliased.start < d->aliased.end;
+	if (d->aliased.start > d->aliased.end)
+		d->aliased = (struct range){0};
 }
 
 s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
@@ -55,20 +56,23 @@ s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 	return 0;
 }
 
-s64 call_set_vcpu_info(struct domain *d, u64 pa)
+s64 call_set_vcpu_info(struct domain *d, u64 pa, u64 va)
 {
 	struct info_place *own = &d->info[this_cpu()->index];
 	struct vl_vcpu_info *info = NULL;
 
 	if (current_vcpu() != NULL)
 		return -VL_EBUSY;
-	if (pa % sizeof(*info) != 0)
+	if (pa % sizeof(*info) != 0 || va % PAGE_SIZE != 0 || (pa == 0 && va != 0))
+		return -VL_EINVAL;
+	if (va != 0 && !good_alias_va(va, PAGE_SIZE))
 		return -VL_EINVAL;
 	if (pa != 0)
 		info = domain_buffer(d, (pa_t){pa}, sizeof(*info));
 	if (pa != 0 && info == NULL)
 		return -VL_EFAULT;
 	own->pa = (pa_t){pa};
+	own->va = va;
 	own->at = info;
 	return 0;
 }

@@ -210,17 +210,22 @@ static u64 next_edge(struct range r, u64 pos, u64 next)
 	return next;
 }
 
+static u64 next_edge_of(const struct range_pair *pair, u64 pos, u64 next)
+{
+	return next_edge(pair->at[1], pos, next_edge(pair->at[0], pos, next));
+}
+
 /* Append one piece of machine RAM: what lies in `shown` and not in the partition is RAM. */
-static int append_ram(struct memmap *out, struct range ram, struct range shown,
+static int append_ram(struct memmap *out, struct range ram, const struct range_pair *shown,
 		      struct range partition, struct failure *f)
 {
 	u64 next;
 
 	for (u64 pos = ram.start; pos < ram.end; pos = next) {
-		bool is_ram = contains_address(shown, pos) && !contains_address(partition, pos);
+		bool is_ram = range_pair_has(shown, pos) && !contains_address(partition, pos);
 		int err;
 
-		next = next_edge(partition, pos, next_edge(shown, pos, ram.end));
+		next = next_edge(partition, pos, next_edge_of(shown, pos, ram.end));
 		err = append(out, pos, next, is_ram ? VL_MEMORY_RAM : VL_MEMORY_RESERVED, f);
 		if (err)
 			return err;
@@ -228,8 +233,8 @@ static int append_ram(struct memmap *out, struct range ram, struct range shown,
 	return 0;
 }
 
-static int build_guest(const struct memmap *machine, struct range partition, struct range shown,
-		       struct memmap *out, struct failure *f)
+static int build_guest(const struct memmap *machine, struct range partition,
+		       const struct range_pair *shown, struct memmap *out, struct failure *f)
 {
 	out->count = 0;
 	for (u32 i = 0; i < machine->count; i++) {
@@ -248,7 +253,7 @@ int memmap_for_guest(const struct memmap *machine, struct range partition, enum 
 		     struct memmap *out, struct failure *f)
 {
 	struct range main = largest_piece(machine, partition);
-	struct range all = {0, MEMMAP_ADDRESS_END};
+	struct range_pair shown = {.at = {main}};
 
 	if (range_size(main) < MEMMAP_GUEST_MIN)
 		return fail(
@@ -257,7 +262,11 @@ int memmap_for_guest(const struct memmap *machine, struct range partition, enum 
 			"and needs %lu; give the machine more RAM or set a smaller "
 			"vellum_mem=.",
 			MIB_OF(range_size(main)), MIB_OF(MEMMAP_GUEST_MIN));
-	return build_guest(machine, partition, mode == MEM_ALL ? all : main, out, f);
+	if (mode == MEM_WITH_LOW)
+		shown.at[1] = (struct range){0, MEMMAP_LOW_END};
+	if (mode == MEM_ALL)
+		shown.at[0] = (struct range){0, MEMMAP_ADDRESS_END};
+	return build_guest(machine, partition, &shown, out, f);
 }
 
 u64 memmap_ram_total(const struct memmap *map)

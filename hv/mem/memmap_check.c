@@ -37,14 +37,20 @@ static int check_form(const struct memmap *map, struct failure *f)
 	return 0;
 }
 
-/* Whether the guest may be told `shown` where the machine has `real` (0: a hole). */
-static bool may_show(u32 real, u32 shown, bool in_partition, enum memory_mode mode)
+/* Whether RAM at `pos` may be kept from the guest. */
+static bool may_hide(u64 pos, enum memory_mode mode)
+{
+	return mode == MEM_CONTIGUOUS || (mode == MEM_WITH_LOW && pos >= MEMMAP_LOW_END);
+}
+
+/* Whether the guest may be told `shown` at `pos` where the machine has `real` (0: a hole). */
+static bool may_show(u64 pos, u32 real, u32 shown, bool in_partition, enum memory_mode mode)
 {
 	if (in_partition)
 		return real == VL_MEMORY_RAM && shown == VL_MEMORY_RESERVED;
 	if (real != VL_MEMORY_RAM)
 		return shown == real;
-	return shown == VL_MEMORY_RAM || (mode == MEM_CONTIGUOUS && shown == VL_MEMORY_RESERVED);
+	return shown == VL_MEMORY_RAM || (may_hide(pos, mode) && shown == VL_MEMORY_RESERVED);
 }
 
 /* Type of the map at `pos`; lowers *next to where that ends. */
@@ -81,7 +87,9 @@ static int check_truth(const struct memmap *guest, const struct memmap *machine,
 			next = partition.start;
 		if (in_partition && partition.end < next)
 			next = partition.end;
-		if (!may_show(real, shown, in_partition, mode))
+		if (pos < MEMMAP_LOW_END && next > MEMMAP_LOW_END)
+			next = MEMMAP_LOW_END;
+		if (!may_show(pos, real, shown, in_partition, mode))
 			return fail(f, VL_EINVAL,
 				    "The guest's memory map says type %u at %#lx to %#lx, where %s "
 				    "type %u; report this as a bug of Vellum.",
@@ -93,16 +101,18 @@ static int check_truth(const struct memmap *guest, const struct memmap *machine,
 	return 0;
 }
 
-static int check_contiguous(const struct memmap *guest, struct failure *f)
+/* The RAM from `floor` on is one range in [1 MiB, 4 GiB). */
+static int check_contiguous(const struct memmap *guest, u64 floor, struct failure *f)
 {
 	struct range ram = {0, 0};
 	u32 pieces = 0;
 
 	for (u32 i = 0; i < guest->count; i++) {
-		if (guest->range[i].type != VL_MEMORY_RAM)
+		struct range r = memory_range(&guest->range[i]);
+
+		if (guest->range[i].type != VL_MEMORY_RAM || r.end <= floor)
 			continue;
-		ram = (struct range){guest->range[i].start,
-				     guest->range[i].start + guest->range[i].size};
+		ram = (struct range){r.start < floor ? floor : r.start, r.end};
 		pieces++;
 	}
 	if (pieces != 1 || ram.start < MEMMAP_LOW_END || ram.end > MEMMAP_32BIT_END)
@@ -122,7 +132,7 @@ int memmap_check_guest(const struct memmap *guest, const struct memmap *machine,
 		err = check_form(machine, f);
 	if (!err)
 		err = check_truth(guest, machine, partition, mode, f);
-	if (!err && mode == MEM_CONTIGUOUS)
-		err = check_contiguous(guest, f);
+	if (!err && mode != MEM_ALL)
+		err = check_contiguous(guest, mode == MEM_WITH_LOW ? MEMMAP_LOW_END : 0, f);
 	return err;
 }

@@ -31,7 +31,7 @@ def compare(t, emulator, line, seconds, ignore=(), **kw):
     t.log(f"{len(bare)} lines are the same")
 
 
-def declare(name, tests, shows, doc, seconds=100, wrong=None, words=None):
+def declare(name, tests, shows, doc, seconds=200, wrong=None, words=None):
     """`wrong`: for an emulator, beginnings of lines where it is the emulator that errs.
     `words`: for an emulator, more words of the guest's command line."""
     for emulator in ("qemu", "bochs"):

@@ -13,7 +13,7 @@ from registry import Failure, path, test
 def linux_layers(t):
     """`vl` adds and takes off the layers of CPU, memory and interrupts one at a time; combinations that
     make no sense are refused; a release build has no failpoints."""
-    m = run_linux(t, ["switch-layers"], memory=256, seconds=120)
+    m = run_linux(t, ["switch-layers"], memory=256, icount=True, seconds=120)
     t.equal(output_of(m, "switch-layers")[-1], "ok", "the guest's verdict")
 
 
@@ -21,7 +21,7 @@ def linux_layers(t):
 def linux_failpoints(t):
     """The same on a debug build, where then each step of virtualize and devirtualize, pages that are away
     among it, fails once: the guest is healthy and no frame is lost."""
-    m = run_linux(t, ["switch-layers"], memory=256, seconds=120, hypervisor="vellum-debug")
+    m = run_linux(t, ["switch-layers"], memory=256, icount=True, seconds=120, hypervisor="vellum-debug")
     lines = output_of(m, "switch-layers")
     t.equal(lines[-1], "ok", "the guest's verdict")
     t.log(lines[-2])
@@ -31,7 +31,8 @@ def linux_failpoints(t):
 def linux_moved_pages(t):
     """Pages from all over the guest's RAM (kernel, page tables, processes) move to other frames and home
     while processes fork, pipe and checksum; devirtualizing brings them home."""
-    m = run_linux(t, ["switch-pages"], cmdline="cycles=3", memory=256, seconds=220, hypervisor="vellum-debug")
+    m = run_linux(t, ["switch-pages"], cmdline="cycles=3", memory=256, icount=True, seconds=220,
+                  hypervisor="vellum-debug")
     lines = output_of(m, "switch-pages")
     t.check(re.match(r"ok: \d+ pages", lines[-1]), f"the guest's verdict: {lines[-3:]}")
     t.log(lines[-1])
@@ -54,7 +55,7 @@ def linux_scribbled(t):
     """A byte of Vellum's text, and then of its constants, is overwritten while the guest has the bare
     machine: virtualizing is refused with a sentence, the guest goes on; mended, it works again."""
     names = symbols("vellum")
-    m = Qemu(t, linux_image(["switch-scribbled"]), gdb=True)
+    m = Qemu(t, linux_image(["switch-scribbled"]), gdb=True, icount=True)
     stub = None
     for where, symbol in (("text", "segments_load_real"), ("constants", "hypercall_page")):
         m.expect(f"observer: scribble on {where}", 100)

@@ -56,15 +56,15 @@ def linux_full(t):
 
 @test("linux-full-smp", shows="U1", needs="vellum full initrd-test", limit=240)
 def linux_full_smp(t):
-    """The distribution-like kernel brings up both CPUs of a two-CPU machine when it gets low RAM (mem=all)."""
+    """The distribution-like kernel brings up both CPUs of a two-CPU machine when it gets all RAM (mem=all)."""
     m = run_linux(t, ["vl-smoke"], kernel="full", memory=512, smp=2, opts="mem=all", seconds=200)
     t.check(re.search(r"Brought up 1 node, 2 CPUs", plain(m.console.text)), "both CPUs are up")
 
 
 @test("linux-full-one-cpu", shows="U1 M10", needs="vellum full initrd-test", limit=240)
 def linux_full_one_cpu(t):
-    """Without low RAM (the default map) the patched kernel runs a two-CPU machine on one CPU and is well."""
-    m = run_linux(t, ["vl-smoke"], kernel="full", memory=512, smp=2, seconds=200)
+    """Without low RAM (mem=contiguous) the patched kernel runs a two-CPU machine on one CPU and is well."""
+    m = run_linux(t, ["vl-smoke"], kernel="full", memory=512, smp=2, opts="mem=contiguous", seconds=200)
     t.check(not re.search(r"Brought up 1 node, 2 CPUs", plain(m.console.text)), "the second CPU stays off")
 
 

@@ -20,7 +20,7 @@ def is_vellum(address, partition):
     return VELLUM_START <= address < VELLUM_END or partition[0] <= address < partition[1]
 
 
-def check_state(t, m, regs, partition, names):
+def check_state(t, m, cpu, regs, partition, names):
     """One look at a stopped CPU: whose tables are loaded?"""
     for table in ("IDT", "GDT"):
         t.check(not is_vellum(regs[table], partition), f"{table} at {regs[table]:#x} is not Vellum's")
@@ -28,27 +28,28 @@ def check_state(t, m, regs, partition, names):
     t.check(not partition[0] <= root < partition[1], f"CR3 {root:#x} is not in Vellum's partition")
     mapped = [slot for slot in SLOTS if page_entry(m, root, slot)]
     t.check(not mapped, f"the root at {root:#x} maps nothing in Vellum's slots ({mapped})")
-    own = m.virtual_memory(names["init_top_pgt"] + 511 * 8, 8)
+    own = m.virtual_memory(names["init_top_pgt"] + 511 * 8, 8, cpu)
     t.equal(page_entry(m, root, 511), int.from_bytes(own, "little"),
             "kernel half of the root, against the kernel's own init_top_pgt")
-    gate = m.virtual_memory(regs["IDT"] + 16 * PAGE_FAULT, 16)
+    gate = m.virtual_memory(regs["IDT"] + 16 * PAGE_FAULT, 16, cpu)
     handler = int.from_bytes(gate[0:2] + gate[6:12], "little")
     t.equal(handler, names["asm_exc_page_fault"], "page-fault handler in the IDT, against the kernel's symbol")
 
 
-def sample(t, m, partition, names):
-    """Look at the CPU again and again until the window closes; returns the privilege levels seen."""
-    levels = []
+def sample(t, m, partition, names, cpus):
+    """Look at each CPU again and again until the window closes; returns the privilege levels seen, by CPU."""
+    levels = [[] for _ in range(cpus)]
     while "window: closed" not in m.console.text:
         if not m.alive:
             raise Failure("the machine ended during the window")
         m.pause()
-        regs = m.registers()
-        check_state(t, m, regs, partition, names)
-        t.check(not is_vellum(regs["RIP"], partition), f"RIP {regs['RIP']:#x} is the guest's")
-        if regs["CPL"] == 0:
-            t.equal(regs["CS"], KERNEL_CS, "CS in the guest kernel")
-        levels.append(regs["CPL"])
+        for cpu, seen in enumerate(levels):
+            regs = m.registers(cpu)
+            check_state(t, m, cpu, regs, partition, names)
+            t.check(not is_vellum(regs["RIP"], partition), f"RIP {regs['RIP']:#x} of CPU {cpu} is the guest's")
+            if regs["CPL"] == 0:
+                t.equal(regs["CS"], KERNEL_CS, "CS in the guest kernel")
+            seen.append(regs["CPL"])
         m.cont()
         time.sleep(0.1)
     return levels
@@ -81,23 +82,30 @@ def devirtualized_window(t):
     window(t, "switches=100")
 
 
-def window(t, line):
-    names = symbols("min-vmlinux")
+@test("passthrough-window-smp", shows="M1 I1 U7", needs="vellum full full-vmlinux initrd-test", limit=400, slow=True)
+def passthrough_window_smp(t):
+    """On a machine with two CPUs, both at work in the distribution-like kernel, the same proof holds for each of them;
+    after the window each makes a hypercall."""
+    window(t, "nokaslr nopti", "window-smp", "full", memory=512, smp=2)
+
+
+def window(t, line, script="window", kernel="min", smp=1, **kw):
+    names = symbols(f"{kernel}-vmlinux")
     inside, after = os.path.join(t.dir, "window.asm"), os.path.join(t.dir, "after.asm")
-    m = Qemu(t, linux_image(["window"], cmdline=line))
-    m.expect("window: ready", 100)
+    m = Qemu(t, linux_image([script], kernel, cmdline=line), smp=smp, **kw)
+    m.expect("window: ready", 200)
     m.pause()
     partition = vellum_range(m, "partition")
     m.hmp(f"logfile {inside}")
     m.hmp("log in_asm")
     m.hmp("singlestep on")
     m.cont()
-    levels = sample(t, m, partition, names)
+    levels = sample(t, m, partition, names, smp)
     m.pause()
     m.hmp(f"logfile {after}")
     m.cont()
     m.expect("window: control done", 100)
-    finish_linux(t, m, ["window"])
+    finish_linux(t, m, [script])
 
     text = plain(m.console.text)
     counted = sum(int(n) for n in re.findall(r"^load: round \d+ loop (\d+)$", text, re.MULTILINE))
@@ -105,8 +113,9 @@ def window(t, line):
     foreign = sorted(a for a in addresses if is_vellum(a, partition))
     kernel = sum(a >= names["_stext"] for a in addresses)
     t.log(f"{counted} instructions in the loop alone, {len(addresses)} addresses, {kernel} in the kernel, CPL {levels}")
-    t.check(counted >= WINDOW, f"the window has at least {WINDOW} guest instructions: {counted}")
-    t.check(levels.count(0) >= 5, f"the guest kernel was seen at CPL 0 ({levels.count(0)} of {len(levels)} looks)")
+    t.check(counted >= WINDOW * smp, f"the window has at least {WINDOW} guest instructions a CPU: {counted}")
+    for cpu, seen in enumerate(levels):
+        t.check(seen.count(0) >= 5, f"the guest kernel was seen at CPL 0 on CPU {cpu} ({seen.count(0)} of {len(seen)} looks)")
     t.check(kernel > 5000, f"the log has the guest kernel's instructions ({kernel})")
     t.check(not foreign, f"no instruction at a Vellum address; first ones: {[hex(a) for a in foreign[:5]]}")
     control = [a for a in executed(after) if is_vellum(a, partition)]

@@ -104,6 +104,53 @@ def linux_all_off_bochs(t):
     check_cycles(t, m, 1)
 
 
+def probe_without(name, needs, limit, doc, run):
+    def probe(t):
+        m = run(t, limit - 20)
+        check_probe(t, m)
+    add(probe, name, shows="I1 I2 I3 M5 M9", needs=f"vellum {needs} initrd-test", limit=limit, group="soak", doc=doc)
+
+
+def in_bochs(opts, cmdline):
+    def run(t, seconds):
+        m = Bochs(t, linux_image(["probe-switch"], opts=opts, cmdline=f"nopcid {cmdline}"))
+        finish_linux(t, m, ["probe-switch"], seconds)
+        return m
+    return run
+
+
+def in_qemu(opts, cmdline):
+    def run(t, seconds):
+        return run_linux(t, ["probe-switch"], kernel="full", opts=opts, cmdline=cmdline, memory=512, cpu="max,la57=off",
+                         icount=True, seconds=seconds)
+    return run
+
+
+for where, needs, machine in (("bochs", "min", in_bochs), ("full", "full", in_qemu)):
+    text = "the distribution-like kernel, on a CPU with SMAP" if where == "full" else "the small Linux in Bochs"
+    probe_without(f"probe-all-off-{where}", needs, 2400, f"The exactness probe finds no difference on {text}, with "
+                  "every optimisation of Vellum's off.", machine(ALL_OFF, ""))
+    probe_without(f"probe-pv-none-{where}", needs, 2400, f"The exactness probe finds no difference on {text}, with "
+                  "the guest's fast paths off.", machine("", "vellum_pv=none"))
+    probe_without(f"probe-nothing-{where}", needs, 3000, f"The exactness probe finds no difference on {text}, with "
+                  "Vellum's optimisations and the guest's fast paths off.", machine(ALL_OFF, "vellum_pv=none"))
+
+
+@test("probe-one-off", shows="I1 I2 I3 M5 M9", needs="vellum min initrd-test", limit=1200, group="soak")
+def probe_one_off(t):
+    """The exactness probe finds no difference with each optimisation of Vellum's, and each fast path of the
+    guest's, off alone: and prints the same each time."""
+    runs = [(f"no-{name}", f"shadow=all,-{name}", "") for name in SHADOW]
+    runs += [(f"no-{name}", f"fast=all,-{name}", "") for name in FAST]
+    runs += [(f"no-pv-{name}", "", f"vellum_pv={','.join(n for n in PV if n != name)}") for name in PV]
+    ends = set()
+    for name, opts, cmdline in runs:
+        m = run_linux(t, ["probe-switch"], opts=opts, cmdline=cmdline, memory=256, icount=True, name=name, seconds=100)
+        check_probe(t, m)
+        ends.add(output_of(m, "probe-switch")[-1])
+    t.equal(len(ends), 1, "how many different outputs the probe has")
+
+
 # --- the guest's own fast paths ---
 
 

@@ -54,22 +54,22 @@ def run_vellum(t, chosen, phases, limit, name="vellum"):
     return {phase: results(t, m, phase) for phase in phases}
 
 
-@test("thirdparty-quick", shows="I1 I2 I3 M5 M9", needs="vellum full initrd-test thirdparty", limit=300, slow=True)
+@test("thirdparty-quick", shows="I1 I2 I3 M5 M9", needs="vellum full initrd-test thirdparty", limit=900, slow=True)
 def quick(t):
     """The kernel's selftests for x86, signals, ptrace, futexes and timers and some of stress-ng give the same
     result per test natively, in passthrough, virtualized and after 100 switches, on the distribution-like kernel."""
-    native = run_native(t, "quick", 120)
+    native = run_native(t, "quick", 300)
     t.check(len(native) >= 75, f"{len(native)} programs ran natively")
-    for phase, found in run_vellum(t, "quick", UNDER_VELLUM, 280).items():
+    for phase, found in run_vellum(t, "quick", UNDER_VELLUM, 580).items():
         compare(t, native, found, phase)
 
 
-@test("soak-thirdparty", group="soak", shows="I1 I2 I3 M5 M9", needs="vellum full initrd-test thirdparty", limit=14400)
+@test("soak-thirdparty", group="soak", shows="I1 I2 I3 M5 M9", needs="vellum full initrd-test thirdparty", limit=20000)
 def whole(t):
     """All of these programs (selftests of x86, mm, timers, futex, ptrace, signal, seccomp and more, and the stressors),
     each mode on a machine of its own, because what they leave behind (fragmented memory) is seen by the next."""
-    native = run_native(t, "all", 3500)
+    native = run_native(t, "all", 5000)
     t.check(len(native) >= 300, f"{len(native)} programs ran natively")
-    found = {phase: run_vellum(t, "all", [phase], 3500, phase)[phase] for phase in UNDER_VELLUM}
+    found = {phase: run_vellum(t, "all", [phase], 5000, phase)[phase] for phase in UNDER_VELLUM}
     for phase in UNDER_VELLUM:
         compare(t, native, found[phase], phase)

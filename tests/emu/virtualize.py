@@ -9,21 +9,21 @@ from registry import test
 def linux_switch_min(t):
     """The small Linux is virtualized and devirtualized 50 times while processes fork, pipe, sleep and
     checksum: nothing is lost, and the kernel complains of nothing."""
-    check_cycles(t, run_linux(t, ["switch-load"], cmdline="cycles=50", memory=256, seconds=200), 50)
+    check_cycles(t, run_linux(t, ["switch-load"], cmdline="cycles=50", memory=256, icount=True, seconds=200), 50)
 
 
 @test("linux-switch-full", shows="M1 M2 M9 I1 I2 I3", needs="vellum full initrd-test", limit=300, slow=True)
 def linux_switch_full(t):
     """The same 20 times on the distribution-like kernel with its default command line: KASLR, SMP=y,
     mitigations, IA32, LDT, ftrace, kprobes, modules."""
-    m = run_linux(t, ["switch-load"], kernel="full", cmdline="cycles=20", memory=512, seconds=280)
+    m = run_linux(t, ["switch-load"], kernel="full", cmdline="cycles=20", memory=512, icount=True, seconds=280)
     check_cycles(t, m, 20)
 
 
 @test("linux-machine-checks", shows="I1 I2 M2", needs="vellum full initrd-test", limit=100)
 def linux_machine_checks(t):
     """Linux looks for machine checks while virtualized (each second here, each five minutes by itself) and is well."""
-    run_linux(t, ["machine-checks"], kernel="full", memory=512, seconds=90)
+    run_linux(t, ["machine-checks"], kernel="full", memory=512, icount=True, seconds=90)
 
 
 @test("linux-switch-bochs", shows="M1 M2 M9 I1 I2 I3", needs="vellum min initrd-test", limit=240, slow=True)
@@ -39,13 +39,14 @@ def linux_switch_bochs(t):
 def probe_min(t):
     """What a user process can see of the CPU (47 subjects: selectors, every kind of fault, flags,
     signal frames, stepping, 16- and 32-bit code) is the same natively, virtualized and devirtualized."""
-    check_probe(t, run_linux(t, ["probe-switch"], memory=512, seconds=220))
+    check_probe(t, run_linux(t, ["probe-switch"], memory=512, icount=True, seconds=220))
 
 
-@test("probe-full", shows="I1 I2 I3 M5 M9", needs="vellum full initrd-test", limit=300, slow=True)
+@test("probe-full", shows="I1 I2 I3 M5 M9", needs="vellum full initrd-test", limit=500, slow=True)
 def probe_full(t):
     """The same on the distribution-like kernel, on a CPU with SMAP, with its default command line."""
-    check_probe(t, run_linux(t, ["probe-switch"], kernel="full", memory=512, cpu="max,la57=off", seconds=280))
+    check_probe(t, run_linux(t, ["probe-switch"], kernel="full", memory=512, cpu="max,la57=off", icount=True,
+                             seconds=480))
 
 
 @test("probe-bochs", shows="I1 I2 I3 M5 M9", needs="vellum min initrd-test", limit=2400, group="soak")

@@ -4,9 +4,10 @@
 # tests/fuzz/NAME.c becomes build/tests/fuzz/NAME. None needs a corpus: those whose input has a
 # form of its own start from a valid sample and let the input damage it.
 
-FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices hypercall
+FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices hypercall madt
 
 FUZZ_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c tests/fuzz/damage.c
+FUZZ_madt_SOURCES := boot/madt.c tests/fuzz/damage.c
 FUZZ_bzimage_SOURCES := hv/domain/bzimage.c hv/domain/bootparams.c hv/domain/image.c hv/lib/crc32.c \
 	tests/unit/samples.c tests/fuzz/damage.c
 FUZZ_elf64_SOURCES := hv/domain/elf64.c hv/domain/image.c hv/lib/crc32.c tests/unit/samples.c \

@@ -194,9 +194,11 @@ static void check_success(const struct domain *d, u64 nr, const u64 *a)
 /* What Vellum keeps of a domain points into its own RAM. */
 static void check_domain(const struct domain *d)
 {
-	u64 offset = d->info[0].pa.v % PAGE_SIZE;
+	const struct info_place *own = &d->info[0];
+	u64 offset = own->pa.v % PAGE_SIZE;
 
-	if (d->info[0].at != NULL)
+	must(own->va == 0 || (own->at != NULL && is_upper_half(own->va) && !is_own_va(own->va)));
+	if (own->at != NULL)
 		must((u8 *)d->info[0].at == machine_page(d, d->info[0].pa.v - offset) + offset);
 	for (u32 i = 0; i < ARRAY_SIZE(d->plain.at); i++)
 		for (u64 pa = d->plain.at[i].start; pa < d->plain.at[i].end; pa += PAGE_SIZE)

@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct vl_memory_range raw[32];
 	u32 count = take(&in) % (ARRAY_SIZE(raw) + 1);
 	u8 kind = take(&in);
-	enum memory_mode mode = kind & 1 ? MEM_ALL : MEM_CONTIGUOUS;
+	enum memory_mode mode = (enum memory_mode)((kind >> 2) % (MEM_ALL + 1));
 	u64 partition_size = take_address(&in);
 	struct failure f = {0};
 	struct range partition;

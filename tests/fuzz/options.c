@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	must(err == 0 || (err == -f.err && f.text[0] != 0));
 	must(o.partition_size == 0 || (o.partition_size >= OPTIONS_PARTITION_MIN &&
 				       o.partition_size <= OPTIONS_PARTITION_MAX));
-	must(o.memory == MEM_CONTIGUOUS || o.memory == MEM_ALL);
+	must(o.memory <= MEM_ALL);
 	must((o.console & ~(CONSOLE_SERIAL | CONSOLE_VGA)) == 0);
 	must(o.serial_port > 0 && o.serial_port <= 0xfff8);
 	must((o.shadow & ~VL_SHADOW_ALL) == 0 && (o.fast & ~VL_FAST_ALL) == 0);

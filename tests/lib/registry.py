@@ -21,6 +21,7 @@ ARTIFACTS = {
     "min": "build/linux/min/bzImage",
     "min-vmlinux": "build/linux/min/vmlinux",
     "full": "build/linux/full/bzImage",
+    "full-vmlinux": "build/linux/full/vmlinux",
     "mini": "build/mini/mini.elf",
     "initrd-test": "build/initrd/test.cpio.gz",
     "initrd-run": "build/initrd/run.cpio.gz",

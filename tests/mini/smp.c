@@ -161,7 +161,7 @@ static void make_known(u32 cpu)
 
 static void tell_info(void *arg)
 {
-	s64 answer = vl_call_set_vcpu_info(hypercall_page, ptr_to_pa(&aps[smp_index()].info).v);
+	s64 answer = vl_call_set_vcpu_info(hypercall_page, ptr_to_pa(&aps[smp_index()].info).v, 0);
 
 	(void)arg;
 	CHECK(answer == 0, "set_vcpu_info answered %ld", answer);

@@ -13,7 +13,7 @@ struct vl_vcpu_info vcpu_info __attribute__((aligned(64)));
 
 void virtual_init(void)
 {
-	vl_call_set_vcpu_info(hypercall_page, ptr_to_pa(&vcpu_info).v);
+	vl_call_set_vcpu_info(hypercall_page, ptr_to_pa(&vcpu_info).v, 0);
 }
 
 bool is_virtualized(void)

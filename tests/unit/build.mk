@@ -5,9 +5,10 @@
 # with the formatting code that all of it needs. To add a test: one word in UNIT_TESTS, one line below.
 
 UNIT_TESTS := bootinfo memmap options crc32 bzimage elf64 placement bootparams print decode decode_return \
-	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 walk p2m image_sum lock remote walk_race
+	decode_zydis pic pic_hardware lapic lapic_hardware ioapic pit rtc uart16550 walk p2m image_sum madt lock remote walk_race
 
 UNIT_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c
+UNIT_madt_SOURCES := boot/madt.c
 UNIT_memmap_SOURCES := hv/mem/memmap.c hv/mem/memmap_check.c
 UNIT_options_SOURCES := hv/domain/options.c
 UNIT_crc32_SOURCES := hv/lib/crc32.c

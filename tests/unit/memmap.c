@@ -232,6 +232,10 @@ static void guest_map_in_full(void **state)
 	ASSERT_MAP(&guest, range(0, 0xa0000, X), range(0xf0000, 0x100000, X),
 		   range(0x100000, 48 * MIB, R), range(48 * MIB, 65 * MIB, X),
 		   range(65 * MIB, 66 * MIB, 3), range(4 * GIB, 5 * GIB, X));
+	assert_works(memmap_for_guest(&machine, p, MEM_WITH_LOW, &guest, &f), &f);
+	ASSERT_MAP(&guest, range(0, 0xa0000, R), range(0xf0000, 0x100000, X),
+		   range(0x100000, 48 * MIB, R), range(48 * MIB, 65 * MIB, X),
+		   range(65 * MIB, 66 * MIB, 3), range(4 * GIB, 5 * GIB, X));
 	assert_works(memmap_for_guest(&machine, p, MEM_ALL, &guest, &f), &f);
 	ASSERT_MAP(&guest, range(0, 0xa0000, R), range(0xf0000, 0x100000, X),
 		   range(0x100000, 48 * MIB, R), range(48 * MIB, 64 * MIB, X),
@@ -241,6 +245,9 @@ static void guest_map_in_full(void **state)
 	NORMALIZE(range(0, 64 * MIB, R));
 	assert_works(memmap_for_guest(&machine, p, MEM_CONTIGUOUS, &guest, &f), &f);
 	ASSERT_MAP(&guest, range(0, MIB, X), range(MIB, 48 * MIB, R), range(48 * MIB, 64 * MIB, X));
+	assert_works(memmap_for_guest(&machine, p, MEM_WITH_LOW, &guest, &f), &f);
+	ASSERT_MAP(&guest, range(0, 48 * MIB, R), range(48 * MIB, 64 * MIB, X));
+	assert_works(memmap_check_guest(&guest, &machine, p, MEM_WITH_LOW, &f), &f);
 	assert_fails(
 		memmap_for_guest(&machine, (struct range){2 * MIB, 64 * MIB}, MEM_ALL, &guest, &f),
 		VL_ENOMEM, &f, "would get 1 MiB");
@@ -307,6 +314,10 @@ static void check_finds_lies(void **state)
 	}
 	guest = good;
 	assert_fails(recheck(p, MEM_ALL), VL_EINVAL, &f, "says type 2 at 0x0");
+	assert_fails(recheck(p, MEM_WITH_LOW), VL_EINVAL, &f, "says type 2 at 0x0");
+	guest.range[0].type = R;
+	assert_works(recheck(p, MEM_WITH_LOW), &f);
+	assert_fails(recheck(p, MEM_CONTIGUOUS), VL_EINVAL, &f, "not one range");
 	guest.count = MEMMAP_MAX + 1;
 	assert_fails(recheck(p, MEM_CONTIGUOUS), VL_EINVAL, &f, "claims 545");
 	guest = good;
@@ -338,6 +349,7 @@ static void check_knows_the_bounds(void **state)
 		machine.range[0] = guest.range[0] = range(bad[i].start, bad[i].end, R);
 		assert_works(recheck(none, MEM_ALL), &f);
 		assert_fails(recheck(none, MEM_CONTIGUOUS), VL_EINVAL, &f, "not one range");
+		assert_int_equal(recheck(none, MEM_WITH_LOW) == 0, i == 0);
 	}
 	machine.range[0] = guest.range[0] = range(MIB, 4 * GIB, R);
 	assert_works(recheck(none, MEM_CONTIGUOUS), &f);
@@ -503,7 +515,8 @@ static void assert_guest(const u32 *types, u32 from, u32 to, enum memory_mode mo
 	u32 longest = model_longest(types, from, to, &start);
 
 	for (u32 u = 0; u < UNITS; u++) {
-		bool shown = mode == MEM_ALL || (u >= start && u < start + longest);
+		bool shown = mode == MEM_ALL || (u >= start && u < start + longest) ||
+			     (mode == MEM_WITH_LOW && unit_address(u) < MIB);
 		u32 want = types[u] != R ? types[u] : shown && !(u >= from && u < to) ? R : X;
 
 		assert_int_equal(map_type(&guest, unit_address(u)), want);
@@ -522,7 +535,7 @@ static void random_partition_and_guest(void **state)
 	(void)state;
 	for (u32 n = 0; n < cases; n++) {
 		u32 size = 2 + 2 * rng_below(&rng, 20);
-		enum memory_mode mode = rng_below(&rng, 2) ? MEM_ALL : MEM_CONTIGUOUS;
+		enum memory_mode mode = (enum memory_mode)rng_below(&rng, MEM_ALL + 1);
 		struct range p;
 		u32 want;
 		int err;

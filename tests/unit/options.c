@@ -31,6 +31,7 @@ static void defaults(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(empty); i++) {
 		assert_works(parse(empty[i]), &f);
+		assert_false(o.memory_given);
 		assert_int_equal(o.partition_size, 0);
 		assert_int_equal(o.memory, MEM_CONTIGUOUS);
 		assert_int_equal(o.console, CONSOLE_SERIAL | CONSOLE_VGA);
@@ -53,6 +54,7 @@ static void all_options(void **state)
 		     &f);
 	assert_int_equal(o.partition_size, 128 * MIB);
 	assert_int_equal(o.memory, MEM_ALL);
+	assert_true(o.memory_given);
 	assert_int_equal(o.console, CONSOLE_VGA);
 	assert_int_equal(o.serial_port, 0x2f8);
 	assert_int_equal(o.serial_baud, 9600);
@@ -182,8 +184,12 @@ static void bad_switches(void **state)
 static void bad_values(void **state)
 {
 	(void)state;
-	assert_fails(parse("mem=some"), VL_EINVAL, &f, "mem=contiguous or mem=all");
-	assert_fails(parse("mem="), VL_EINVAL, &f, "mem=contiguous or mem=all");
+	assert_fails(parse("mem=some"), VL_EINVAL, &f, "mem=contiguous, mem=low or mem=all");
+	assert_fails(parse("mem="), VL_EINVAL, &f, "mem=contiguous, mem=low or mem=all");
+	assert_false(o.memory_given);
+	assert_works(parse("mem=low"), &f);
+	assert_int_equal(o.memory, MEM_WITH_LOW);
+	assert_true(o.memory_given);
 	assert_fails(parse("console=tty0"), VL_EINVAL, &f, "console=serial, vga, both or none");
 	assert_fails(parse("kernel_crc=maybe"), VL_EINVAL, &f, "kernel_crc=on or kernel_crc=off");
 	assert_fails(parse("apic=on"), VL_EINVAL, &f, "apic=direct or apic=trapped");

@@ -25,7 +25,8 @@
 
 struct options {
 	u64 partition_size;      /* vellum_mem=SIZE[K|M|G|T], bytes; 0: not given */
-	enum memory_mode memory; /* mem=contiguous|all */
+	enum memory_mode memory; /* mem=contiguous|low|all */
+	bool memory_given;       /* without mem=, the number of CPUs decides */
 	u32 console;             /* console=serial|vga|both|none, CONSOLE_* bits */
 	u16 serial_port;         /* serial=PORT[,BAUD], I/O port of a 16550 */
 	u32 serial_baud;

@@ -39,7 +39,8 @@ struct memmap {
 
 /** What a guest is shown of the machine's RAM. */
 enum memory_mode {
-	MEM_CONTIGUOUS, /* one hole-free range below 4 GiB, the largest */
+	MEM_CONTIGUOUS, /* one hole-free range in [1 MiB, 4 GiB), the largest */
+	MEM_WITH_LOW,   /* that, and the RAM below 1 MiB, where further processors start */
 	MEM_ALL,        /* every RAM range */
 };
 
@@ -70,7 +71,8 @@ int memmap_choose_partition(const struct memmap *machine, u64 size, struct range
 /**
  * The map that a guest is shown: RAM by `mode`, never any of `partition`; RAM that is not shown and
  * the partition are reserved, so that the guest puts no PCI window there; other types as they are.
- * MEM_CONTIGUOUS shows what memmap_main_range() of the map without the partition says.
+ * MEM_CONTIGUOUS shows what memmap_main_range() of the map without the partition says, MEM_WITH_LOW
+ * besides all RAM below 1 MiB.
  * `machine` and `out` must be different. Fails with VL_ENOMEM when less than MEMMAP_GUEST_MIN
  * contiguous bytes are left, VL_E2BIG when the map needs more than MEMMAP_MAX ranges.
  */
@@ -99,8 +101,9 @@ u64 memmap_mapped_end(const struct memmap *map);
 /**
  * Verify M10 without the code that built the map: `guest` is well formed; its RAM is RAM in
  * `machine`, page by page the same address, and none of it is in `partition`; in MEM_CONTIGUOUS it
- * is one range; every piece of machine RAM and every byte of the partition is described. Fails with
- * VL_EINVAL, and the sentence says which range breaks which rule.
+ * is one range, in MEM_WITH_LOW what lies above 1 MiB is, and below nothing is kept back; every
+ * piece of machine RAM and every byte of the partition is described. Fails with VL_EINVAL, and the
+ * sentence says which range breaks which rule.
  */
 int memmap_check_guest(const struct memmap *guest, const struct memmap *machine,
 		       struct range partition, enum memory_mode mode, struct failure *f);

@@ -189,18 +189,22 @@ static inline int64_t vl_call_set_alias(vl_hypercall_fn call, uint64_t index, ui
 
 /**
  * Where this CPU's virtual interrupt flag is kept while virtualized, see struct vl_vcpu_info:
- * each CPU calls for itself, and has one of its own. Without one, CLI and STI trap, and a kernel
- * that reads its flag with PUSHF reads it wrong.
+ * each CPU calls for itself, and has one of its own. With `va`, this CPU's view of its kernel
+ * has the page of `pa` there, whatever frame its tables name, as with set_alias: so code can
+ * find it at the same address on each CPU. Something has to be mapped there. Without one, CLI
+ * and STI trap, and a kernel that reads its flag with PUSHF reads it wrong.
  * Who: any domain. Since ABI 0.1.
  * pa: physical address of a struct vl_vcpu_info, aligned to its size; 0 takes it back.
+ * va: 0, or where this CPU is to see the page of `pa` while virtualized: page aligned, in the
+ *   upper half and outside Vellum's slots.
  * Returns 0; or a negated error:
- *   VL_EINVAL: unaligned.
+ *   VL_EINVAL: unaligned, or no such address.
  *   VL_EFAULT: not the caller's own RAM.
  *   VL_EBUSY: the CPU is virtualized: call in passthrough.
  */
-static inline int64_t vl_call_set_vcpu_info(vl_hypercall_fn call, uint64_t pa)
+static inline int64_t vl_call_set_vcpu_info(vl_hypercall_fn call, uint64_t pa, uint64_t va)
 {
-	return call(VL_CALL_SET_VCPU_INFO, pa, 0, 0, 0, 0);
+	return call(VL_CALL_SET_VCPU_INFO, pa, va, 0, 0, 0);
 }
 
 #define VL_CALL_SET_FEATURES 9

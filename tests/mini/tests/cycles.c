@@ -80,6 +80,7 @@ static void one_cycle(u64 cycle, struct user_program *p, u64 *sum)
 
 TEST(transition_cycles, "M1 M2 M9 I1 I2 I3 I8")
 {
+	char word[4];
 	u64 cycles = CYCLES, state = 1, sum, start, ms, want, per_ms = tsc_per_ms();
 	struct user_program p;
 
@@ -104,10 +105,13 @@ TEST(transition_cycles, "M1 M2 M9 I1 I2 I3 I8")
 	interrupts_off();
 	ms = (rdtsc() - start) / per_ms;
 	timer_stop();
-	/* Two in a hundred: the TSC was measured in 50 ms. */
+	/* Two in a hundred: the TSC was measured in 50 ms. An emulator that has its host's time
+	 * loses ticks while it does not run. */
 	want = ms * HZ / 1000;
-	CHECK(timer_ticks() + want / 50 + 2 >= want && timer_ticks() <= want + want / 50 + 2,
-	      "%lu ticks in %lu ms", timer_ticks(), ms);
+	CHECK(timer_ticks() <= want + want / 50 + 2, "%lu ticks in %lu ms", timer_ticks(), ms);
+	if (!cmdline_get("hosttime", word, sizeof(word)))
+		CHECK(timer_ticks() + want / 50 + 2 >= want, "%lu ticks in %lu ms", timer_ticks(),
+		      ms);
 	user_program_unload(&p);
 	CHECK(sum_of_words() == sum, "memory changed");
 }

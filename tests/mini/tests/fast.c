@@ -311,6 +311,45 @@ TEST(fast_alias_in_large_page, "M5 M6")
 	space_unmap(&kernel_space, (va_t){LARGE_VA});
 }
 
+/* The page with the interrupt flag is seen at a second address, in passthrough not, and what lies
+ * around it there is as it was. */
+TEST(fast_info_page_elsewhere, "M5 M6 U7")
+{
+	pa_t large = large_frame(), info = ptr_to_pa(&vcpu_info);
+	u64 at = LARGE_VA + 3 * PAGE_SIZE, *before = pa_to_ptr((pa_t){large.v + 2 * PAGE_SIZE});
+	struct vl_vcpu_info *there = (struct vl_vcpu_info *)(at + info.v % PAGE_SIZE);
+	u64 old = *before, seen;
+
+	CHECK(vl_call_set_vcpu_info(hypercall_page, info.v, at + 1) == -VL_EINVAL, "unaligned");
+	CHECK(vl_call_set_vcpu_info(hypercall_page, info.v, USER_CODE) == -VL_EINVAL, "a user's");
+	CHECK(vl_call_set_vcpu_info(hypercall_page, info.v, 0xffff800000000000) == -VL_EINVAL,
+	      "Vellum's");
+	CHECK(vl_call_set_vcpu_info(hypercall_page, 0, at) == -VL_EINVAL, "of nothing");
+	CHECK(space_map(&kernel_space, (va_t){LARGE_VA}, large, LARGE_SIZE, paging_nx()) == 0,
+	      "map");
+	CHECK(vl_call_set_vcpu_info(hypercall_page, info.v, at) == 0, "set_vcpu_info");
+	begin();
+	*before = 0x1234;
+	for (u64 round = 1; round < 4; round++) {
+		vcpu_info.reserved[0] = (u8)round;
+		seen = ((volatile struct vl_vcpu_info *)there)->reserved[0];
+		CHECK(seen == round, "round %lu: the page at the second address has %lu", round,
+		      seen);
+		seen = *(volatile u64 *)(at - PAGE_SIZE);
+		CHECK(seen == 0x1234, "the page before it has %#lx", seen);
+		CHECK(((volatile struct vl_vcpu_info *)there)->flags == vcpu_info.flags,
+		      "the flag");
+	}
+	*before = old;
+	end();
+	vcpu_info.reserved[0] = 0;
+	CHECK(there->reserved[0] == *((u8 *)pa_to_ptr((pa_t){large.v + 3 * PAGE_SIZE}) +
+				      info.v % PAGE_SIZE + offsetof(struct vl_vcpu_info, reserved)),
+	      "in passthrough it is what the tables say");
+	CHECK(vl_call_set_vcpu_info(hypercall_page, info.v, 0) == 0, "set_vcpu_info back");
+	space_unmap(&kernel_space, (va_t){LARGE_VA});
+}
+
 static struct trap_info access_user(u64 how)
 {
 	program.regs = user_frame((va_t){USER_CODE}, (va_t){USER_STACK});

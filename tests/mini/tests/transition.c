@@ -161,7 +161,7 @@ TEST(transition_refused, "M1 I1")
 	go_in();
 	answer = vl_call_virtualize(hypercall_page, VL_LAYER_ALL, 0);
 	CHECK(answer == -VL_EBUSY, "a second virtualize answered %ld", answer);
-	answer = vl_call_set_vcpu_info(hypercall_page, 0);
+	answer = vl_call_set_vcpu_info(hypercall_page, 0, 0);
 	CHECK(answer == -VL_EBUSY, "set_vcpu_info virtualized answered %ld", answer);
 	go_out();
 }
