@@ -11,6 +11,7 @@
 #include "cpu/domain_pic.h"
 #include "cpu/fast.h"
 
+#include "cpu/domain_pic.h"
 #include "cpu/mmio.h"
 #include "cpu/percpu.h"
 #include "mem/layout.h"

@@ -11,6 +11,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/emulate.h"
+#include "cpu/ipi.h"
 
 #define REGISTER_SIZE     4
 #define REGISTER_DISTANCE 16
@@ -214,6 +215,8 @@ bool mmio_decode_move(const u8 code[MMIO_CODE], struct mmio_move *move)
 bool mmio_move(struct vcpu *v, u32 offset, const struct mmio_move *move, u64 *reg)
 {
 	if (!apic_traps_page(v) || offset < REGISTER_DISTANCE || offset % REGISTER_DISTANCE != 0)
+		return false;
+	if (move->store && offset == LAPIC_ICR && !ipi_is_plain((u32)*reg))
 		return false;
 	if (move->store)
 		store(v, offset, (u32)*reg);

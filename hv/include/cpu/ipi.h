@@ -11,4 +11,11 @@
  * present mode of its APIC. The APIC is trapped. */
 void ipi_send(struct vcpu *v, u64 icr);
 
+/** Whether the hardware alone deals with the message: then ipi_send() waits for nobody, and may be
+ * called from a fast path. */
+static inline bool ipi_is_plain(u32 command)
+{
+	return LAPIC_MODE(command) == LAPIC_FIXED || LAPIC_MODE(command) == LAPIC_LOWEST;
+}
+
 #endif
