@@ -8,6 +8,7 @@
  * Where the tables are that a 2 MiB region needs is kept in a paging-structure
  * cache (struct psc), with the rules of a processor's.
  */
+#include "cpu/domain_pic.h"
 #include "cpu/fast.h"
 
 #include "cpu/domain_pic.h"

@@ -320,6 +320,7 @@ TEST(fast_info_page_elsewhere, "M5 M6 U7")
 	struct vl_vcpu_info *there = (struct vl_vcpu_info *)(at + info.v % PAGE_SIZE);
 	u64 old = *before, seen;
 
+	CHECK(!is_virtualized() || devirtualize() == 0, "devirtualize");
 	CHECK(vl_call_set_vcpu_info(hypercall_page, info.v, at + 1) == -VL_EINVAL, "unaligned");
 	CHECK(vl_call_set_vcpu_info(hypercall_page, info.v, USER_CODE) == -VL_EINVAL, "a user's");
 	CHECK(vl_call_set_vcpu_info(hypercall_page, info.v, 0xffff800000000000) == -VL_EINVAL,
