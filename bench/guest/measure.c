@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Measuring and printing (measure.h). With BENCH_ROW=NAME in the environment, that row alone.
+ * Measuring and printing (measure.h). With BENCH_ROW=NAME,... in the environment, those rows alone.
  * Vellum is asked between the warm-up and the repetitions and after them, never inside.
  */
 #include "bench/guest/measure.h"
@@ -30,8 +30,14 @@ void die(const char *what)
 int wanted(const char *name)
 {
 	const char *only = getenv("BENCH_ROW");
+	size_t length = strlen(name);
 
-	return only == NULL || strcmp(only, name) == 0;
+	if (only == NULL)
+		return 1;
+	for (const char *at = only; at != NULL; at = strchr(at, ','), at += at != NULL)
+		if (strncmp(at, name, length) == 0 && (at[length] == ',' || at[length] == '\0'))
+			return 1;
+	return 0;
 }
 
 char *fresh_area(size_t pages)

@@ -63,13 +63,15 @@ def context(name, limit=LIMIT):
     return registry.Context(boot)
 
 
-def command_line(chosen, column, groups, memory):
-    """The guest kernel's command line; `memory` in bytes for those that do not get it from Vellum."""
+def command_line(chosen, column, groups, memory, only):
+    """The guest kernel's command line; `memory` in bytes for those that do not get it from Vellum; `only`: rows, all
+    if there are none."""
     console = "console=hvc0" if column == "xen" else CONSOLE
     bare = f" mem={memory:#x}" if column in ("native", "xen-native") else ""
     guest_column = column if column in VELLUM_COLUMNS else "native"
     return " ".join(f"{console} {COMMON_LINE} {chosen.line}{bare} "
-                    f"column={guest_column} groups={','.join(groups)} vltest=benchmark".split())
+                    f"column={guest_column} groups={','.join(groups)} {'rows=' * bool(only)}{','.join(only)} "
+                    "vltest=benchmark".split())
 
 
 def xen_options(chosen, memory):
@@ -107,10 +109,10 @@ def _check_world(t, m, column):
     t.equal("(XEN) " in text, column == "xen", "Xen in the log")
 
 
-def boot(chosen, column, clock, groups, memory, wanted):
+def boot(chosen, column, clock, groups, memory, wanted, only=()):
     """One boot of one column; returns what is kept of it in results.json. A failure is an exception."""
     t = context(f"{chosen.name}-{clock}-{column}")
-    line = command_line(chosen, column, groups, memory)
+    line = command_line(chosen, column, groups, memory, only)
     try:
         m = Qemu(t, _image(chosen, column, line, memory), memory=MEMORY, icount=clock == "icount")
         finish_linux(t, m, ["benchmark"], LIMIT)

@@ -26,9 +26,17 @@ def value(columns, column, row):
     return columns[column]["rows"][row]["least"]
 
 
+def bare(columns, column):
+    """The column that a column is compared with; passthrough, which is the same, where the bare machine was not measured."""
+    wanted = BARE.get(column)
+    if wanted == "native" and wanted not in columns and column != "passthrough":
+        wanted = "passthrough"
+    return wanted if wanted in columns else None
+
+
 def ratio(columns, column, row):
     """A row against the same kernel on the bare machine."""
-    return value(columns, column, row) / value(columns, BARE[column], row)
+    return value(columns, column, row) / value(columns, bare(columns, column), row)
 
 
 def _bound(chosen, clock, row, rule, got, limit):

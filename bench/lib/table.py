@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The table on the screen, and the same in Markdown."""
-from bounds import BARE, ratio, value
+from bounds import bare, ratio, value
 
 CELLS = ("native", "passthrough", "virtualized", "devirtualized", "xen-native", "xen")
 
@@ -15,7 +15,7 @@ def cells(columns, row):
     for column in CELLS:
         if column not in columns:
             out.append("-")
-        elif column in BARE and BARE[column] in columns:
+        elif bare(columns, column) is not None:
             out.append(f"{_amount(value(columns, column, row))} ({ratio(columns, column, row):.3f})")
         else:
             out.append(_amount(value(columns, column, row)))
@@ -29,7 +29,11 @@ def rows(columns):
 
 def text(columns):
     """For a terminal."""
-    lines = [["row", *CELLS]] + rows(columns)
+    return aligned([["row", *CELLS]] + rows(columns))
+
+
+def aligned(lines):
+    """Columns of equal width, the first to the left, the others to the right."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join("  ".join(word.ljust(w) if i == 0 else word.rjust(w)
                                for i, (word, w) in enumerate(zip(line, widths))) for line in lines)
@@ -54,7 +58,7 @@ def exits(columns, row):
 def exit_lines(columns, names):
     """Lines of the breakdown: what a repetition costs more than native, and the counters."""
     for row in names:
-        added = (value(columns, "virtualized", row) - value(columns, "native", row))
+        added = value(columns, "virtualized", row) - value(columns, bare(columns, "virtualized"), row)
         yield [row, _amount(added)] + [f"{n:.2f}" if n else "0" for n in exits(columns, row)]
 
 

@@ -69,21 +69,31 @@ static u32 cache_index(u64 va)
 	return (u32)(va >> PAGE_SHIFT) % NR_ACCESS_CACHE;
 }
 
+static u32 fetch_index(u64 va)
+{
+	return (u32)(va >> PAGE_SHIFT) % NR_FETCH_CACHE;
+}
+
 void access_forget(struct vcpu *v, u64 va)
 {
 	if (v->cache.large[is_upper_half(va)]) { /* `va` may be in the same page */
 		access_forget_all(v);
 		return;
 	}
+	v->cache.changes += v->cache.page[cache_index(va)] != 0;
 	v->cache.page[cache_index(va)] = 0;
-	v->cache.fetch_page = 0;
+	v->cache.fetch_page[fetch_index(va)] = 0;
+	v->cache.device = 0;
 }
 
 void access_forget_all(struct vcpu *v)
 {
 	for (u32 i = 0; i < NR_ACCESS_CACHE; i++)
 		v->cache.page[i] = 0;
-	v->cache.fetch_page = 0;
+	for (u32 i = 0; i < NR_FETCH_CACHE; i++)
+		v->cache.fetch_page[i] = 0;
+	v->cache.device = 0;
+	v->cache.changes++;
 	v->cache.local = v->cache.large[false] = v->cache.large[true] = false;
 }
 
@@ -93,23 +103,41 @@ void access_forget_local(struct vcpu *v)
 		access_forget_all(v);
 }
 
-/* Only ring 0's are kept: plain accesses, and one page of code. */
+/* What has to be known of an entry, to forget it. */
+static void note_kind(struct vcpu *v, u64 va, const struct translation *t)
+{
+	v->cache.local |= !(t->rights & PTE_G);
+	v->cache.large[is_upper_half(va)] |= t->guest_level > 1;
+}
+
+/* Only ring 0's are kept: plain accesses, and code. */
 static void cache_enter(struct vcpu *v, u64 va, u32 access, const struct translation *t, u8 *there)
 {
 	u32 i = cache_index(va);
 
 	if ((access & ~(PF_WRITE | PF_FETCH)) || !(v->shadow.options & VL_SHADOW_ACCESS_CACHE))
 		return;
-	v->cache.local |= !(t->rights & PTE_G);
-	v->cache.large[is_upper_half(va)] |= t->guest_level > 1;
+	note_kind(v, va, t);
 	if (access & PF_FETCH) {
-		v->cache.fetch_page = (va & PAGE_MASK) | ACCESS_CACHE_VALID;
-		v->cache.fetch_there = there;
+		v->cache.fetch_page[fetch_index(va)] = (va & PAGE_MASK) | ACCESS_CACHE_VALID;
+		v->cache.fetch_there[fetch_index(va)] = there;
 		return;
 	}
+	v->cache.changes++;
 	v->cache.page[i] = (va & PAGE_MASK) | ACCESS_CACHE_VALID |
 			   (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0);
 	v->cache.there[i] = there;
+}
+
+/* A user's page may be one in a view, and none in the next: it is left out. */
+void access_note_device(struct vcpu *v, u64 va, u32 access, const struct translation *t)
+{
+	if (!(v->shadow.options & VL_SHADOW_ACCESS_CACHE) || v->cpl != 0 || (t->rights & PTE_U) ||
+	    (access & ~PF_WRITE))
+		return;
+	note_kind(v, va, t);
+	v->cache.device = (va & PAGE_MASK) | ACCESS_CACHE_VALID |
+			  (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0);
 }
 
 static u8 *cache_find(const struct vcpu *v, u64 va, u32 access)
@@ -118,8 +146,9 @@ static u8 *cache_find(const struct vcpu *v, u64 va, u32 access)
 	u64 page = v->cache.page[i];
 
 	if (access == PF_FETCH)
-		return v->cache.fetch_page == ((va & PAGE_MASK) | ACCESS_CACHE_VALID)
-			       ? v->cache.fetch_there
+		return v->cache.fetch_page[fetch_index(va)] ==
+				       ((va & PAGE_MASK) | ACCESS_CACHE_VALID)
+			       ? v->cache.fetch_there[fetch_index(va)]
 			       : NULL;
 	if ((page & PAGE_MASK) != (va & PAGE_MASK) || !(page & ACCESS_CACHE_VALID))
 		return NULL;

@@ -171,6 +171,7 @@ static void load_table(struct vcpu *v, const struct insn *i)
 		fast_update(v);
 	} else {
 		v->idt = value;
+		access_forget_all(v); /* fault_entry */
 		segments_mirror_gates(v);
 	}
 	emulate_done(v, i);
@@ -239,6 +240,7 @@ static void load_system_segment(struct vcpu *v, const struct insn *i, struct sys
 			return;
 		}
 	}
+	access_forget_all(v); /* fault_entry */
 	to->selector = selector;
 	to->base = base;
 	to->limit = (u32)((d[0] & 0xffff) | (d[0] >> 48 & 0xf) << 16);

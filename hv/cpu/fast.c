@@ -128,27 +128,8 @@ void fast_roots(struct vcpu *v)
 
 void fast_note_fault(struct vcpu *v, u64 va, u64 rip, u32 access)
 {
-	if (!(v->shadow.options & VL_SHADOW_PREFILL) || !(access & PF_USER))
-		return;
-	v->prefill.va = va;
-	v->prefill.rip = rip;
-	v->prefill.access = access & (PF_USER | PF_FETCH);
-	this_fast()->prefill = true;
-}
-
-/* As a read, which sets no D bit: a write then is granted if the guest's kernel has set it. */
-void fast_prefill(struct vcpu *v, u64 rip)
-{
-	this_fast()->prefill = false;
-	if (rip == v->prefill.rip)
-		fast_fill(v, SHADOW_USER, v->prefill.va, v->prefill.access);
-}
-
-/* From fast.S. */
-void fast_prefill_current(u64 rip);
-void fast_prefill_current(u64 rip)
-{
-	fast_prefill(this_cpu()->vcpu, rip);
+	if ((v->shadow.options & VL_SHADOW_PREFILL) && (access & PF_USER))
+		note_prefill(v, this_fast(), va, rip, access);
 }
 
 static bool begins_with_swapgs(struct vcpu *v, u64 va)
@@ -195,6 +176,7 @@ void fast_update(struct vcpu *v)
 void fast_init(struct vcpu *v)
 {
 	v->sites = no_sites;
+	v->fault_entry.changes = NO_CHANGES;
 }
 
 /*

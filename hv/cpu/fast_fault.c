@@ -8,8 +8,10 @@
  * Where the tables are that a 2 MiB region needs is kept in a paging-structure
  * cache (struct psc), with the rules of a processor's.
  */
+#include "cpu/domain_pic.h"
 #include "cpu/fast.h"
 
+#include "cpu/mmio.h"
 #include "cpu/percpu.h"
 #include "mem/layout.h"
 #include "mem/pagetable.h"
@@ -21,8 +23,7 @@ struct fault_frame {
 	u64 error, rip, cs, rflags, rsp, ss;
 };
 
-#define GATE_OPEN   ((u64)0x8e00 << 32) /* present, DPL 0, 64-bit interrupt gate, no IST */
-#define GATE_ALL    ((u64)0xff07 << 32)
+#define GATE_OPEN   0x8e /* present, DPL 0, 64-bit interrupt gate */
 #define ACCESS_CODE 0xfb
 #define ACCESS_DATA 0xf3
 
@@ -95,7 +96,7 @@ static bool is_plain_frame(const struct vcpu *v, u64 pa, enum shadow_view view, 
 	if (view == SHADOW_USER)
 		return true;
 	return round_down(va, PAGE_SIZE) != v->info->va &&
-	       (!d->has_alias || !range_contains(d->aliased, (struct range){va, va + 1}));
+	       va - d->aliased.start >= range_size(d->aliased);
 }
 
 static u64 leaf_of(u64 pte, u64 all, u64 any, bool common, bool smep)
@@ -123,17 +124,22 @@ static bool absent_again(struct psc *p, u64 va)
 	return false;
 }
 
-/* Serve the access from the cache: 0: done; the guest's fault; or UNKNOWN. */
-static inline ALWAYS_INLINE u32 psc_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
+/* NULL: the cache does not know the region. */
+static inline ALWAYS_INLINE struct psc *psc_find(struct vcpu *v, enum shadow_view view, u64 va)
 {
 	struct psc *p = psc_of(v, view, va);
+
+	return p->key == psc_key(view, va) && p->generation == v->shadow.generation ? p : NULL;
+}
+
+/* Serve the access from the cache: 0: done; the guest's fault; or UNKNOWN. */
+static inline ALWAYS_INLINE u32 psc_fill(struct vcpu *v, struct psc *p, enum shadow_view view,
+					 u64 va, u32 access)
+{
 	bool smep = (v->cr4 & CR4_SMEP) != 0;
 	u32 i = level_index(va, 1), fault;
-	u64 pte, all, any;
+	u64 pte = p->guest[i], all, any;
 
-	if (p->key != psc_key(view, va) || p->generation != v->shadow.generation)
-		return UNKNOWN;
-	pte = p->guest[i];
 	if (!(pte & PTE_P))
 		return absent_again(p, va) ? UNKNOWN : WALK_FAULT | access;
 	all = p->all & pte;
@@ -179,6 +185,8 @@ static __attribute__((noinline)) u32 walk_and_fill(struct vcpu *v, enum shadow_v
 	struct translation t;
 	u32 fault;
 
+	if (view != SHADOW_USER && access_is_device(v, va, access))
+		return UNKNOWN;
 	mode = vcpu_paging_mode_smap(v, view == SHADOW_GUARDED);
 	fault = vcpu_translate(v, mode, va, access, &t);
 	if (fault != 0)
@@ -193,35 +201,77 @@ static __attribute__((noinline)) u32 walk_and_fill(struct vcpu *v, enum shadow_v
 
 u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access)
 {
-	u32 fault = psc_fill(v, view, va, access);
+	struct psc *p = psc_find(v, view, va);
+	u32 fault = p != NULL ? psc_fill(v, p, view, va, access) : UNKNOWN;
 
 	return fault != UNKNOWN ? fault : walk_and_fill(v, view, va, access);
 }
 
-/* Where the user's page fault takes the guest: gate and stack, if they are plain and at hand. */
-static bool find_entry(struct vcpu *v, u64 *rip, u64 *rsp, u64 **stack)
+/* The same for a user. Most often the page is not there: that takes no more than a look. */
+static inline ALWAYS_INLINE u32 fill_for_user(struct vcpu *v, u64 va, u32 access)
+{
+	struct psc *p = psc_find(v, SHADOW_USER, va);
+
+	if (p != NULL && !(p->guest[level_index(va, 1)] & PTE_P) && !absent_again(p, va))
+		return WALK_FAULT | access;
+	return fast_fill(v, SHADOW_USER, va, access);
+}
+
+/* As a read, which sets no D bit: a write then is granted if the guest's kernel has set it. */
+void fast_prefill(struct vcpu *v, u64 rip)
+{
+	u64 va = v->prefill.va;
+	u32 access = PF_USER | (v->prefill.access & PF_FETCH);
+	struct psc *p = psc_find(v, SHADOW_USER, va);
+
+	this_cpu()->fast.prefill = false;
+	if (rip == v->prefill.rip &&
+	    (p == NULL || psc_fill(v, p, SHADOW_USER, va, access) == UNKNOWN))
+		walk_and_fill(v, SHADOW_USER, va, access);
+}
+
+/* From fast.S. */
+void fast_prefill_current(u64 rip);
+void fast_prefill_current(u64 rip)
+{
+	fast_prefill(this_cpu()->vcpu, rip);
+}
+
+/* Gate and RSP0, if they are plain and at hand. */
+static __attribute__((noinline)) bool find_gate(struct vcpu *v, struct fault_entry *e)
 {
 	const volatile u64 *there = (const volatile u64 *)access_cached(
 		v, v->idt.base + VECTOR_PF * sizeof(struct gate), sizeof(struct gate), 0);
-	const u8 *rsp0 = access_cached(v, v->tr.base + offsetof(struct tss, rsp), sizeof(*rsp), 0);
-	struct {
-		u64 low, high;
-	} gate;
+	const u8 *rsp0 = access_cached(v, v->tr.base + offsetof(struct tss, rsp), sizeof(u64), 0);
+	struct gate gate;
 
-	if (there == NULL || rsp0 == NULL || v->idt.limit < VECTOR_PF * sizeof(struct gate) + 15 ||
+	e->changes = NO_CHANGES;
+	if (there == NULL || rsp0 == NULL || v->idt.limit < VECTOR_PF * sizeof(gate) + 15 ||
 	    v->tr.limit < offsetof(struct tss, rsp) + 7)
 		return false;
 	/* Read once: another CPU of the guest may write to it. */
-	gate.low = there[0];
-	gate.high = there[1];
-	if ((gate.low & GATE_ALL) != GATE_OPEN || v->gate_cs == 0 ||
-	    (gate.low >> 16 & 0xffff) != v->gate_cs)
+	e->words[0] = there[0];
+	e->words[1] = there[1];
+	__builtin_memcpy(&gate, e->words, sizeof(gate));
+	if (gate.type != GATE_OPEN || (gate.ist & 7) != 0 || v->gate_cs == 0 ||
+	    gate.selector != v->gate_cs)
 		return false;
-	*rip = (gate.low & 0xffff) | (gate.low >> 32 & 0xffff0000) | gate.high << 32;
-	__builtin_memcpy(rsp, rsp0, sizeof(*rsp));
-	*rsp = (*rsp & ~(u64)15) - sizeof(struct fault_frame);
-	*stack = (u64 *)access_cached(v, *rsp, sizeof(struct fault_frame), PF_WRITE);
-	return *stack != NULL && is_canonical(*rip);
+	*e = (struct fault_entry){
+		.changes = v->cache.changes,
+		.gate = there,
+		.rsp0 = (const volatile u64 *)rsp0,
+		.rip = gate.offset_low | (u64)gate.offset_middle << 16 |
+		       (u64)gate.offset_high << 32,
+		.cs = gate.selector,
+	};
+	__builtin_memcpy(e->words, &gate, sizeof(gate));
+	return is_canonical(e->rip);
+}
+
+static inline ALWAYS_INLINE bool knows_gate(const struct vcpu *v, const struct fault_entry *e)
+{
+	return e->changes == v->cache.changes && e->gate[0] == e->words[0] &&
+	       e->gate[1] == e->words[1] && e->cs == v->gate_cs;
 }
 
 static void show_kernel(void)
@@ -238,14 +288,21 @@ static void show_kernel(void)
 static bool deliver_fast(struct vcpu *v, struct fast *fast, struct fault_frame *f, u64 va,
 			 u32 error)
 {
-	u64 rip, rsp, *stack;
+	struct fault_entry *e = &v->fault_entry;
+	u64 rsp, *stack;
 
-	if (fast->crossing.slow || (f->rflags & RFLAGS_AC) || !find_entry(v, &rip, &rsp, &stack))
+	if (fast->crossing.slow || (f->rflags & RFLAGS_AC) ||
+	    (!knows_gate(v, e) && !find_gate(v, e)))
 		return false;
-	f->error = error;
-	__builtin_memcpy(stack, f, sizeof(*f));
+	rsp = (*e->rsp0 & ~(u64)15) - sizeof(*f);
+	stack = (u64 *)access_cached(v, rsp, sizeof(*f), PF_WRITE);
+	if (stack == NULL)
+		return false;
+	stack[0] = error;
+	__builtin_memcpy(&stack[1], &f->rip, sizeof(*f) - sizeof(f->error));
 	v->exits[EXIT_GUEST_FAULT]++;
-	fast_note_fault(v, va, f->rip, (u32)error);
+	if (v->shadow.options & VL_SHADOW_PREFILL)
+		note_prefill(v, fast, va, f->rip, error);
 	v->cr2 = va;
 	v->info->at->cr2 = va;
 	v->cpl = 0;
@@ -256,11 +313,41 @@ static bool deliver_fast(struct vcpu *v, struct fast *fast, struct fault_frame *
 	fast->crossing = (struct crossing){.cpl = 0};
 	show_kernel();
 	write_cr3(fast->top[1]);
-	f->rip = rip;
+	f->rip = e->rip;
 	f->rsp = rsp;
 	f->cs = REAL_GUEST_CS;
 	f->ss = REAL_GUEST_SS;
 	f->rflags = (f->rflags & ~(RFLAGS_TF | RFLAGS_RF | RFLAGS_VM)) | RFLAGS_NT | RFLAGS_IF;
+	return true;
+}
+
+/* The registers that fast.S pushes; NULL: it does not. */
+static u64 *saved_register(struct fault_frame *f, u32 reg)
+{
+	static const u8 places[16] = {1, 2, 3, 0, 0, 0, 4, 5, 6, 7, 8, 9};
+
+	return places[reg] != 0 ? (u64 *)f - places[reg] : NULL;
+}
+
+/* A move between a register and a device's. Not while an interrupt waits for the guest, which this
+ * may let in. */
+static __attribute__((noinline)) bool fast_device(struct vcpu *v, struct fault_frame *f, u64 va,
+						  u32 access)
+{
+	const u8 *code = access_cached_code(v, f->rip, MMIO_CODE);
+	struct mmio_move move;
+	u64 *reg;
+
+	if (!access_is_device(v, va, access) || code == NULL || (f->rflags & RFLAGS_TF) ||
+	    v->lapic.tickets != 0 || !pic_is_idle(v) || !mmio_decode_move(code, &move))
+		return false;
+	reg = saved_register(f, move.reg);
+	if (reg == NULL || move.store != ((access & PF_WRITE) != 0) ||
+	    !mmio_move(v, va % PAGE_SIZE, &move, reg))
+		return false;
+	v->exits[EXIT_EMULATED]++;
+	f->rip += move.length;
+	f->rflags &= ~RFLAGS_RF;
 	return true;
 }
 
@@ -286,10 +373,12 @@ bool fast_fault(struct fault_frame *f)
 	/* The long way loads the root of another view. */
 	if (view == SHADOW_KERNEL && (v->cr4 & CR4_SMAP))
 		return false;
-	fault = fast_fill(v, view, va, access);
+	fault = user ? fill_for_user(v, va, access) : fast_fill(v, view, va, access);
 	if (fault == 0) {
 		v->exits[EXIT_HIDDEN_FAULT]++;
 		return true;
 	}
+	if (!user && fault == UNKNOWN)
+		return fast_device(v, f, va, access);
 	return user && fault != UNKNOWN && deliver_fast(v, &cpu->fast, f, va, fault & ~WALK_FAULT);
 }

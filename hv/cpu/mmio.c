@@ -12,8 +12,12 @@
 #include "cpu/apic.h"
 #include "cpu/emulate.h"
 
-#define REGISTER_SIZE 4
-#define ARITHMETIC    ((u64)0x8d5) /* CF, PF, AF, ZF, SF, OF */
+#define REGISTER_SIZE     4
+#define REGISTER_DISTANCE 16
+
+#define OPCODE_MOV_STORE 0x89
+#define OPCODE_MOV_LOAD  0x8b
+#define ARITHMETIC       ((u64)0x8d5) /* CF, PF, AF, ZF, SF, OF */
 
 bool mmio_is_trapped(const struct vcpu *v, pa_t pa)
 {
@@ -177,4 +181,43 @@ void mmio_access(struct vcpu *v, pa_t pa)
 		deliver_fault(v, VECTOR_GP, 0);
 	else
 		vcpu_crash(v, "an access to the local APIC that Vellum does not emulate");
+}
+
+/* Each byte is read once: the guest may change them. Any other prefix, a segment's among them, is
+ * left to the decoder. */
+bool mmio_decode_move(const u8 code[MMIO_CODE], struct mmio_move *move)
+{
+	const volatile u8 *at = code;
+	u8 rex = 0, op = *at++, modrm, rm, mod;
+
+	if ((op & 0xf0) == 0x40) {
+		rex = op;
+		op = *at++;
+	}
+	if ((rex & 8) || (op != OPCODE_MOV_STORE && op != OPCODE_MOV_LOAD))
+		return false;
+	modrm = *at++;
+	mod = modrm >> 6;
+	rm = modrm & 7;
+	if (mod == 3)
+		return false;
+	if (rm == 4)
+		rm = *at++ & 7; /* SIB: its base has the same special case */
+	at += mod == 1 ? 1 : mod == 2 || rm == 5 ? 4 : 0;
+	*move = (struct mmio_move){.length = (u32)(at - code),
+				   .reg = (modrm >> 3 & 7u) | (rex & 4u) << 1,
+				   .store = op == OPCODE_MOV_STORE};
+	return true;
+}
+
+/* An operand that begins on the page before would fault at offset 0 or 2, where no register is. */
+bool mmio_move(struct vcpu *v, u32 offset, const struct mmio_move *move, u64 *reg)
+{
+	if (!apic_traps_page(v) || offset < REGISTER_DISTANCE || offset % REGISTER_DISTANCE != 0)
+		return false;
+	if (move->store)
+		store(v, offset, (u32)*reg);
+	else
+		*reg = load(v, offset, REGISTER_SIZE);
+	return true;
 }

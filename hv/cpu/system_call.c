@@ -230,6 +230,7 @@ void emulate_iret(struct vcpu *v, u8 size)
 	}
 	if (!pop_frame(v, size, pop))
 		return;
+	watch_read(v, f->rsp, (size_t)5 * size);
 	cs = (u16)pop[1];
 	ss = (u16)pop[4];
 	/* To ring 3 the real IRETQ does the checking, see vcpu_return_failed(); but not from the

@@ -31,7 +31,8 @@ static void note_aliases(struct domain *d)
 		d->aliased.start = min_u64(d->aliased.start, a->va);
 		d->aliased.end = max_u64(d->aliased.end, a->va + a->size);
 	}
-	d->has_alias = d->aliased.start < d->aliased.end;
+	if (d->aliased.start > d->aliased.end)
+		d->aliased = (struct range){0};
 }
 
 s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)

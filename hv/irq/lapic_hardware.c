@@ -66,6 +66,7 @@ void lapic_hardware_enter(struct lapic_hardware *h, const struct lapic_access *a
 	h->shared = h->stray = h->late = false;
 	h->timer.clock = bus;
 	h->lost = 0;
+	h->tickets = 0;
 	h->own_deadline = CLOCK_NEVER;
 	h->tpr = get(h, LAPIC_TPR) & 0xff;
 	h->svr = get(h, LAPIC_SVR);
@@ -112,21 +113,17 @@ static NEVER_INLINE int best_ticket(const struct lapic_hardware *h)
 /* Asked at each exit: mostly there is none. */
 int lapic_hardware_request(const struct lapic_hardware *h)
 {
-	u32 any = 0;
-
-	if (h->access == NULL)
-		return LAPIC_NO_VECTOR;
-	for (u32 i = 0; i < LAPIC_WORDS; i++)
-		any |= tickets(h, i);
-	return any != 0 ? best_ticket(h) : LAPIC_NO_VECTOR;
+	return h->access != NULL && h->tickets != 0 ? best_ticket(h) : LAPIC_NO_VECTOR;
 }
 
 int lapic_hardware_take(struct lapic_hardware *h)
 {
 	int vector = lapic_hardware_request(h);
 
-	if (vector >= 0)
+	if (vector >= 0) {
 		lapic_set(h->taken, (u8)vector);
+		h->tickets--;
+	}
 	return vector;
 }
 
@@ -375,6 +372,13 @@ static enum lapic_arrival own_arrived(struct lapic_hardware *h, u64 now)
 	return due ? LAPIC_OWN_TIMER : LAPIC_INTERRUPT;
 }
 
+/* INT n of a vector that is in service says nothing new. */
+static void hold(struct lapic_hardware *h, u8 vector)
+{
+	h->tickets += !lapic_has(h->held, vector);
+	lapic_set(h->held, vector);
+}
+
 enum lapic_arrival lapic_hardware_arrived(struct lapic_hardware *h, u8 vector, u64 now)
 {
 	bool is_stray = h->stray && vector == LAPIC_OWN_VECTOR;
@@ -388,7 +392,7 @@ enum lapic_arrival lapic_hardware_arrived(struct lapic_hardware *h, u8 vector, u
 	if (is_stray || !(h->svr & LAPIC_ENABLED)) /* or the guest's APIC does not take part */
 		put(h, LAPIC_EOI, 0);
 	else
-		lapic_set(h->held, vector);
+		hold(h, vector);
 	return LAPIC_INTERRUPT;
 }
 

@@ -225,11 +225,16 @@ struct count {
 };
 _Static_assert(sizeof(struct count) == sizeof(u64) && OWN_COUNT_LOCK > 0, "an entry of a root");
 
+/* It is the guest's memory: one that holds the lock for ever, or writes nonsense, does not keep
+ * Vellum from going on, and loses no more than its own root's entries. */
 static struct count *count_lock(u64 *root)
 {
 	struct count *c = (struct count *)(root + VL_COUNT_SLOT);
+	const u32 bit = 1u << OWN_COUNT_LOCK;
+	u64 start = rdtsc();
 
-	while (__atomic_fetch_or(&c->lock, 1u << OWN_COUNT_LOCK, __ATOMIC_ACQUIRE) != 0)
+	while ((__atomic_fetch_or(&c->lock, bit, __ATOMIC_ACQUIRE) & bit) != 0 &&
+	       rdtsc() - start < VL_TOGETHER_CYCLES)
 		cpu_relax();
 	return c;
 }

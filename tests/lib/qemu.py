@@ -87,20 +87,18 @@ class Qemu(Machine):
     paused    start stopped; cont() starts the guest
     gdb       open the gdb stub (self.gdb())
     limit     seconds until the process is killed, whatever happens
-    thread    CPUs run at a time ("multi") or take turns ("single")
     extra     more arguments
     smp       number of CPUs
+    thread    "single" or "multi": one host thread for all CPUs or one for each; None: QEMU's choice
     """
 
     def __init__(self, t, iso, memory=256, cpu=CPU, firmware="bios", icount=False, paused=False,
-                 gdb=False, limit=None, extra=(), smp=1, thread="multi", name="qemu",
-                 leaps=True):
+                 gdb=False, limit=None, extra=(), smp=1, thread=None, name="qemu", leaps=True):
         super().__init__(t, name)
         self._sockets = tempfile.mkdtemp(prefix="vl-")
         self._stub = None
         command = ["timeout", "-s", "KILL", str(limit or t.test.limit), "qemu-system-x86_64",
-                   "-nodefaults", "-no-user-config", "-machine", "pc",
-                   "-accel", "tcg" if icount or smp == 1 else f"tcg,thread={thread}", "-cpu", cpu,
+                   "-nodefaults", "-no-user-config", "-machine", "pc", "-accel", "tcg" + (f",thread={thread}" if thread else ""), "-cpu", cpu,
                    "-m", str(memory), "-smp", str(smp), "-vga", "std", "-display", "none",
                    "-no-reboot", "-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser",
                    "-qmp", f"unix:{self._sockets}/qmp,server=on,wait=off",
@@ -150,7 +148,7 @@ class Qemu(Machine):
     # The monitor.
 
     def hmp(self, line, cpu=0):
-        """One command of the human monitor, about a CPU; returns its output."""
+        """One command of the human monitor; returns its output. Some look at one CPU."""
         return self.qmp.command("human-monitor-command", **{"command-line": line, "cpu-index": cpu}).replace("\r", "")
 
     def pause(self):

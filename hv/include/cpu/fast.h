@@ -9,6 +9,7 @@
 #ifndef VELLUM_CPU_FAST_H
 #define VELLUM_CPU_FAST_H
 
+#include "cpu/percpu.h"
 #include "cpu/vcpu.h"
 #include "public/calls.h"
 
@@ -47,13 +48,21 @@ void fast_note_site(struct vcpu *v, u32 path, u64 rip);
 /** Note a page fault that the guest kernel gets for its user. */
 void fast_note_fault(struct vcpu *v, u64 va, u64 rip, u32 access);
 
+static inline void note_prefill(struct vcpu *v, struct fast *fast, u64 va, u64 rip, u32 access)
+{
+	v->prefill.va = va;
+	v->prefill.rip = rip;
+	v->prefill.access = access & (PF_USER | PF_FETCH);
+	fast->prefill = true;
+}
+
 /** The guest returns to its user at `rip`: if the instruction there faulted, enter its page now,
  * which saves the fault that would find it missing in the shadow. */
 void fast_prefill(struct vcpu *v, u64 rip);
 
 /**
  * Translate and enter into a view, as page_fault() does for the access (PF_WRITE, PF_USER,
- * PF_FETCH). 0; or the guest's fault, as walk(). hv/cpu/fast_fault.c.
+ * PF_FETCH). 0; or the guest's fault, as walk(). hv/cpu/fast_fault.c, as is fast_prefill().
  */
 u32 fast_fill(struct vcpu *v, enum shadow_view view, u64 va, u32 access);
 

@@ -17,4 +17,21 @@ u32 mmio_limit(const struct vcpu *v, pa_t pa, u32 shift);
 /** Emulate the instruction at RIP, whose access to the trapped register at `pa` faulted. */
 void mmio_access(struct vcpu *v, pa_t pa);
 
+/** MOV between a 32-bit register and memory, which most accesses are. */
+struct mmio_move {
+	u32 length;
+	u32 reg;
+	bool store;
+};
+
+/** Bytes that mmio_decode_move() may look at. */
+#define MMIO_CODE 16
+
+/** The instruction, if it is such a move. */
+bool mmio_decode_move(const u8 code[MMIO_CODE], struct mmio_move *move);
+
+/** Do it, with the device's register at `offset` of a trapped page. False: it is none, nothing was
+ * done. */
+bool mmio_move(struct vcpu *v, u32 offset, const struct mmio_move *move, u64 *reg);
+
 #endif

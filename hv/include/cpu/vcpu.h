@@ -63,13 +63,30 @@ struct return_sites {
  * are, for ring 0. A TLB like any other: dropped where that is.
  */
 #define NR_ACCESS_CACHE 16
+#define NR_FETCH_CACHE  4
 struct access_cache {
 	u64 page[NR_ACCESS_CACHE]; /* va | CACHE_VALID, CACHE_WRITABLE; by bits 15..12 of va */
 	u8 *there[NR_ACCESS_CACHE];
-	u64 fetch_page; /* the page that code was last read from; 0: none */
-	u8 *fetch_there;
+	u64 changes;                    /* of page[] */
+	u64 fetch_page[NR_FETCH_CACHE]; /* the same of code, by bits 13..12 */
+	u8 *fetch_there[NR_FETCH_CACHE];
+	u64 device;    /* the page of ring 0's, va | CACHE_VALID ..., that is a trapped device's; 0:
+			  none */
 	bool local;    /* it has one that is not global */
 	bool large[2]; /* it has a piece of a large page, in the lower or the upper half */
+};
+
+/**
+ * Where a user's page fault takes the guest: its gate and RSP0 in the access cache, and what the
+ * gate said. Valid as long as cache.changes is the same; the gate itself is compared each time.
+ */
+#define NO_CHANGES (~(u64)0)
+struct fault_entry {
+	u64 changes; /* NO_CHANGES: nothing known */
+	const volatile u64 *gate, *rsp0;
+	u64 words[2];
+	u64 rip;
+	u16 cs;
 };
 
 /**
@@ -140,6 +157,7 @@ struct vcpu {
 	struct shadow_p2m p2m;
 	struct return_sites sites;
 	struct access_cache cache;
+	struct fault_entry fault_entry;
 	struct psc psc[NR_PSC];
 	u64 unplain; /* bits of a guest leaf that the short way leaves alone: reserved, keys */
 	struct {
@@ -260,6 +278,28 @@ static inline ALWAYS_INLINE u8 *access_cached(const struct vcpu *v, u64 va, size
 	    va % PAGE_SIZE > PAGE_SIZE - size)
 		return NULL;
 	return v->cache.there[i] + va % PAGE_SIZE;
+}
+
+/** The same of code that ring 0 executes. */
+static inline ALWAYS_INLINE const u8 *access_cached_code(const struct vcpu *v, u64 va, size_t size)
+{
+	u32 i = (u32)(va >> PAGE_SHIFT) % NR_FETCH_CACHE;
+
+	if (v->cache.fetch_page[i] != ((va & PAGE_MASK) | ACCESS_CACHE_VALID) ||
+	    va % PAGE_SIZE > PAGE_SIZE - size)
+		return NULL;
+	return v->cache.fetch_there[i] + va % PAGE_SIZE;
+}
+
+/** Remember that `va`, translated for ring 0 and this access, is a device's that traps. */
+void access_note_device(struct vcpu *v, u64 va, u32 access, const struct translation *t);
+
+/** Whether an access of ring 0 (PF_WRITE or 0) was found to go there before. */
+static inline ALWAYS_INLINE bool access_is_device(const struct vcpu *v, u64 va, u32 access)
+{
+	u64 bits = ACCESS_CACHE_VALID | (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0);
+
+	return (v->cache.device & (PAGE_MASK | bits)) == ((va & PAGE_MASK) | bits);
 }
 
 /** Forget what the access cache has of a page, or all of it, or what is not global. */
@@ -408,6 +448,12 @@ bool gate_selector_allowed(struct vcpu *v, u16 selector, u32 external, struct ex
 
 /** Whether IRET's checks (SDM) pass for these selectors and RIP; else *fault. */
 bool iret_allowed(struct vcpu *v, u16 cs, u16 ss, u64 rip, struct exception *fault);
+
+/* --- cpu/watch.c: data breakpoints --- */
+
+/** Vellum read `size` bytes at va in the guest's stead: a breakpoint of the guest's that is there
+ * is delivered behind the instruction. */
+void watch_read(struct vcpu *v, u64 va, size_t size);
 
 /* --- cpu/keys.c: protection keys; `keys_off` must be false when the guest reaches ring 3 --- */
 

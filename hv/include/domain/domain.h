@@ -46,8 +46,7 @@ struct domain {
 	struct vl_domain_counters
 		counters; /* of all that is over; layers and what is in use are 0 */
 	struct alias alias[VL_MAX_ALIASES];
-	bool has_alias;                      /* one is used */
-	struct range aliased;                /* va: all of them lie in it */
+	struct range aliased;                /* va: all of them lie in it; empty without one */
 	u64 features;                        /* VL_FEATURE_* */
 	u64 call_site;                       /* va behind its hypercall by SYSCALL; 0: none */
 	struct range_pair main_ram;          /* the largest ranges of it that are RAM */

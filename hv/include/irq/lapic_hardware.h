@@ -31,6 +31,7 @@ struct lapic_hardware {
 	u32 held[LAPIC_WORDS];             /* in service in the hardware */
 	u32 taken[LAPIC_WORDS];            /* of those: in service for the guest */
 	u32 ended[LAPIC_WORDS]; /* of those: ended by the guest, behind something that is not */
+	u32 tickets;            /* how many are held, and neither taken nor ended */
 	u32 tpr;
 	bool stray;  /* an interrupt of Vellum's timer is still to arrive after it was stopped */
 	bool shared; /* the real timer is Vellum's, which keeps the guest's: */

@@ -69,8 +69,8 @@ static inline u32 translation_key(const struct translation *t)
 /**
  * Translate `va` for an access of kind `access` (PF_WRITE, PF_USER, PF_FETCH). On success sets the
  * A bits on the way and, for a write, the D bit in the guest's tables, each in an entry that is
- * what was read, and returns 0. Otherwise returns the page fault's error code with PF_PRESENT, PF_RESERVED, PF_KEY and
- * the access's bits, or'ed with WALK_FAULT, which is no bit of it.
+ * what was read, and returns 0. Otherwise returns the page fault's error code with PF_PRESENT,
+ * PF_RESERVED, PF_KEY and the access's bits, or'ed with WALK_FAULT, which is no bit of it.
  */
 u32 walk(const struct paging_mode *mode, const struct guest_tables *tables, u64 va, u32 access,
 	 struct translation *out);
