@@ -6,6 +6,7 @@
 #include "domain/domain.h"
 
 #include "lib/print.h"
+#include "lib/string.h"
 #include "mem/layout.h"
 #include "public/errno.h"
 
@@ -72,14 +73,26 @@ static bool same_name(const char *a, const char *b)
 
 int domain_rename(struct domain *d, const struct vl_domain_name *name)
 {
+	struct vl_domain_name clean;
+
 	if (!good_name(name))
 		return -VL_EINVAL;
 	for (const struct domain *other = domains; other != NULL; other = other->next)
 		if (other != d && same_name(other->name, name->name))
 			return -VL_EEXIST;
-	/* Whoever reads meanwhile may get a mixture, but one with its closing zero: that stays. */
-	vl_snprintf(d->name, sizeof(d->name), "%s", name->name);
+	memset(&clean, 0, sizeof(clean));
+	vl_snprintf(clean.name, sizeof(clean.name), "%s", name->name);
+	lock_take(&d->lock);
+	memcpy(d->name, clean.name, sizeof(d->name));
+	lock_release(&d->lock);
 	return 0;
+}
+
+void domain_get_name(struct domain *d, char name[static sizeof(struct vl_domain_name)])
+{
+	lock_take(&d->lock);
+	memcpy(name, d->name, sizeof(d->name));
+	lock_release(&d->lock);
 }
 
 void *domain_buffer(const struct domain *d, pa_t pa, u64 size)

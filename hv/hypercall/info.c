@@ -59,7 +59,7 @@ s64 call_hv_info(struct domain *d, pa_t info, u64 info_size)
 
 s64 call_domain_info(struct domain *d, u64 domid, pa_t info, u64 info_size)
 {
-	const struct domain *found = domain_find(domid, d);
+	struct domain *found = domain_find(domid, d);
 	struct vl_domain_info out;
 
 	if (found == NULL)
@@ -74,7 +74,7 @@ s64 call_domain_info(struct domain *d, u64 domid, pa_t info, u64 info_size)
 		.tsc_start = found->tsc_start,
 		.tsc_now = rdtsc(),
 	};
-	memcpy(out.name, found->name, sizeof(out.name));
+	domain_get_name(found, out.name);
 	return answer(d, info, info_size, &out, sizeof(out));
 }
 

@@ -77,6 +77,9 @@ u32 domain_count(void);
  */
 int domain_rename(struct domain *d, const struct vl_domain_name *name);
 
+/** Its name, zero-terminated, and zeros to the end. */
+void domain_get_name(struct domain *d, char name[static sizeof(struct vl_domain_name)]);
+
 /**
  * The bytes [pa, pa + size) of the domain's RAM, for reading and writing; NULL unless they are
  * all the domain's own RAM and in one page. Through the p2m if the domain's memory is virtualized,
