@@ -211,7 +211,7 @@ static void enter_domain(struct domain *d, u64 layers)
 {
 	if (layers & VL_LAYER_MEMORY)
 		p2m_init(&d->p2m, &p2m_frames);
-	d->layers |= (u32)layers & VL_LAYER_ALL;
+	d->layers |= (u32)layers & EVERY_LAYER;
 	if (layers & VL_LAYER_CPU) {
 		d->mode = VL_MODE_VIRTUALIZED;
 		d->counters.virtualized++;
