@@ -28,13 +28,13 @@ def declare(name, line, shows, doc, seconds, opts="", hypervisor="vellum"):
 
 declare("io-all", "virtualized io", "I8 I10",
         "Each test of the mini guest, whose console, ticks and measure of time are the modelled devices, passes with the "
-        "layer of I/O on.", 220)
+        "layer of I/O on.", 400)
 declare("io-debug", "virtualized io test=io*,timer*,pic*,failpoints,transition*", "I8 I10",
         "On a debug build, which uses the devices itself after each access of the guest's, the guest does not notice; "
-        "each step of taking the layer on and off fails once.", 200, hypervisor="vellum-debug")
+        "each step of taking the layer on and off fails once.", 300, hypervisor="vellum-debug")
 declare("io-layer", "test=io*", "I8 I10 I3",
         "Under 1,000 switches of the layer of I/O registers, counts and latches of PIT, clock and serial port go on as they "
-        "are, and no tick, second or byte is lost or doubled.", 150)
+        "are, and no tick, second or byte is lost or doubled.", 300)
 
 
 def linux(t, seconds, rounds, icount=False, **kw):
@@ -46,15 +46,15 @@ def linux(t, seconds, rounds, icount=False, **kw):
     t.log("\n".join(line for line in lines if "looks" in line or "ticks" in line or "hwclock" in line))
 
 
-@test("io-linux", shows="I8 I10", needs="vellum min initrd-test", limit=200)
+@test("io-linux", shows="I8 I10", needs="vellum min initrd-test", limit=320)
 def io_linux(t):
     """`vl virtualize --io` and `vl devirtualize --io` 40 times under the small Linux with its console on the serial
     port, while a process with leave for the ports compares timer and clock with the kernel's time."""
-    linux(t, 180, 40, cmdline="cycles=40", memory=256)
+    linux(t, 300, 40, cmdline="cycles=40", memory=256)
 
 
-@test("io-linux-ticks", shows="I8 I3", needs="vellum min initrd-test", limit=300)
+@test("io-linux-ticks", shows="I8 I3", needs="vellum min initrd-test", limit=420)
 def io_linux_ticks(t):
     """The same on a Linux that ticks by the interval timer through the 8259s: none of its 100 ticks a second is lost
     or doubled. Instructions are counted, so that emulated time does not depend on the host."""
-    linux(t, 280, 20, icount=True, cmdline="cycles=20 ticks nolapic nohz=off highres=off", memory=256)
+    linux(t, 400, 20, icount=True, cmdline="cycles=20 ticks nolapic nohz=off highres=off", memory=256)
