@@ -147,7 +147,7 @@ static void look_at_scratch(unsigned looks)
 int main(int argc, char **argv)
 {
 	double limit = argc > 1 ? atof(argv[1]) : 1, start, at, last, shown, off;
-	unsigned first, second, looks;
+	unsigned first, second, looks, bad = 0;
 	uint16_t value;
 
 	open_ports();
@@ -157,7 +157,10 @@ int main(int argc, char **argv)
 	at = last = start;
 	for (looks = 1; at - start < limit; looks++) {
 		off = ticks_off((uint16_t)(value - count_at(&at)), at - start);
-		if (off * off > TICKS_OFF * TICKS_OFF)
+		/* Once is somebody who switched the layer between the bytes of a count, which the
+		 * kernel does not hold off for a process. */
+		bad = off * off > TICKS_OFF * TICKS_OFF ? bad + 1 : 0;
+		if (bad == 3)
 			die("the timer is off by ticks, after seconds", off, at - start);
 		shown = seconds();
 		at = now();
