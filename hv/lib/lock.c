@@ -79,7 +79,7 @@ u64 lock_longest(enum lock_rank rank)
 void lock_set_delays(u64 ticks)
 {
 	delays = ticks;
-	for (u32 rank = 0; rank < NR_LOCK_RANKS; rank++)
+	for (u32 rank = 0; is_debug_build() && rank < NR_LOCK_RANKS; rank++)
 		lock_longest(rank);
 }
 
