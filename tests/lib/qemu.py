@@ -98,7 +98,8 @@ class Qemu(Machine):
         self._sockets = tempfile.mkdtemp(prefix="vl-")
         self._stub = None
         command = ["timeout", "-s", "KILL", str(limit or t.test.limit), "qemu-system-x86_64",
-                   "-nodefaults", "-no-user-config", "-machine", "pc", "-accel", "tcg" + (f",thread={thread}" if thread else ""), "-cpu", cpu,
+                   "-nodefaults", "-no-user-config", "-machine", "pc",
+                   "-accel", "tcg" + (f",thread={thread}" if thread else ""), "-cpu", cpu,
                    "-m", str(memory), "-smp", str(smp), "-vga", "std", "-display", "none",
                    "-no-reboot", "-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser",
                    "-qmp", f"unix:{self._sockets}/qmp,server=on,wait=off",
@@ -111,6 +112,8 @@ class Qemu(Machine):
             command += ["-bios", OVMF]
         if icount:
             command += ["-icount", f"shift=0,sleep={'off' if leaps else 'on'}"]
+            if "-rtc" not in extra: # its ticks are to be in the same time
+                command += ["-rtc", "clock=vm"]
         if paused:
             command += ["-S"]
         if gdb:
