@@ -38,6 +38,7 @@ void asm_offsets(void)
 	DEFINE(FRAME_VECTOR, offsetof(struct trap_frame, vector));
 	DEFINE(FRAME_SIZE, sizeof(struct trap_frame));
 	DEFINE(VECTOR_NMI, VECTOR_NMI);
+	DEFINE(VECTOR_MC, VECTOR_MC);
 	DEFINE(ENODEV, VL_ENODEV);
 	DEFINE(CPU_STACK_TOP, offsetof(struct cpu, stack_top));
 	DEFINE(BLOCK_TABLES, BLOCK_TABLES);

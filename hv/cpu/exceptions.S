@@ -77,6 +77,8 @@ exception_common:
 from_guest:
 	cmpq $VECTOR_NMI, FRAME_VECTOR(%rbx)
 	je nmi_from_guest
+	cmpq $VECTOR_MC, FRAME_VECTOR(%rbx)
+	je nmi_from_guest
 exit_from_guest:
 	call vcpu_exit
 	movq %rbx, %rsp
@@ -93,7 +95,8 @@ resume_iretq:
 	iretq
 
 /* Any IRETQ of Vellum's lets the next NMI come, which would find this one's frame on its stack: it goes
- * on where the guest's other exits are. */
+ * on where the guest's other exits are, and so does what the local APIC sends by the machine check's
+ * vector, whose stack is as small. */
 nmi_from_guest:
 	movq (cpu_window + CPU_STACK_TOP)(%rip), %rdi
 	subq $FRAME_SIZE, %rdi

@@ -24,6 +24,7 @@
 #include "shadow/audit.h"
 
 #define FIRST_EXTERNAL 32
+#define FIRST_OF_APIC  16
 #define VECTOR_INT80   0x80
 #define INT80_LENGTH   2
 #define ERROR_IDT      3u /* of #GP: EXT and IDT; INT n sets the latter alone */
@@ -222,11 +223,27 @@ static void exception(struct vcpu *v, u64 va)
 	}
 }
 
+/*
+ * A local APIC may use an exception's vector from 16 on (SDM volume 3, 10.5.2). What it has in
+ * service tells; where it is the guest's own, of a machine check MCG_STATUS.
+ */
+static bool is_apics(struct vcpu *v, u8 vector)
+{
+	if (vector < FIRST_OF_APIC)
+		return false;
+	if (v->lapic.access != NULL)
+		return apic_arrived(v, vector);
+	return vector == VECTOR_MC && !(rdmsr(MSR_MCG_STATUS) & MCG_IN_PROGRESS) &&
+	       apic_arrived(v, vector);
+}
+
 bool vcpu_note_interrupt(struct vcpu *v, u8 vector)
 {
 	bool is_exception = vector < FIRST_EXTERNAL;
 
 	if ((!is_exception || pic_is_low(v)) && pic_arrived(v, vector))
+		return true;
+	if (is_exception && is_apics(v, vector))
 		return true;
 	/* What nobody has in service is a spurious interrupt. */
 	if (!is_exception)

@@ -33,6 +33,8 @@
 
 #define DR6_BS ((u64)1 << 14)
 
+#define MSR_MCG_STATUS     0x17au
+#define MCG_IN_PROGRESS    ((u64)1 << 2)
 #define MSR_SYSENTER_CS    0x174u
 #define MSR_SYSENTER_ESP   0x175u
 #define MSR_SYSENTER_EIP   0x176u

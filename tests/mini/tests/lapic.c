@@ -156,6 +156,26 @@ TEST(lapic_order, "I3")
 	CHECK(is_empty(APIC_ISR) && is_empty(APIC_IRR), "something is left");
 }
 
+/* An APIC may use the vectors of exceptions from 16 on; of those without error codes a kernel can
+ * tell. */
+TEST(lapic_exception_vectors, "I3 I4")
+{
+	static const u8 vectors[] = {16, TRAP_MC, 19, 20, 22, 31};
+
+	set_up(end, end, end);
+	for (u32 i = 0; i < ARRAY_SIZE(vectors); i++) {
+		trap_set_handler(vectors[i], end);
+		taken = 0;
+		send_self(vectors[i]);
+		CHECK(taken == 0, "vector %u with interrupts off", vectors[i]);
+		let_in();
+		trap_set_handler(vectors[i], NULL);
+		CHECK(taken == 1 && order[0] == vectors[i], "vector %u: %u taken", vectors[i],
+		      taken);
+	}
+	CHECK(is_empty(APIC_ISR) && is_empty(APIC_IRR), "something is left");
+}
+
 TEST(lapic_cr8, "I3")
 {
 	u64 cr8;
