@@ -52,7 +52,7 @@ def passthrough_bochs(t):
     check_passthrough(t, m, 2)
 
 
-def run_cycles(t, cpus, cycles, seconds, line="", thread="multi", **kw):
+def run_cycles(t, cpus, cycles, seconds, line="", thread=None, **kw):
     """All CPUs go in and out under load; what the guest says of it."""
     image = linux_image(["switch-smp"], "full", cmdline=f"cycles={cycles} {line}")
     m = Qemu(t, image, memory=768, smp=cpus, thread=thread, limit=seconds, **kw)

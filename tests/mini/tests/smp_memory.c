@@ -4,6 +4,7 @@
  * flushed on each CPU, is used by none; and A and D bits are never lost.
  */
 #include "lib/string.h"
+#include "mini/cmdline.h"
 #include "mini/cpu.h"
 #include "mini/frames.h"
 #include "mini/hypercall.h"
@@ -146,9 +147,14 @@ static void free_pages(void)
 	space_destroy(&space);
 }
 
+/* Each is some meetings of all CPUs, whose waiting takes long with more of them than the host has:
+ * `rounds=`. */
 static void storm(u64 *state)
 {
-	for (u32 i = 0; i < ROUNDS; i++) {
+	u64 rounds = ROUNDS;
+
+	cmdline_get_hex("rounds", &rounds);
+	for (u32 i = 0; i < rounds; i++) {
 		u32 page = (u32)random_below(state, PAGES);
 		u32 what = (u32)random_below(state, 3);
 
