@@ -71,7 +71,8 @@ void lapic_hardware_enter(struct lapic_hardware *h, const struct lapic_access *a
 	h->tpr = get(h, LAPIC_TPR) & 0xff;
 	h->svr = get(h, LAPIC_SVR);
 	h->ldr = get(h, LAPIC_LDR);
-	h->dfr = get(h, LAPIC_DFR);
+	/* x2APIC has none (SDM volume 3, table 10-6). */
+	h->dfr = access->read_icr != NULL ? ~(u32)0 : get(h, LAPIC_DFR);
 	h->icr_kept = false;
 	capture_isr(h);
 }
