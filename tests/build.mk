@@ -26,6 +26,11 @@ $(B)/initrd/test.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(LINUX_TESTS)
 	@echo "  INITRD  $@"
 	@scripts/mkinitrd --vl $(B)/vl --tests $(B)/linux-tests --tests tests/linux/scripts --out $@
 
+# Scripts alone: the machines of 64 MiB have no room for all programs.
+$(B)/initrd/small.cpio.gz: $(INITRD_SOURCES) $(B)/vl
+	@echo "  INITRD  $@"
+	@scripts/mkinitrd --vl $(B)/vl --tests tests/linux/scripts --out $@
+
 # The disk with the third-party tests: the kernel's selftests, stress-ng and their libraries.
 $(B)/thirdparty/disk.img: scripts/mkthirdparty $(wildcard tests/linux/thirdparty/*) $(B)/linux/full/release
 	@echo "  DISK    $@"

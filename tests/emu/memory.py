@@ -77,12 +77,12 @@ def declare(size, firmware, opts):
     name = f"memory-{size}-{firmware}" + ("-all" if "mem=all" in opts else "")
 
     def run(t):
-        m = Qemu(t, linux_image(["mem"], opts=opts), memory=size, firmware=firmware)
+        m = Qemu(t, linux_image(["mem"], opts=opts, initrd="initrd-small"), memory=size, firmware=firmware)
         machine = ram_ranges(m)
         finish_linux(t, m, ["mem"], 100)
         check_map(t, m, machine, output_of(m, "mem"), opts)
 
-    add(run, name, shows="M10 I6 U1", needs="vellum min initrd-test", limit=120,
+    add(run, name, shows="M10 I6 U1", needs="vellum min initrd-small", limit=120,
         doc=f"On a machine with {size} MiB and {firmware.upper()} firmware ({opts or 'default options'}) Linux "
             "gets a map that is a subset of machine RAM, has no hole and nothing of Vellum's partition.")
 

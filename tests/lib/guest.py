@@ -17,10 +17,10 @@ VELLUM_START = 0xffff800000000000
 VELLUM_END = 0xffff880000000000
 
 
-def linux_image(names, kernel="min", opts="", cmdline="", hypervisor="vellum"):
+def linux_image(names, kernel="min", opts="", cmdline="", hypervisor="vellum", initrd="initrd-test"):
     """Image of Vellum and Linux that runs /tests/NAME for each name and powers off."""
     line = f"{CONSOLE} {cmdline} vltest={','.join(names)}".replace("  ", " ")
-    return images.vellum((kernel, line), "initrd-test", opts=opts, hypervisor=hypervisor)
+    return images.vellum((kernel, line), initrd, opts=opts, hypervisor=hypervisor)
 
 
 def run_linux(t, names, kernel="min", opts="", cmdline="", seconds=100, hypervisor="vellum", **kw):

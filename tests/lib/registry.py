@@ -24,6 +24,7 @@ ARTIFACTS = {
     "full-vmlinux": "build/linux/full/vmlinux",
     "mini": "build/mini/mini.elf",
     "initrd-test": "build/initrd/test.cpio.gz",
+    "initrd-small": "build/initrd/small.cpio.gz",
     "initrd-run": "build/initrd/run.cpio.gz",
     "thirdparty": "build/thirdparty/disk.img",
 }
