@@ -420,6 +420,10 @@ static void call_for_good(void)
 
 	for (u32 cpu = 1; cpu < smp_count(); cpu++)
 		smp_begin(cpu, stay, counts);
+	/* Until all that they use has been entered into their shadows. */
+	for (u32 cpu = 1; cpu < smp_count(); cpu++)
+		while (((volatile u64 *)counts)[cpu] < 1000)
+			smp_relax();
 	for (;;)
 		vl_call_hv_info(hypercall_page, ptr_to_pa(&info).v, sizeof(info));
 }
