@@ -20,10 +20,10 @@ def linux_switch_full(t):
     check_cycles(t, m, 20)
 
 
-@test("linux-machine-checks", shows="I1 I2 M2", needs="vellum full initrd-test", limit=100)
+@test("linux-machine-checks", shows="I1 I2 M2", needs="vellum full initrd-test", limit=240)
 def linux_machine_checks(t):
     """Linux looks for machine checks while virtualized (each second here, each five minutes by itself) and is well."""
-    run_linux(t, ["machine-checks"], kernel="full", memory=512, icount=True, seconds=90)
+    run_linux(t, ["machine-checks"], kernel="full", memory=512, icount=True, seconds=220)
 
 
 @test("linux-switch-bochs", shows="M1 M2 M9 I1 I2 I3", needs="vellum min initrd-test", limit=240, slow=True)
