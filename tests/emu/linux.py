@@ -46,6 +46,13 @@ def check_vl(t, m):
     t.check(re.search(r"^sysfs: vellum passthrough$", text, re.MULTILINE), "/sys/hypervisor says vellum, passthrough")
 
 
+@test("linux-vmlinux", shows="U3", needs="vellum min-vmlinux initrd-small", limit=120)
+def linux_vmlinux(t):
+    """Vellum starts our kernel as the ELF file that it is, by its note."""
+    m = Qemu(t, linux_image(["mem"], "min-vmlinux", initrd="initrd-small"), memory=256, icount=True)
+    finish_linux(t, m, ["mem"], 110)
+
+
 @test("linux-min", shows="U1 U2 U3", needs="vellum min initrd-test", limit=120)
 def linux_min(t):
     """The small Linux boots in passthrough under Vellum in QEMU; vl info, list and dmesg answer."""
