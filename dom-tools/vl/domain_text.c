@@ -49,6 +49,22 @@ void domain_table_free(struct domain_table *t)
 	vl_free_domains(&t->list);
 }
 
+int domain_table_show(struct invocation *inv, void (*text)(const struct domain_table *),
+		      void (*json)(const struct domain_table *), struct vl_error *e)
+{
+	struct domain_table t;
+	int rc = domain_table_get(&inv->client, inv->nr_operands ? inv->operands[0] : NULL, &t, e);
+
+	if (rc)
+		return rc;
+	if (option_given(inv, "json"))
+		json(&t);
+	else
+		text(&t);
+	domain_table_free(&t);
+	return 0;
+}
+
 int domain_name_width(const struct vl_domain_list *list)
 {
 	char name[PRINTABLE_SIZE];

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "dom-tools/lib/domains.h"
+#include "dom-tools/vl/command.h"
 
 /** The domains that a command is about, and what it takes to tell times. */
 struct domain_table {
@@ -26,6 +27,13 @@ int domain_table_get(struct vl_client *c, const char *id_or_name, struct domain_
 		     struct vl_error *e);
 
 void domain_table_free(struct domain_table *t);
+
+/**
+ * A command about one domain, its operand, or all: get the table and show it as text, or with
+ * --json as that. Returns 0, or a negative errno with its sentence in `e`.
+ */
+int domain_table_show(struct invocation *inv, void (*text)(const struct domain_table *),
+		      void (*json)(const struct domain_table *), struct vl_error *e);
 
 /** Width of a column that has to hold each printable name, at least 16. */
 int domain_name_width(const struct vl_domain_list *list);

@@ -65,15 +65,5 @@ static void print_json(const struct domain_table *t)
 
 int cmd_list(struct invocation *inv, struct vl_error *e)
 {
-	struct domain_table t;
-	int rc = domain_table_get(&inv->client, inv->nr_operands ? inv->operands[0] : NULL, &t, e);
-
-	if (rc)
-		return rc;
-	if (option_given(inv, "json"))
-		print_json(&t);
-	else
-		print_text(&t);
-	domain_table_free(&t);
-	return 0;
+	return domain_table_show(inv, print_text, print_json, e);
 }
