@@ -9,21 +9,11 @@
 #include "mini/cpu.h"
 #include "mini/rtc.h"
 #include "mini/tap.h"
+#include "mini/tests/io.h"
 #include "mini/timer.h"
 
 #define ROWS     160
 #define ROW      32
-#define UART     0x3f8
-#define IER      1
-#define IIR      2
-#define FCR      2
-#define LCR      3
-#define MCR      4
-#define LSR      5
-#define MSR      6
-#define SCRATCH  7
-#define DIVISOR  0x80
-#define LOOP     0x10
 #define IDLE     0x60
 #define MS_LIMIT 2000u
 
@@ -88,7 +78,7 @@ static void uart_register(const char *what, u16 reg, u8 lcr)
 	begin_row(what, 0);
 	for (u32 value = 0; value < 256; value++) {
 		put(LCR, lcr);
-		put(reg, (u8)(reg == MCR ? value | LOOP : value));
+		put(reg, (u8)(reg == MCR ? value | MCR_LOOP : value));
 		note(get(reg));
 		if (reg == MCR)
 			note(get(MSR));
@@ -99,7 +89,7 @@ static void uart_register(const char *what, u16 reg, u8 lcr)
 static void uart_formats(void)
 {
 	begin_row("bytes by format", 0);
-	put(MCR, LOOP);
+	put(MCR, MCR_LOOP);
 	for (u32 lcr = 0; lcr < 0x40; lcr++) {
 		wait_idle();
 		put(LCR, (u8)lcr);
@@ -126,7 +116,7 @@ static void uart_reasons(void)
 		put(IER, (u8)ier);
 		note(get(IIR));
 		note(get(IIR));
-		put(MCR, LOOP | (u8)(ier & 7));
+		put(MCR, MCR_LOOP | (u8)(ier & 7));
 		note(get(IIR));
 		note(get(MSR));
 		note(get(IIR));
@@ -139,8 +129,8 @@ TEST_ON_REQUEST(exact_io_uart, "I8 I2")
 	u8 divisor[2];
 
 	wait_idle();
-	put(MCR, LOOP);
-	put(LCR, DIVISOR);
+	put(MCR, MCR_LOOP);
+	put(LCR, LCR_DIVISOR);
 	divisor[0] = get(0);
 	divisor[1] = get(IER);
 	put(LCR, 0x03);
@@ -149,9 +139,9 @@ TEST_ON_REQUEST(exact_io_uart, "I8 I2")
 	put(IER, 0);
 	uart_register("SCR", SCRATCH, 0x83);
 	uart_register("LCR", LCR, 0x03);
-	uart_register("DLL", 0, DIVISOR);
-	uart_register("DLM", IER, DIVISOR);
-	put(LCR, DIVISOR);
+	uart_register("DLL", 0, LCR_DIVISOR);
+	uart_register("DLM", IER, LCR_DIVISOR);
+	put(LCR, LCR_DIVISOR);
 	put(0, 1);
 	put(IER, 0);
 	put(LCR, 0x03);
@@ -159,7 +149,7 @@ TEST_ON_REQUEST(exact_io_uart, "I8 I2")
 	uart_formats();
 	uart_reasons();
 	put(FCR, 0x07);
-	put(LCR, DIVISOR);
+	put(LCR, LCR_DIVISOR);
 	put(0, divisor[0]);
 	put(IER, divisor[1]);
 	put(LCR, 0x03);

@@ -13,6 +13,20 @@
 #define PIT_CONTROL 0x43
 #define PIT_GATE    0x61
 
+/* The first serial port: its registers, from its first port on. */
+#define UART    0x3f8
+#define IER     1
+#define IIR     2
+#define FCR     2
+#define LCR     3
+#define MCR     4
+#define LSR     5
+#define MSR     6
+#define SCRATCH 7
+
+#define LCR_DIVISOR 0x80
+#define MCR_LOOP    0x10
+
 /** All layers but this one, which comes and goes above them. */
 void io_begin(void);
 void io_end(void);

@@ -11,22 +11,11 @@
 #include "mini/tests/io.h"
 #include "mini/tests/random.h"
 
-#define UART        0x3f8
-#define IER         1
-#define IIR         2
-#define FCR         2
-#define LCR         3
-#define MCR         4
-#define LSR         5
-#define MSR         6
-#define SCRATCH     7
 #define IER_RECEIVE 0x01
 #define IER_SEND    0x02
 #define FCR_ON      0x01
 #define FCR_CLEAR   0x06
-#define LCR_DIVISOR 0x80
 #define MCR_OUT2    0x08
-#define MCR_LOOP    0x10
 #define LSR_READY   0x01
 #define LSR_EMPTY   0x20
 #define LSR_IDLE    0x40
