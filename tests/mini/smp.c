@@ -20,6 +20,7 @@
 #include "mini/tap.h"
 #include "mini/timer.h"
 #include "mini/traps.h"
+#include "mini/virtual.h"
 
 #define APIC_ICR_HIGH  0x310u
 #define ICR_INIT       0x4500u
@@ -249,4 +250,48 @@ void smp_run_first(u32 how_many, void (*fn)(void *), void *arg)
 void smp_run_all(void (*fn)(void *), void *arg)
 {
 	smp_run_first(count, fn, arg);
+}
+
+static void let_interrupts_in(void *arg)
+{
+	(void)arg;
+	interrupts_on();
+	smp_relax(); /* the processor takes none right after STI */
+	interrupts_off();
+}
+
+void smp_let_interrupts_in(u32 how_many)
+{
+	smp_run_first(how_many, let_interrupts_in, NULL);
+}
+
+struct change {
+	bool in;
+	s64 answer[SMP_MAX_CPUS];
+};
+
+static void change_one(void *arg)
+{
+	struct change *c = arg;
+
+	c->answer[smp_index()] = c->in ? vl_call_virtualize(hypercall_page, VL_LAYER_ALL, count)
+				       : vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, count);
+}
+
+s64 smp_change_all(bool in)
+{
+	struct change c = {.in = in};
+
+	for (u32 tries = 0; tries < SMP_TRIES; tries++) {
+		s64 left = in ? verify_image() : 0;
+
+		if (left < 0)
+			return left;
+		smp_run_all(change_one, &c);
+		if (c.answer[0] == -VL_EAGAIN)
+			smp_let_interrupts_in(count);
+		else if (c.answer[0] != -VL_ETIMEDOUT)
+			break;
+	}
+	return c.answer[0];
 }

@@ -7,6 +7,7 @@
 #define MINI_SMP_H
 
 #define SMP_MAX_CPUS   8
+#define SMP_TRIES      20 /* an emulator's CPU can stand still for longer than others wait */
 #define AP_STACK_SIZE  16384
 #define AP_TRAMPOLINE  0x8000 /* a page below 1 MiB: mem=all shows it */
 #define AP_ROOT_OFFSET 0xff0  /* in that page: physical address of the first root */
@@ -40,6 +41,14 @@ void smp_run(u32 cpu, void (*fn)(void *), void *arg);
 /** The same on CPUs 0 .. count - 1 at once. */
 void smp_run_first(u32 count, void (*fn)(void *), void *arg);
 void smp_run_all(void (*fn)(void *), void *arg);
+
+/** On CPUs 0 .. how_many - 1: let what waits for the CPU interrupt it. A transition answers each
+ * that some CPU has to, not which. */
+void smp_let_interrupts_in(u32 how_many);
+
+/** All CPUs virtualize or devirtualize together, with all layers; up to SMP_TRIES times if interrupts
+ * wait or one came late. The answer of CPU 0, which calls this with interrupts off. */
+s64 smp_change_all(bool in);
 
 /** Send INIT, or INIT and SIPI, to one; with the second, wait until it is there again. */
 void smp_init(u32 cpu);

@@ -8,6 +8,7 @@
 #include "mini/cpu.h"
 #include "mini/hypercall.h"
 #include "mini/memory.h"
+#include "mini/smp.h"
 
 struct vl_vcpu_info vcpu_info __attribute__((aligned(64)));
 
@@ -26,9 +27,10 @@ bool is_virtualized(void)
 
 bool interrupts_are_on(void)
 {
-	u64 flags = is_virtualized() ? *(volatile u32 *)&vcpu_info.flags : read_rflags();
+	u32 cpu = smp_index();
+	const volatile struct vl_vcpu_info *info = cpu == 0 ? &vcpu_info : smp_vcpu_info(cpu);
 
-	return (flags & RFLAGS_IF) != 0;
+	return ((is_virtualized() ? info->flags : read_rflags()) & RFLAGS_IF) != 0;
 }
 
 s64 verify_image(void)

@@ -155,8 +155,8 @@ static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers, 
  *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM, or its GDT has no longer the
  *     segments that it goes on with at ring 0.
  *   VL_EAGAIN: an interrupt waits that the guest has to take first: enable interrupts (and
- *     unmask it), call again; VL_LAYER_IO, and the guest is between the two bytes of a latched
- *     PIT count.
+ *     unmask it), on each CPU since it may wait on any, call again; VL_LAYER_IO, and the guest
+ *     is between the two bytes of a latched PIT count.
  *   VL_ETIMEDOUT: not all of `cpus` came within VL_TOGETHER_CYCLES.
  *   VL_EIO: a failpoint (set_failpoint).
  */

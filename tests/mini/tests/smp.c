@@ -17,7 +17,6 @@
 #include "mini/virtual.h"
 
 #define CALLS         5000u
-#define TRIES         20u
 #define GDT_TOO_LARGE 0xffff
 
 typedef s64 transition(vl_hypercall_fn call, uint64_t layers, uint64_t cpus);
@@ -51,10 +50,8 @@ static s64 call_together(struct together *t, u32 n)
 		if (t->call == vl_call_virtualize && (t->layers & VL_LAYER_CPU))
 			CHECK(verify_image() == 0, "the image cannot be verified");
 		smp_run_first(n, call_one, t);
-		if (t->answer[0] == -VL_EAGAIN) {
-			interrupts_on();
-			interrupts_off();
-		}
+		if (t->answer[0] == -VL_EAGAIN)
+			smp_let_interrupts_in(n);
 	} while (t->answer[0] == -VL_EAGAIN);
 	for (u32 i = 1; i < n; i++)
 		CHECK(t->answer[i] == t->answer[0], "CPU %u of %u got %ld, CPU 0 %ld", i, n,
@@ -69,8 +66,7 @@ static void change_all(transition *call, u64 layers, bool in)
 	struct together t = {.call = call, .layers = layers, .cpus = n};
 	s64 answer = call_together(&t, n);
 
-	/* An emulator's CPU can stand still for longer than that. */
-	for (u32 tries = 0; answer == -VL_ETIMEDOUT && tries < TRIES; tries++)
+	for (u32 tries = 0; answer == -VL_ETIMEDOUT && tries < SMP_TRIES; tries++)
 		answer = call_together(&t, n);
 	CHECK(answer == 0, "the answer is %ld", answer);
 	for (u32 i = 0; i < n; i++)
@@ -89,6 +85,7 @@ static void all_out(void)
 
 static void note_mode(void *arg)
 {
+	CHECK(!interrupts_are_on(), "CPU %u waits with interrupts on", smp_index());
 	((bool *)arg)[smp_index()] = is_virtualized();
 }
 
@@ -373,7 +370,7 @@ static void offline_and_on(bool out_between)
 	out.cpus = in.cpus = n - 1;
 	if (out_between) {
 		/* Until the last one has come to its HLT. */
-		for (u32 i = 0; i < TRIES && call_together(&out, n - 1) == -VL_EBUSY; i++)
+		for (u32 i = 0; i < SMP_TRIES && call_together(&out, n - 1) == -VL_EBUSY; i++)
 			smp_delay(10);
 		CHECK(out.answer[0] == 0, "without the last: %ld", out.answer[0]);
 		CHECK(call_together(&in, n - 1) == 0, "and again: %ld", in.answer[0]);

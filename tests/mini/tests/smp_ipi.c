@@ -40,12 +40,6 @@ static u8 ids[SMP_MAX_CPUS];
 
 static s64 answers[SMP_MAX_CPUS];
 
-static void enter_one(void *arg)
-{
-	(void)arg;
-	answers[smp_index()] = vl_call_virtualize(hypercall_page, VL_LAYER_ALL, smp_count());
-}
-
 static void leave_one(void *arg)
 {
 	(void)arg;
@@ -54,15 +48,9 @@ static void leave_one(void *arg)
 
 static void go(bool in)
 {
-	do {
-		CHECK(!in || verify_image() == 0, "the image cannot be verified");
-		smp_run_all(in ? enter_one : leave_one, NULL);
-		if (answers[0] == -VL_EAGAIN) {
-			interrupts_on();
-			interrupts_off();
-		}
-	} while (answers[0] == -VL_EAGAIN);
-	CHECK(answers[0] == 0, "the transition answered %ld", answers[0]);
+	s64 answer = smp_change_all(in);
+
+	CHECK(answer == 0, "the transition answered %ld", answer);
 }
 
 static void wait_until(volatile u32 *counter, u32 want, const char *what)
@@ -208,13 +196,15 @@ TEST_ON_REQUEST(smp_ipi_kinds, "U7 I3")
 	trap_set_handler(VECTOR, NULL);
 }
 
-/* A CPU that sleeps is woken; what it is sent while its flag is off waits. */
+/* A CPU that sleeps is woken. It looks with interrupts off, or what tells it to stop might come
+ * between the look and the HLT. What it is sent when it has seen that already waits. */
 static void sleep_and_count(void *arg)
 {
 	(void)arg;
-	while (!stop)
+	while (!stop) {
 		interrupts_on_and_halt();
-	interrupts_off();
+		interrupts_off();
+	}
 }
 
 static void wake_each(void)
@@ -246,6 +236,34 @@ TEST_ON_REQUEST(smp_ipi_wakes, "U7 I3")
 	wake_each();
 	go(false);
 	trap_set_handler(TRAP_NMI, NULL);
+	trap_set_handler(VECTOR, NULL);
+}
+
+/*
+ * What comes while the receiver's flag is off keeps all of them from leaving, as often as they try,
+ * until that CPU, which is told no more than the others, has let it in. Not from entering.
+ */
+TEST_ON_REQUEST(smp_ipi_waits, "U7 I3")
+{
+	u32 last = smp_start() - 1, before;
+
+	trap_set_handler(VECTOR, note);
+	smp_run_all(set_up_one, NULL);
+	before = arrived[last];
+	send(ids[last], ICR_ASSERT | VECTOR);
+	go(true);
+	for (u32 i = 0; i < 5; i++) {
+		send(ids[last], ICR_ASSERT | VECTOR);
+		do
+			smp_run_all(leave_one, NULL);
+		while (answers[0] == -VL_ETIMEDOUT);
+		for (u32 cpu = 0; cpu <= last; cpu++)
+			CHECK(answers[cpu] == -VL_EAGAIN, "CPU %u got %ld", cpu, answers[cpu]);
+		CHECK(arrived[last] == before, "it came while interrupts were off");
+	}
+	go(false);
+	CHECK(arrived[last] == before + 1 || arrived[last] == before + 2, "%u came",
+	      arrived[last] - before);
 	trap_set_handler(VECTOR, NULL);
 }
 
