@@ -46,8 +46,8 @@ void smp_run_all(void (*fn)(void *), void *arg);
  * that some CPU has to, not which. */
 void smp_let_interrupts_in(u32 how_many);
 
-/** All CPUs virtualize or devirtualize together, with all layers; up to SMP_TRIES times if interrupts
- * wait or one came late. The answer of CPU 0, which calls this with interrupts off. */
+/** All CPUs virtualize or devirtualize together, with all layers; up to SMP_TRIES times if
+ * interrupts wait or one came late. The answer of CPU 0, which calls this with interrupts off. */
 s64 smp_change_all(bool in);
 
 /** Send INIT, or INIT and SIPI, to one; with the second, wait until it is there again. */
