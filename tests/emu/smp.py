@@ -50,7 +50,7 @@ def smp_mini_threads_2(t):
 @test("smp-mini-threads-4", group="soak", shows="U7 M1 M8 M9", needs="vellum mini", limit=3600)
 def smp_mini_threads_4(t):
     """And with four, which are more than the host may have: each meeting then takes some of its time slices."""
-    check(t, Qemu(t, image(4, cycles=20, tests=f"rounds=8 {ALL}"), smp=4), 3590, "exit-16")
+    check(t, Qemu(t, image(4, cycles=20, tests=ALL), smp=4), 3590, "exit-16")
 
 
 @test("smp-mini-debug", shows="U7 M1 M8 M9", needs="vellum-debug mini", limit=300)

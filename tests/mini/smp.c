@@ -252,6 +252,20 @@ void smp_run_all(void (*fn)(void *), void *arg)
 	smp_run_first(count, fn, arg);
 }
 
+bool smp_next_round(struct smp_rounds *r)
+{
+	if (r->done == 0)
+		r->start = rdtsc();
+	if (r->done >= r->rounds ||
+	    (r->done >= r->least && rdtsc() - r->start > r->ms * tsc_per_ms())) {
+		if (r->done < r->rounds && smp_index() == 0) /* the console is for one */
+			print("# %lu rounds of %lu, for time\n", r->done, r->rounds);
+		return false;
+	}
+	r->done++;
+	return true;
+}
+
 static void let_interrupts_in(void *arg)
 {
 	(void)arg;

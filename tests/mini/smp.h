@@ -42,6 +42,17 @@ void smp_run(u32 cpu, void (*fn)(void *), void *arg);
 void smp_run_first(u32 count, void (*fn)(void *), void *arg);
 void smp_run_all(void (*fn)(void *), void *arg);
 
+/**
+ * For a loop whose rounds wait for other CPUs: whether there is to be another, of up to `rounds`.
+ * On a host with no CPU for each of ours every wait may take slices of its time; so when a loop has
+ * gone on for `ms`, `least` are enough.
+ */
+struct smp_rounds {
+	u64 rounds, least, ms;
+	u64 done, start; /* begin as 0 */
+};
+bool smp_next_round(struct smp_rounds *r);
+
 /** On CPUs 0 .. how_many - 1: let what waits for the CPU interrupt it. A transition answers each
  * that some CPU has to, not which. */
 void smp_let_interrupts_in(u32 how_many);

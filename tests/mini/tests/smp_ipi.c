@@ -436,9 +436,10 @@ TEST_ON_REQUEST(smp_flush_remote, "U7 M5 M6")
 static void flush_each_other(void *arg)
 {
 	u64 cpus = ((u64)1 << smp_count()) - 1, state = smp_index() + 7;
+	struct smp_rounds r = {.rounds = 2000, .least = 100, .ms = 5000};
 
 	(void)arg;
-	for (u32 i = 0; i < 2000; i++) {
+	while (smp_next_round(&r)) {
 		s64 answer = vl_call_mmu_flush_remote(hypercall_page, cpus, random_below(&state, 3),
 						      va_of((u32)random_below(&state, PAGES)));
 

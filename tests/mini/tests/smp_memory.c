@@ -4,7 +4,6 @@
  * flushed on each CPU, is used by none; and A and D bits are never lost.
  */
 #include "lib/string.h"
-#include "mini/cmdline.h"
 #include "mini/cpu.h"
 #include "mini/frames.h"
 #include "mini/hypercall.h"
@@ -147,14 +146,12 @@ static void free_pages(void)
 	space_destroy(&space);
 }
 
-/* Each is some meetings of all CPUs, whose waiting takes long with more of them than the host has:
- * `rounds=`. */
+/* Each round is some meetings of all CPUs. */
 static void storm(u64 *state)
 {
-	u64 rounds = ROUNDS;
+	struct smp_rounds r = {.rounds = ROUNDS, .least = 8, .ms = 1000};
 
-	cmdline_get_hex("rounds", &rounds);
-	for (u32 i = 0; i < rounds; i++) {
+	while (smp_next_round(&r)) {
 		u32 page = (u32)random_below(state, PAGES);
 		u32 what = (u32)random_below(state, 3);
 
