@@ -77,8 +77,8 @@ static int device_switch(struct vl_transport *t, struct vl_ioctl_switch *s, stru
 			       s->mode == VL_MODE_VIRTUALIZED ? "virtualized" : "in passthrough");
 	case EOPNOTSUPP:
 		return vl_fail(e, err,
-			       "the kernel cannot switch as it runs: more than one CPU is online, "
-			       "or `dmesg` names code that it cannot adapt");
+			       "the kernel cannot switch as it runs: "
+			       "`dmesg` names code that it cannot adapt");
 	case ENOTTY:
 		return vl_fail(e, err,
 			       "the kernel is too old to switch its mode; boot the one that was "

@@ -44,8 +44,8 @@ VL_ABI_ASSERT(sizeof(struct vl_ioctl_call) == 80, "vl_ioctl_call is ABI");
  * While it is virtualized, `layers` without VL_LAYER_CPU are added (mode VL_MODE_VIRTUALIZED) or
  * taken off (VL_MODE_PASSTHROUGH), and the mode stays. Errors of the ioctl itself: EFAULT (the
  * structure is not the caller's memory), EINVAL (an unknown mode, or reserved != 0), EALREADY (that
- * is the mode), EOPNOTSUPP (the kernel cannot: more than one CPU is online, or it has code that it
- * cannot adapt). Otherwise Vellum's own answer is in `result`.
+ * is the mode), EOPNOTSUPP (the kernel cannot: it has code that it cannot adapt, which its log
+ * names). Otherwise Vellum's own answer is in `result`. All CPUs that are online switch together.
  */
 struct vl_ioctl_switch {
 	uint32_t mode;   /* VL_MODE_* wanted */
