@@ -15,6 +15,7 @@
 #include "mem/machine.h"
 #include "mem/own_tables.h"
 #include "public/errno.h"
+#include "transition/fresh.h"
 
 static struct crc32_tables crc_tables;
 
@@ -148,12 +149,14 @@ static void fill_boot_params(const struct boot_info *info, const struct loader_p
 	}
 }
 
-void loader_load(const struct boot_info *info, struct loader_plan *plan)
+void loader_load(const struct boot_info *info, const struct options *options,
+		 struct loader_plan *plan)
 {
 	struct start_request req = {
 		.area = plan->placement.start,
 		.memory = &domain_first()->memory,
 		.domid = domain_first()->domid,
+		.flags = options->begin_virtualized ? VL_START_VIRTUALIZED : 0,
 		.max_level = cpu_page_levels(),
 		.cmdline = info->module[0].cmdline,
 		.initrd = plan->placement.initrd,
@@ -169,10 +172,28 @@ void loader_load(const struct boot_info *info, struct loader_plan *plan)
 	plan->boot_params = area.boot_params_pa;
 }
 
-void loader_enter(const struct loader_plan *plan)
+/* In the state that public/start.h has for it, at ring 3. */
+static __attribute__((noreturn)) void enter_virtualized(const struct loader_plan *plan)
+{
+	u64 area = plan->placement.start.start;
+	struct vl_vcpu_start start = {
+		.rip = plan->entry,
+		.rdi = area + offsetof(struct start_head, info),
+		.rsi = plan->boot_params,
+		.cr3 = plan->root,
+		.gdt_base = area + offsetof(struct start_head, gdt),
+		.gdt_limit = sizeof(((struct start_head *)NULL)->gdt) - 1,
+	};
+
+	first_begin_fresh(&start);
+}
+
+void loader_enter(const struct options *options, const struct loader_plan *plan)
 {
 	u64 *root = direct((ma_t){plan->root});
 
+	if (options->begin_virtualized)
+		enter_virtualized(plan);
 	own_slots(root + VL_FIRST_SLOT);
 	start_area_enter(plan->root, plan->placement.start.start, plan->entry, plan->boot_params);
 }

@@ -41,9 +41,11 @@ int loader_plan(const struct boot_info *info, const struct options *options, str
 void loader_move(struct loader_plan *plan);
 
 /** Load the kernel and fill the start area. Vellum runs from its partition. */
-void loader_load(const struct boot_info *info, struct loader_plan *plan);
+void loader_load(const struct boot_info *info, const struct options *options,
+		 struct loader_plan *plan);
 
-/** Enter the guest. */
-void loader_enter(const struct loader_plan *plan) __attribute__((noreturn));
+/** Enter the guest, as begin= says. */
+void loader_enter(const struct options *options, const struct loader_plan *plan)
+	__attribute__((noreturn));
 
 #endif

@@ -190,7 +190,7 @@ void boot_main(u64 mbi, u64 tsc)
 		stop(&f);
 	loader_move(&plan);
 	move_in(partition, old_image);
-	loader_load(&info, &plan);
+	loader_load(&info, &options, &plan);
 	switches = (struct switches){.shadow = options.shadow, .fast = options.fast};
 	apic_init(options.apic_trapped, options.own_timer);
 	log_print("vellum: entry tsc %lu\n", tsc);
@@ -200,5 +200,5 @@ void boot_main(u64 mbi, u64 tsc)
 	log_set_sinks(NULL, NULL);
 	lock_set_delays(options.delays);
 	domain_first()->tsc_start = rdtsc();
-	loader_enter(&plan);
+	loader_enter(&options, &plan);
 }

@@ -19,7 +19,7 @@ struct text {
 
 #define KNOWN                                                                                      \
 	"vellum_mem=, mem=, console=, serial=, kernel_crc=, apic=, own_timer=, shadow=, fast=, "   \
-	"delays= and debug"
+	"delays=, begin= and debug"
 
 /* The first so many characters of a word are quoted in sentences. */
 #define QUOTE(t) (int)min_u64((t).length, 48), (t).p
@@ -225,6 +225,17 @@ static int set_delays(struct options *o, struct text value, struct failure *f)
 	return 0;
 }
 
+static int set_begin(struct options *o, struct text value, struct failure *f)
+{
+	if (!equals(value, "passthrough") && !equals(value, "virtualized"))
+		return fail(f, VL_EINVAL,
+			    "begin=%.*s is unknown; use begin=virtualized, for debugging, or leave "
+			    "it out.",
+			    QUOTE(value));
+	o->begin_virtualized = equals(value, "virtualized");
+	return 0;
+}
+
 /* --- shadow= and fast=: lists of optimisations --- */
 
 #define SHADOW_NAMES "cached_roots, prefill, large, shared, walk_cache, access_cache"
@@ -350,6 +361,7 @@ static int set_option(struct options *o, struct text word, struct failure *f)
 		{"shadow", set_shadow},
 		{"fast", set_fast},
 		{"delays", set_delays},
+		{"begin", set_begin},
 	};
 	struct text name = word;
 	struct text value;

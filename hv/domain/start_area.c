@@ -100,6 +100,7 @@ static void fill_info(struct start_head *head, const struct start_request *req)
 		.initrd_size = range_size(req->initrd),
 		.rsdp = req->rsdp_size > 0 ? base + offsetof(struct start_head, rsdp) : 0,
 		.boot_params = base + PAGE_BOOT_PARAMS * PAGE_SIZE,
+		.flags = req->flags,
 	};
 	assert(length < sizeof(head->cmdline));
 	memcpy(head->cmdline, req->cmdline, length + 1);

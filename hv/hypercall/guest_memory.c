@@ -3,6 +3,7 @@
  * Calls by which a guest says how its memory is to look while it is
  * virtualized.
  */
+#include "cpu/fast.h"
 #include "cpu/remote.h"
 #include "cpu/vcpu.h"
 #include "domain/domain.h"
@@ -58,11 +59,10 @@ s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 
 s64 call_set_vcpu_info(struct domain *d, u64 pa, u64 va)
 {
-	struct info_place *own = &d->info[this_cpu()->index];
+	struct vcpu *v = current_vcpu();
+	struct info_place *own = v != NULL ? v->info : &d->info[this_cpu()->index];
 	struct vl_vcpu_info *info = NULL;
 
-	if (current_vcpu() != NULL)
-		return -VL_EBUSY;
 	if (pa % sizeof(*info) != 0 || va % PAGE_SIZE != 0 || (pa == 0 && va != 0))
 		return -VL_EINVAL;
 	if (va != 0 && !good_alias_va(va, PAGE_SIZE))
@@ -74,18 +74,37 @@ s64 call_set_vcpu_info(struct domain *d, u64 pa, u64 va)
 	own->pa = (pa_t){pa};
 	own->va = va;
 	own->at = info;
+	if (v != NULL) {
+		vcpu_flush(v); /* what is at the old va and at the new one */
+		fast_update(v);
+	}
 	return 0;
+}
+
+static u32 running_vcpus(const struct domain *d)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		n += remote_vcpu(d, i) != NULL;
+	return n;
 }
 
 s64 call_set_features(struct domain *d, u64 features, u64 call_site)
 {
-	if (d->mode == VL_MODE_VIRTUALIZED)
+	struct vcpu *v = current_vcpu();
+
+	if (d->mode == VL_MODE_VIRTUALIZED && (v == NULL || running_vcpus(d) > 1))
 		return -VL_EBUSY;
 	if ((features & ~(u64)VL_FEATURE_ALL) != 0 ||
 	    (call_site != 0 && !good_alias_va(call_site, 1)))
 		return -VL_EINVAL;
 	d->features = features;
 	d->call_site = call_site;
+	if (v != NULL) {
+		segments_mirror(v); /* what it hides goes by them */
+		fast_update(v);
+	}
 	return 0;
 }
 

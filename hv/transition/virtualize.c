@@ -22,6 +22,7 @@
 #include "p2m/memory.h"
 #include "public/calls.h"
 #include "public/errno.h"
+#include "transition/enter.h"
 #include "transition/interrupts.h"
 #include "transition/own_image.h"
 #include "transition/steps.h"
@@ -188,26 +189,36 @@ static const struct transition_step *steps(const struct domain *d, u64 layers, u
 }
 
 /* SMAP is off: the guest kernel's own pages are user pages to the processor now. */
-static void enter_cpu(struct vcpu *v, struct cpu *cpu)
+void transition_enter_cpu(struct vcpu *v)
 {
-	cpu->vcpu = v;
+	this_cpu()->vcpu = v;
 	remote_enter(v); /* before anything of the guest's tables is in the shadow */
-	v->frame->rax = 0;
 	write_cr4((v->cr4 & ~(CR4_SMAP | CR4_PGE | CR4_PCIDE | CR4_PVI)) | CR4_PAE);
 	write_cr0(v->cr0 | CR0_WP);
 	wrmsr(MSR_EFER, v->efer | (cpu_has_nx() ? EFER_NXE : 0));
 	write_cr3(shadow_top(&v->shadow, vcpu_view(v)).v);
-	own_slots_leave((ma_t){v->mode[0].root.v}); /* the hypercall page came in, to get here */
 	segments_load_real(v);
 	fast_begin(v);
+}
+
+void transition_enter_done(struct vcpu *v)
+{
 	if (remote_waits(&v->remote))
 		remote_serve(v);
 	vcpu_to_real_view(v, v->frame);
 	v->frame->vector = 0;
 }
 
-/* What is the domain's; by one CPU, while the others wait. */
-static void enter_domain(struct domain *d, u64 layers)
+static void enter_cpu(struct vcpu *v)
+{
+	v->frame->rax = 0;
+	transition_enter_cpu(v);
+	own_slots_leave((ma_t){v->mode[0].root.v}); /* the hypercall page came in, to get here */
+	transition_enter_done(v);
+}
+
+/* By one CPU, while the others wait. */
+void transition_enter_domain(struct domain *d, u64 layers)
 {
 	if (layers & VL_LAYER_MEMORY)
 		p2m_init(&d->p2m, &p2m_frames);
@@ -227,7 +238,7 @@ static void enter(struct vcpu *v, u64 layers)
 	if (layers & VL_LAYER_IO)
 		devices_trap(true);
 	if (layers & VL_LAYER_CPU)
-		enter_cpu(v, this_cpu());
+		enter_cpu(v);
 	else
 		vcpu_flush(v); /* the p2m, and pages of devices that trap now */
 }
@@ -272,7 +283,7 @@ static void commit(struct domain *d, struct vcpu *v, u64 layers)
 		layers = d->layers;
 	together_wait(); /* nobody asks for the mode any more */
 	if (together_is_first() && !joins)
-		enter_domain(d, layers);
+		transition_enter_domain(d, layers);
 	together_wait();
 	enter(v, layers);
 }

@@ -53,6 +53,35 @@ def mini_virtualized_bochs(t):
     t.equal(ending, "shutdown-port", "how the run ended")
 
 
+@test("mini-begins-qemu", shows="M1 M3 M5 M6 I1 I2 I3 I8 U3", needs="vellum mini", limit=120)
+def mini_begins_qemu(t):
+    """The same with a mini guest that is virtualized from its first instruction, as later guests are, and stays so until
+    a test devirtualizes it. QEMU."""
+    m = Qemu(t, images.vellum(("mini", "virtualized"), opts="begin=virtualized"), icount=True)
+    ending = m.wait(110)
+    check_tap(t, m)
+    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+
+
+@test("mini-begins-bochs", shows="M1 M3 M5 M6 I1 I2 I3 I8 U3", needs="vellum mini", limit=240)
+def mini_begins_bochs(t):
+    """The same in Bochs."""
+    m = Bochs(t, images.vellum(("mini", "virtualized"), opts="begin=virtualized"))
+    ending = m.wait(220)
+    check_tap(t, m)
+    t.equal(ending, "shutdown-port", "how the run ended")
+
+
+@test("mini-begins-audited", shows="M5 M6", needs="vellum-debug mini", limit=150)
+def mini_begins_audited(t):
+    """The same on a debug build, whose audit looks at each entry of the shadow. QEMU."""
+    m = Qemu(t, images.vellum(("mini", "virtualized"), opts="begin=virtualized", hypervisor="vellum-debug"), icount=True)
+    ending = m.wait(140)
+    m.no_panic()
+    check_tap(t, m)
+    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+
+
 # Tests that have more to do on a debug build, and those around them.
 DEBUG_TESTS = "test=moved*,failpoints,layers*,image*,transition*,when_all_is_done*"
 

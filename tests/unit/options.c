@@ -40,6 +40,7 @@ static void defaults(void **state)
 		assert_true(o.kernel_crc);
 		assert_true(o.apic_trapped);
 		assert_true(o.own_timer == 0);
+		assert_false(o.begin_virtualized);
 		assert_int_equal(o.shadow, VL_SHADOW_ALL);
 		assert_int_equal(o.fast, VL_FAST_ALL);
 		assert_false(o.debug);
@@ -193,6 +194,11 @@ static void bad_values(void **state)
 	assert_fails(parse("console=tty0"), VL_EINVAL, &f, "console=serial, vga, both or none");
 	assert_fails(parse("kernel_crc=maybe"), VL_EINVAL, &f, "kernel_crc=on or kernel_crc=off");
 	assert_fails(parse("apic=on"), VL_EINVAL, &f, "apic=direct or apic=trapped");
+	assert_works(parse("begin=virtualized"), &f);
+	assert_true(o.begin_virtualized);
+	assert_works(parse("begin=virtualized begin=passthrough"), &f);
+	assert_false(o.begin_virtualized);
+	assert_fails(parse("begin=3"), VL_EINVAL, &f, "begin=virtualized");
 	assert_fails(parse("own_timer=9999"), VL_EINVAL, &f, "between 10000 and 1099511627776");
 	assert_fails(parse("own_timer=1s"), VL_EINVAL, &f, "TSC ticks");
 	assert_fails(parse("delays=100"), VL_EINVAL, &f, "debug builds");

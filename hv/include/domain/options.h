@@ -39,7 +39,8 @@ struct options {
 	u32 fast;      /* fast=, the same: VL_FAST_* */
 	u64 delays; /* delays=TICKS, debug builds: wait up to so many TSC ticks where CPUs race; 0:
 		       not given */
-	bool debug; /* debug: log more */
+	bool begin_virtualized; /* begin=passthrough|virtualized, debugging: how the guest starts */
+	bool debug;             /* debug: log more */
 };
 
 /**

@@ -42,6 +42,7 @@ struct start_request {
 	struct range area;           /* by start_area_size() */
 	const struct memmap *memory; /* the guest's map */
 	u32 domid;
+	u32 flags;           /* VL_START_* */
 	u32 max_level;       /* of pages in the start tables, cpu_page_levels() */
 	const char *cmdline; /* shorter than BOOT_MODULE_CMDLINE_SIZE */
 	struct range initrd; /* empty: none */

@@ -203,7 +203,6 @@ static inline int64_t vl_call_set_alias(vl_hypercall_fn call, uint64_t index, ui
  * Returns 0; or a negated error:
  *   VL_EINVAL: unaligned, or no such address.
  *   VL_EFAULT: not the caller's own RAM.
- *   VL_EBUSY: the CPU is virtualized: call in passthrough.
  */
 static inline int64_t vl_call_set_vcpu_info(vl_hypercall_fn call, uint64_t pa, uint64_t va)
 {
@@ -222,7 +221,7 @@ static inline int64_t vl_call_set_vcpu_info(vl_hypercall_fn call, uint64_t pa, u
  * call_site: virtual address behind a SYSCALL instruction of the kernel, or 0.
  * Returns 0; or a negated error:
  *   VL_EINVAL: unknown bits, or an address in the lower half or Vellum's slots.
- *   VL_EBUSY: the domain is virtualized: call in passthrough.
+ *   VL_EBUSY: the domain is virtualized on more than this CPU: call in passthrough.
  *   VL_ENOSYS: Vellum is older than the call.
  */
 static inline int64_t vl_call_set_features(vl_hypercall_fn call, uint64_t features,

@@ -12,6 +12,10 @@
  *     IDT limit 0, interrupts off, direction flag clear, no stack (RSP = 0),
  *     RDI = pa of struct vl_start_info, RSI = pa of Linux's boot_params.
  *
+ * A guest that begins virtualized (VL_START_VIRTUALIZED) finds the same state but where ring 3
+ * shows itself: CS and SS read as Vellum's, PUSHF shows the interrupt flag set, SGDT and SIDT
+ * show Vellum's tables unless CR4.UMIP is set, and DS and ES are null.
+ *
  * A Linux bzImage is entered by Linux's 64-bit boot protocol (Documentation/x86/boot.rst) in the
  * same state. It finds struct vl_start_info as the payload of the setup_data node of type
  * VL_SETUP_DATA_TYPE; kernels that do not know the type skip it.
@@ -80,7 +84,30 @@ struct vl_start_info {
 	uint64_t initrd_size; /* bytes */
 	uint64_t rsdp;        /* copy of ACPI's root pointer */
 	uint64_t boot_params; /* Linux's boot_params */
+	uint32_t flags;       /* VL_START_*; since ABI 0.3 */
+	uint32_t reserved;
+	uint64_t tsc_khz; /* of the TSC, 0: not told; since ABI 0.3 */
 };
-VL_ABI_ASSERT(sizeof(struct vl_start_info) == 104, "vl_start_info is ABI");
+VL_ABI_ASSERT(sizeof(struct vl_start_info) == 120, "vl_start_info is ABI");
+
+/* vl_start_info.flags; a structure that is too short for them has none. */
+#define VL_START_VIRTUALIZED 1u /* the kernel is at ring 3 from its first instruction */
+#define VL_START_LATER       2u /* it owns no hardware: a guest that another one made */
+
+/**
+ * Where a vcpu begins that is at ring 3 from its first instruction; all else is as said above. RDI
+ * and RSI are what the kernel's protocol wants. Tables and GDT are in the guest's own memory, the
+ * latter by a virtual address.
+ */
+struct vl_vcpu_start {
+	uint64_t rip;
+	uint64_t rdi;
+	uint64_t rsi;
+	uint64_t cr3;
+	uint64_t gdt_base;
+	uint16_t gdt_limit;
+	uint16_t reserved[3]; /* 0 */
+};
+VL_ABI_ASSERT(sizeof(struct vl_vcpu_start) == 48, "vl_vcpu_start is ABI");
 
 #endif

@@ -161,8 +161,34 @@ TEST(transition_refused, "M1 I1")
 	go_in();
 	answer = vl_call_virtualize(hypercall_page, VL_LAYER_ALL, 0);
 	CHECK(answer == -VL_EBUSY, "a second virtualize answered %ld", answer);
-	answer = vl_call_set_vcpu_info(hypercall_page, 0, 0);
-	CHECK(answer == -VL_EBUSY, "set_vcpu_info virtualized answered %ld", answer);
+	go_out();
+}
+
+/* A guest that begins virtualized has no other time for it. */
+TEST(transition_words_virtualized, "M1 I3 I8")
+{
+	static struct vl_vcpu_info other __attribute__((aligned(64)));
+	s64 answer;
+
+	if (!is_virtualized())
+		go_in();
+	answer = vl_call_set_vcpu_info(hypercall_page, 1, 0);
+	CHECK(answer == -VL_EINVAL, "an unaligned address was answered by %ld", answer);
+	other.flags = RFLAGS_IF;
+	answer = vl_call_set_vcpu_info(hypercall_page, ptr_to_pa(&other).v, 0);
+	CHECK(answer == 0 && other.flags == 0, "answer %ld, then the flag is %#x", answer,
+	      other.flags);
+	interrupts_on();
+	CHECK(*(volatile u32 *)&other.flags == RFLAGS_IF, "STI left the new word alone");
+	interrupts_off();
+	vcpu_info.flags = RFLAGS_IF;
+	answer = vl_call_set_vcpu_info(hypercall_page, ptr_to_pa(&vcpu_info).v, 0);
+	CHECK(answer == 0 && *(volatile u32 *)&vcpu_info.flags == 0,
+	      "answer %ld, then the flag is %#x", answer, vcpu_info.flags);
+	answer = vl_call_set_features(hypercall_page, VL_FEATURE_ALL, 0);
+	CHECK(answer == 0, "set_features virtualized answered %ld", answer);
+	answer = vl_call_set_features(hypercall_page, 0, 0);
+	CHECK(answer == 0, "and back: %ld", answer);
 	go_out();
 }
 
