@@ -105,6 +105,9 @@ bool remote_take_nmi(struct remote *r)
 void remote_hold(struct remote *r)
 {
 	lock_take(&r->lock);
+	/* One in HLT may sleep on until all is over, and would not notice. */
+	r->request = (struct remote_flush){.what = REMOTE_ALL};
+	r->posted++;
 	store(&r->hold, 1);
 	store(&r->waits, 1);
 	lock_release(&r->lock);

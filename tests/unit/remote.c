@@ -102,6 +102,25 @@ static void waits_for_those_concerned(void **state)
 	assert_int_equal(got.what, REMOTE_NOTHING);
 }
 
+/* One that sleeps through all of it finds, when it wakes, that it has to flush. */
+static void halted_ones_are_held_and_flush(void **state)
+{
+	struct remote_flush got;
+	struct remote r;
+
+	(void)state;
+	remote_init(&r, 0);
+	remote_halt(&r);
+	remote_hold(&r);
+	assert_true(remote_is_held(&r));
+	remote_let_go(&r);
+	remote_wake(&r);
+	assert_true(remote_waits(&r));
+	remote_take(&r, &got);
+	assert_int_equal(got.what, REMOTE_ALL);
+	assert_false(remote_stand_still(&r));
+}
+
 static void one_kick_is_one_nmi(void **state)
 {
 	struct remote r;
@@ -161,6 +180,8 @@ static void forget(struct cpu *c, const struct remote_flush *f)
 	}
 }
 
+static const struct remote_flush everything = {.what = REMOTE_ALL};
+
 static void serve(struct cpu *c)
 {
 	struct remote_flush f;
@@ -170,8 +191,10 @@ static void serve(struct cpu *c)
 		forget(c, &f);
 	remote_done(&c->remote, ticket);
 	remote_kick_arrived(&c->remote);
-	if (remote_stand_still(&c->remote))
+	if (remote_stand_still(&c->remote)) {
 		c->holds++;
+		forget(c, &everything);
+	}
 }
 
 static void serve_if_asked(struct cpu *c)
@@ -273,6 +296,21 @@ static void unmap(struct cpu *c)
 	__atomic_store_n(&shared.given[old], 1, __ATOMIC_SEQ_CST);
 }
 
+/* All stand still: a page gets another frame, and nobody is told. */
+static void change_all(struct cpu *c)
+{
+	u32 space = rng_below(&c->rng, SPACES), page = rng_below(&c->rng, PAGES), fresh;
+
+	if (!lock_try(&shared.lock))
+		return;
+	fresh = free_frame();
+	__atomic_store_n(&shared.given[fresh], 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&shared.given[shared.table[space][page]], 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&shared.table[space][page], fresh, __ATOMIC_SEQ_CST);
+	lock_release(&shared.lock);
+	forget(c, &everything);
+}
+
 static void rearrange(struct cpu *c)
 {
 	u32 none = 0;
@@ -290,6 +328,7 @@ static void rearrange(struct cpu *c)
 		while (&cpus[i] != c && !remote_is_held(&cpus[i].remote))
 			sched_yield();
 	__atomic_add_fetch(&shared.epoch, 1, __ATOMIC_SEQ_CST);
+	change_all(c);
 	for (u32 i = 0; i < 100; i++)
 		cpu_relax();
 	__atomic_add_fetch(&shared.epoch, 1, __ATOMIC_SEQ_CST);
@@ -385,6 +424,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(merges),
 		cmocka_unit_test(waits_for_those_concerned),
+		cmocka_unit_test(halted_ones_are_held_and_flush),
 		cmocka_unit_test(one_kick_is_one_nmi),
 		cmocka_unit_test(no_stale_translation_is_used),
 		cmocka_unit_test(stale_translations_are_noticed),
