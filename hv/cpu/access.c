@@ -175,7 +175,7 @@ static u8 *page_at(struct vcpu *v, u64 pa)
 	if (range_pair_has(v->p2m.plain, pa))
 		return direct(ma);
 	ma = v->p2m.translate(v->p2m.context, (pa_t){pa}, &shift);
-	return is_memory(v, ma) ? direct(ma) : NULL;
+	return is_memory(v, ma) && !p2m_is_nothing(&v->domain->p2m, ma) ? direct(ma) : NULL;
 }
 
 /* Where the page of va lies, NULL if no memory is there; or false and the exception. */

@@ -7,6 +7,7 @@
 #include "cpu/block.h"
 
 #include "cpu/descriptors.h"
+#include "cpu/remote.h"
 #include "cpu/segments.h"
 #include "lib/lock.h"
 #include "lib/string.h"
@@ -100,11 +101,16 @@ u64 cpus_hypercalls(void)
 	return sum;
 }
 
-void vcpus_count(struct vl_domain_counters *to)
+void vcpus_count(const struct domain *d, struct vl_domain_counters *to)
 {
-	for (u32 i = 0; i < cpu_count(); i++)
-		if (cpus[i]->vcpu != NULL)
-			vcpu_count(cpus[i]->vcpu, to);
+	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
+		struct vcpu *v = remote_vcpu(d, i);
+
+		if (v == NULL)
+			continue;
+		vcpu_count(v, to);
+		to->shadow_tables += block_of_vcpu(v)->pool.used;
+	}
 }
 
 u64 shadow_tables_used(void)

@@ -200,7 +200,7 @@ static u64 flush_cpus(struct vcpu *v, u64 cpus, const struct remote_flush *f)
 		ticket[cpu] = ask(o, f);
 		waiting |= ticket[cpu] != 0 ? (u64)1 << cpu : 0;
 	}
-	if (cpus >> this_cpu()->index & 1)
+	if (cpus >> v->cpu & 1)
 		serve_flush(v, f);
 	for (; waiting != 0; waiting &= waiting - 1) {
 		u32 cpu = (u32)__builtin_ctzll(waiting);
@@ -233,15 +233,27 @@ s64 vcpu_mmu_flush_remote(struct vcpu *v, u64 cpus, u64 space, u64 va)
 
 /* --- rearranging the domain's memory --- */
 
-void remote_stop_others(struct vcpu *v)
-{
-	struct domain *d = v->domain;
+/* 1: a CPU changes what some domain's physical memory is, or which domains there are. It is no
+ * lock, since it waits for others. */
+static u32 rearranging;
 
-	while (__atomic_exchange_n(&d->rearranged, 1, __ATOMIC_SEQ_CST) != 0) {
+void remote_begin_alone(struct vcpu *v)
+{
+	while (__atomic_exchange_n(&rearranging, 1, __ATOMIC_SEQ_CST) != 0) {
 		if (remote_waits(&v->remote))
 			remote_serve(v);
 		cpu_relax();
 	}
+}
+
+void remote_end_alone(struct vcpu *v)
+{
+	(void)v;
+	__atomic_store_n(&rearranging, 0, __ATOMIC_RELEASE);
+}
+
+void remote_stop_domain(struct vcpu *v, const struct domain *d)
+{
 	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
 		struct vcpu *other = remote_vcpu(d, i);
 		u64 last_kick = rdtsc() - KICK_AGAIN - 1;
@@ -254,16 +266,25 @@ void remote_stop_others(struct vcpu *v)
 	}
 }
 
-void remote_start_others(struct vcpu *v)
+void remote_start_domain(struct vcpu *v, const struct domain *d)
 {
-	struct domain *d = v->domain;
-
-	vcpu_flush(v);
 	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
 		struct vcpu *other = remote_vcpu(d, i);
 
 		if (other != NULL && other != v)
 			remote_let_go(&other->remote);
 	}
-	__atomic_store_n(&d->rearranged, 0, __ATOMIC_RELEASE);
+}
+
+void remote_stop_others(struct vcpu *v)
+{
+	remote_begin_alone(v);
+	remote_stop_domain(v, v->domain);
+}
+
+void remote_start_others(struct vcpu *v)
+{
+	vcpu_flush(v);
+	remote_start_domain(v, v->domain);
+	remote_end_alone(v);
 }

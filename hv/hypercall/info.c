@@ -3,6 +3,7 @@
  * The calls that only tell: version, hypervisor, domains, log.
  */
 #include "cpu/block.h"
+#include "cpu/remote.h"
 #include "domain/domain.h"
 #include "lib/log.h"
 #include "lib/print.h"
@@ -42,7 +43,9 @@ s64 call_hv_info(struct domain *d, pa_t info, u64 info_size)
 		.abi_minor = VL_ABI_MINOR,
 		.partition_start = frames_partition().start,
 		.partition_size = range_size(frames_partition()),
-		.partition_free = (frames_free_count() + shadow_tables_spare()) << PAGE_SHIFT,
+		.partition_free =
+			(frames_free_count() + shadow_tables_spare() + domain_frames_spare())
+			<< PAGE_SHIFT,
 		.image_size = own_text_size(),
 		.machine_ram = memmap_ram_total(machine_map()),
 		.hypercalls = cpus_hypercalls(),
@@ -57,19 +60,29 @@ s64 call_hv_info(struct domain *d, pa_t info, u64 info_size)
 	return answer(d, info, info_size, &hv, sizeof(hv));
 }
 
+/* What others are and do is the first guest's to know. */
+static s64 find_told(struct domain *d, u64 domid, struct domain **found)
+{
+	if (d != domain_first() && domid != VL_DOMID_SELF && domid != d->domid)
+		return -VL_EPERM;
+	*found = domain_find(domid, d);
+	return *found != NULL ? 0 : -VL_ENOENT;
+}
+
 s64 call_domain_info(struct domain *d, u64 domid, pa_t info, u64 info_size)
 {
-	struct domain *found = domain_find(domid, d);
+	struct domain *found;
+	s64 err = find_told(d, domid, &found);
 	struct vl_domain_info out;
 
-	if (found == NULL)
-		return -VL_ENOENT;
+	if (err < 0)
+		return err;
 	out = (struct vl_domain_info){
 		.domid = found->domid,
 		.mode = found->mode,
 		.state = found->state,
 		.nr_vcpus = found->nr_vcpus,
-		.memory = memmap_ram_total(&found->memory),
+		.memory = domain_memory(found),
 		.hypercalls = found->hypercalls,
 		.tsc_start = found->tsc_start,
 		.tsc_now = rdtsc(),
@@ -78,24 +91,34 @@ s64 call_domain_info(struct domain *d, u64 domid, pa_t info, u64 info_size)
 	return answer(d, info, info_size, &out, sizeof(out));
 }
 
+static void read_counters(const struct domain *found, struct vl_domain_counters *out)
+{
+	*out = found->counters;
+	out->layers = found->layers;
+	if (found->mode == VL_MODE_VIRTUALIZED)
+		vcpus_count(found, out);
+	if (found->layers & VL_LAYER_MEMORY) {
+		out->p2m_tables = found->p2m.tables;
+		out->p2m_moved = found->p2m.moved;
+	}
+}
+
 s64 call_domain_counters(struct domain *d, u64 domid, pa_t counters, u64 counters_size)
 {
-	const struct domain *found = domain_find(domid, d);
+	struct vcpu *v = current_vcpu();
 	struct vl_domain_counters out;
+	struct domain *found;
+	s64 err;
 
-	if (found == NULL)
-		return -VL_ENOENT;
-	out = found->counters;
-	out.layers = found->layers;
-	if (found->mode == VL_MODE_VIRTUALIZED) {
-		vcpus_count(&out);
-		out.shadow_tables = shadow_tables_used();
-	}
-	if (found->layers & VL_LAYER_MEMORY) {
-		out.p2m_tables = found->p2m.tables;
-		out.p2m_moved = found->p2m.moved;
-	}
-	return answer(d, counters, counters_size, &out, sizeof(out));
+	/* Another domain's vcpus may end. */
+	if (v != NULL)
+		remote_begin_alone(v);
+	err = find_told(d, domid, &found);
+	if (err == 0)
+		read_counters(found, &out);
+	if (v != NULL)
+		remote_end_alone(v);
+	return err < 0 ? err : answer(d, counters, counters_size, &out, sizeof(out));
 }
 
 s64 call_domain_next(struct domain *d, u64 domid)

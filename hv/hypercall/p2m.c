@@ -43,30 +43,54 @@ static struct vl_p2m_read read_ranges(const struct domain *d, u64 pfn, u8 *to, u
 		if (ram.start == ram.end)
 			break;
 		run = p2m_run(&d->p2m, ram.start, ram.end, &steps);
+		head.next = run.pfn + run.count;
+		if (run.mfn == P2M_NOTHING)
+			continue;
 		out = (struct vl_p2m_range){.pfn = run.pfn, .mfn = run.mfn, .count = run.count};
 		memcpy(to + head.count++ * sizeof(out), &out, sizeof(out));
 		room -= sizeof(out);
-		head.next = run.pfn + run.count;
 	}
 	return head;
 }
 
+/* Its own: it changes only while its vcpus, this one among them, are in no call. Another's: while
+ * one CPU is alone with that. */
+static s64 read_other(struct domain *d, u64 domid, struct vl_p2m_read *head, u8 *to, u64 room)
+{
+	struct vcpu *v = current_vcpu();
+	const struct domain *found;
+
+	if (v == NULL)
+		return domain_find(domid, d) != NULL ? -VL_EOPNOTSUPP : -VL_ENOENT;
+	remote_begin_alone(v);
+	found = domain_find(domid, d);
+	if (found != NULL)
+		*head = read_ranges(found, head->next, to, room);
+	remote_end_alone(v);
+	return found != NULL ? 0 : -VL_ENOENT;
+}
+
 s64 call_p2m_read(struct domain *d, u64 domid, u64 pfn, pa_t ranges, u64 ranges_size)
 {
-	const struct domain *found = domain_find(domid, d);
-	struct vl_p2m_read head;
+	bool is_own = domid == VL_DOMID_SELF || domid == d->domid;
+	struct vl_p2m_read head = {.next = pfn};
 	u8 *buffer;
+	s64 err = 0;
 
-	if (found == NULL)
-		return -VL_ENOENT;
-	if (!(found->layers & VL_LAYER_MEMORY))
-		return -VL_EOPNOTSUPP;
 	if (ranges_size < sizeof(head) + sizeof(struct vl_p2m_range))
 		return -VL_EINVAL;
 	buffer = domain_buffer(d, ranges, ranges_size);
 	if (buffer == NULL)
 		return -VL_EFAULT;
-	head = read_ranges(found, pfn, buffer + sizeof(head), ranges_size - sizeof(head));
+	if (is_own && !(d->layers & VL_LAYER_MEMORY))
+		return -VL_EOPNOTSUPP;
+	if (is_own)
+		head = read_ranges(d, pfn, buffer + sizeof(head), ranges_size - sizeof(head));
+	else
+		err = read_other(d, domid, &head, buffer + sizeof(head),
+				 ranges_size - sizeof(head));
+	if (err < 0)
+		return err;
 	memcpy(buffer, &head, sizeof(head));
 	return head.count;
 }

@@ -8,6 +8,7 @@
  */
 #include "mem/frames.h"
 
+#include "lib/debug.h"
 #include "lib/lock.h"
 #include "lib/panic.h"
 #include "lib/string.h"
@@ -23,6 +24,32 @@ static struct {
 	u64 free;
 	u64 hint; /* no word below this one has a free frame */
 } pool = {.lock = LOCK_INIT(LOCK_FRAMES)};
+
+/* Written by the CPU whose allocations are counted; another one finds that it is not meant. */
+static struct {
+	u64 stack; /* that CPU's */
+	u64 left;
+} failure;
+
+static u64 own_stack(void)
+{
+	return round_down((u64)__builtin_frame_address(0), STACK_SIZE);
+}
+
+void frames_fail_at(u64 number)
+{
+	if (!is_debug_build())
+		return;
+	failure.left = number;
+	__atomic_store_n(&failure.stack, number != 0 ? own_stack() : 0, __ATOMIC_RELEASE);
+}
+
+static bool is_to_fail(void)
+{
+	return is_debug_build() &&
+	       __atomic_load_n(&failure.stack, __ATOMIC_ACQUIRE) == own_stack() &&
+	       failure.left != 0 && --failure.left == 0;
+}
 
 static bool is_free(u64 index)
 {
@@ -85,6 +112,8 @@ bool frame_alloc(mfn_t *out)
 	u64 index;
 	bool found;
 
+	if (is_to_fail())
+		return false;
 	lock_take(&pool.lock);
 	found = take_one(&index);
 	lock_release(&pool.lock);
@@ -126,6 +155,8 @@ static bool take_run(u64 start, u64 count)
 
 bool frame_alloc_aligned(u64 count, u64 align, mfn_t *out)
 {
+	if (is_to_fail())
+		return false;
 	for (u64 start = 0; find_run(count, align, &start); start++) {
 		if (!take_run(start, count))
 			continue;

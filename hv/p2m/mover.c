@@ -84,3 +84,8 @@ void p2m_leave(struct p2m *p)
 	}
 	p2m_destroy(p);
 }
+
+void p2m_wipe(mfn_t mfn)
+{
+	memset(direct(mfn_to_ma(mfn)), 0, PAGE_SIZE);
+}

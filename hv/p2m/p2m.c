@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: MIT
 /*
  * The p2m's tree. Owns the half of invariant M7 that concerns Vellum: identity
- * gives out no frame of the partition, and its page frames cannot be mapped.
+ * gives out no frame of the partition, and its page frames cannot be mapped; and
+ * with it that a later domain reaches no frame that was not given to it.
  *
- * An entry is 0 for identity, else a kind and a page-aligned number: the va of a
- * table, or the machine address that the entry's block starts at. So a fresh
+ * An entry is 0 for identity (of a later domain: for nothing), else a kind and a
+ * page-aligned number: the va of a table, or the machine address that the
+ * entry's block starts at; or of a page that was given away, to whom. So a fresh
  * root is the identity of everything, splitting an identity entry writes
  * nothing, and memory of devices, which no memory map lists, is covered too.
- * Pure but for the allocator behind struct p2m_memory.
+ * There is no table without an entry that is not 0: so a p2m that is as it was
+ * has the tables that it had. Pure but for the allocator behind struct
+ * p2m_memory.
  */
 #include "p2m/p2m.h"
 
+#include "lib/panic.h"
 #include "lib/string.h"
 #include "public/errno.h"
+#include "public/hypercall.h"
 
 #define ENTRY_TABLE   ((u64)1)
 #define ENTRY_FRAMES  ((u64)2)
+#define ENTRY_GIVEN   ((u64)3)
 #define ENTRY_KIND    ((u64)3)
+#define ENTRY_NUMBER  PAGE_MASK
 #define ENTRIES       512u
 #define ROOT_LEVEL    5
 #define LARGEST_LEVEL 3 /* of an entry that p2m_set() makes: 1 GiB */
@@ -44,14 +52,26 @@ static u32 entry_index(u64 address, u32 level)
 	       (level == ROOT_LEVEL ? P2M_ROOT_ENTRIES : ENTRIES);
 }
 
+/* ENTRY_GIVEN, domid and page frame, from the lowest bit. */
+#define GIVEN_DOMID_SHIFT 2
+#define GIVEN_DOMID_MASK  ((u64)0xffff)
+#define GIVEN_PFN_SHIFT   24
+_Static_assert(GIVEN_PFN_SHIFT + P2M_PFN_BITS <= 64, "an owner fits into an entry");
+_Static_assert(VL_DOMID_MAX <= GIVEN_DOMID_MASK, "an owner fits into an entry");
+
 static bool is_table(u64 entry)
 {
 	return (entry & ENTRY_KIND) == ENTRY_TABLE;
 }
 
+static bool is_given(u64 entry)
+{
+	return (entry & ENTRY_KIND) == ENTRY_GIVEN;
+}
+
 static u64 *table_of(u64 entry)
 {
-	return (u64 *)(uintptr_t)(entry & ~ENTRY_KIND);
+	return (u64 *)(uintptr_t)(entry & ENTRY_NUMBER);
 }
 
 /* The entry for an address, which is no table. */
@@ -69,6 +89,14 @@ void p2m_init(struct p2m *p, const struct p2m_memory *memory)
 {
 	memset(p, 0, sizeof(*p));
 	p->memory = memory;
+	p->nothing = machine.nothing;
+}
+
+void p2m_init_own(struct p2m *p, const struct p2m_memory *memory, ma_t nothing)
+{
+	p2m_init(p, memory);
+	p->own = true;
+	p->nothing = nothing;
 }
 
 static void free_table(struct p2m *p, u64 entry, u32 level)
@@ -89,7 +117,7 @@ void p2m_destroy(struct p2m *p)
 			free_table(p, p->root[i], ROOT_LEVEL - 1);
 		p->root[i] = 0;
 	}
-	p->moved = 0;
+	p->frames = p->moved = p->given = 0;
 }
 
 static ma_t identity(u64 pa, u32 *shift)
@@ -113,9 +141,13 @@ ma_t p2m_translate(void *context, pa_t pa, u32 *shift)
 	u64 inside = pa.v & (((u64)1 << level_shift(level)) - 1);
 
 	*shift = (u32)min_u64(*shift, level_shift(level));
-	if (entry == 0)
+	if (entry == 0 && !p->own)
 		return identity(pa.v, shift);
-	return (ma_t){(entry & ~ENTRY_KIND) + inside};
+	if (entry == 0 || is_given(entry)) {
+		*shift = PAGE_SHIFT;
+		return (ma_t){p->nothing.v + pa.v % PAGE_SIZE};
+	}
+	return (ma_t){(entry & ENTRY_NUMBER) + inside};
 }
 
 ma_t p2m_translate_unmapped(void *context, pa_t pa, u32 *shift)
@@ -124,16 +156,26 @@ ma_t p2m_translate_unmapped(void *context, pa_t pa, u32 *shift)
 	return identity(pa.v, shift);
 }
 
+bool p2m_is_nothing(const struct p2m *p, ma_t ma)
+{
+	u64 page = round_down(ma.v, PAGE_SIZE);
+
+	return page == machine.nothing.v || (p->own && page == p->nothing.v);
+}
+
 mfn_t p2m_lookup(const struct p2m *p, pfn_t pfn)
 {
 	u64 address = pfn.v << PAGE_SHIFT;
 	u32 level;
 	u64 entry = find(p, address, &level);
 
-	if (entry == 0)
+	if (entry == 0 && !p->own)
 		return (mfn_t){pfn.v};
-	return (mfn_t){((entry & ~ENTRY_KIND) + (address & (((u64)1 << level_shift(level)) - 1))) >>
-		       PAGE_SHIFT};
+	if (entry == 0 || is_given(entry))
+		return (mfn_t){P2M_NOTHING};
+	return (mfn_t){
+		((entry & ENTRY_NUMBER) + (address & (((u64)1 << level_shift(level)) - 1))) >>
+		PAGE_SHIFT};
 }
 
 /* --- change --- */
@@ -144,21 +186,23 @@ static u64 part_of(u64 entry, u32 level, u32 i)
 	return entry == 0 ? 0 : entry + ((u64)i << level_shift(level));
 }
 
-/* Frames of a block of this level, not a table, that are not at home. */
-static u64 moved_in_block(u64 entry, u32 level)
+/* Add what an entry for `pa` stands for, `sign` times. */
+static void count(struct p2m *p, u64 entry, u64 pa, u32 level, u64 sign)
 {
-	return entry == 0 ? 0 : (u64)1 << (level_shift(level) - PAGE_SHIFT);
-}
+	u64 frames = sign << (level_shift(level) - PAGE_SHIFT);
 
-static u64 moved_below(u64 entry, u32 level)
-{
-	u64 moved = 0;
-
-	if (!is_table(entry))
-		return moved_in_block(entry, level);
-	for (u32 i = 0; i < ENTRIES; i++)
-		moved += moved_below(table_of(entry)[i], level - 1);
-	return moved;
+	if (entry == 0)
+		return;
+	if (is_given(entry)) {
+		p->given += sign;
+	} else if (!is_table(entry)) {
+		p->frames += frames;
+		p->moved += (entry & ENTRY_NUMBER) != pa ? frames : 0;
+	} else {
+		for (u64 i = 0; i < ENTRIES; i++)
+			count(p, table_of(entry)[i], pa + (i << level_shift(level - 1)), level - 1,
+			      sign);
+	}
 }
 
 static void free_pages(struct p2m *p, void **page, u32 count)
@@ -199,6 +243,55 @@ static u64 *split_to(struct p2m *p, u64 address, u32 level, void **page)
 	return entry;
 }
 
+static bool is_empty(const u64 *table)
+{
+	for (u32 i = 0; i < ENTRIES; i++)
+		if (table[i] != 0)
+			return false;
+	return true;
+}
+
+/* Give back the tables on the way to an address that have become empty. */
+static void prune(struct p2m *p, u64 address)
+{
+	u64 *entry[ROOT_LEVEL];
+	u32 tables = 0;
+
+	entry[0] = &p->root[entry_index(address, ROOT_LEVEL)];
+	while (is_table(*entry[tables])) {
+		entry[tables + 1] =
+			&table_of(*entry[tables])[entry_index(address, ROOT_LEVEL - 1 - tables)];
+		tables++;
+	}
+	for (; tables > 0 && is_empty(table_of(*entry[tables - 1])); tables--) {
+		free_table(p, *entry[tables - 1], 1);
+		*entry[tables - 1] = 0;
+	}
+}
+
+/* Make the entry of `level` for an address, with nothing else changed. */
+static int put(struct p2m *p, u64 pa, u32 level, u64 value)
+{
+	void *page[ROOT_LEVEL];
+	u32 there;
+	u64 *entry, old = find(p, pa, &there);
+
+	if (there >= level && old == 0 && value == 0)
+		return 0;
+	if (there > level && !alloc_pages(p, page, there - level))
+		return -VL_ENOMEM;
+	entry = split_to(p, pa, level, page);
+	old = *entry;
+	count(p, old, pa, level, ~(u64)0);
+	count(p, value, pa, level, 1);
+	*entry = value;
+	if (is_table(old))
+		free_table(p, old, level - 1);
+	if (value == 0)
+		prune(p, pa);
+	return 0;
+}
+
 static bool can_set(u64 pa, u64 ma, u32 shift)
 {
 	u64 size = (u64)1 << shift;
@@ -215,27 +308,47 @@ static bool can_set(u64 pa, u64 ma, u32 shift)
 int p2m_set(struct p2m *p, pfn_t pfn, mfn_t mfn, u32 shift)
 {
 	u64 pa = pfn.v << PAGE_SHIFT, ma = mfn.v << PAGE_SHIFT;
-	u64 value = pa == ma ? 0 : ma | ENTRY_FRAMES;
-	u32 level = (shift - PAGE_SHIFT) / 9 + 1, there;
-	void *page[ROOT_LEVEL];
-	u64 *entry, old = find(p, pa, &there);
+	u64 value = pa == ma && !p->own ? 0 : ma | ENTRY_FRAMES;
 
 	if ((pfn.v | mfn.v) >> P2M_PFN_BITS != 0 || !can_set(pa, ma, shift))
 		return -VL_EINVAL;
-	if (there >= level && old == 0 && value == 0)
-		return 0;
-	if (there > level && !alloc_pages(p, page, there - level))
-		return -VL_ENOMEM;
-	entry = split_to(p, pa, level, page);
-	old = *entry;
-	p->moved += moved_in_block(value, level) - moved_below(old, level);
-	*entry = value;
-	if (is_table(old))
-		free_table(p, old, level - 1);
-	return 0;
+	return put(p, pa, (shift - PAGE_SHIFT) / 9 + 1, value);
+}
+
+int p2m_give(struct p2m *p, pfn_t pfn, struct p2m_owner to)
+{
+	assert(!p->own && p2m_lookup(p, pfn).v == pfn.v);
+	return put(p, pfn.v << PAGE_SHIFT, 1,
+		   to.pfn << GIVEN_PFN_SHIFT | (u64)to.domid << GIVEN_DOMID_SHIFT | ENTRY_GIVEN);
+}
+
+bool p2m_is_given(const struct p2m *p, pfn_t pfn, struct p2m_owner *to)
+{
+	u32 level;
+	u64 entry = find(p, pfn.v << PAGE_SHIFT, &level);
+
+	if (!is_given(entry))
+		return false;
+	to->domid = (u32)(entry >> GIVEN_DOMID_SHIFT & GIVEN_DOMID_MASK);
+	to->pfn = entry >> GIVEN_PFN_SHIFT;
+	return true;
+}
+
+void p2m_clear(struct p2m *p, pfn_t pfn)
+{
+	int err = put(p, pfn.v << PAGE_SHIFT, 1, 0);
+
+	assert(err == 0);
 }
 
 /* --- iteration --- */
+
+static bool continues(struct p2m_range r, u64 pfn, mfn_t mfn)
+{
+	if (r.mfn == P2M_NOTHING || mfn.v == P2M_NOTHING)
+		return r.mfn == mfn.v;
+	return mfn.v - pfn == r.mfn - r.pfn;
+}
 
 struct p2m_range p2m_run(const struct p2m *p, u64 pfn, u64 end, u32 *steps)
 {
@@ -246,7 +359,7 @@ struct p2m_range p2m_run(const struct p2m *p, u64 pfn, u64 end, u32 *steps)
 		u64 frames;
 
 		find(p, next << PAGE_SHIFT, &level);
-		if (p2m_lookup(p, (pfn_t){next}).v - next != r.mfn - pfn)
+		if (!continues(r, next, p2m_lookup(p, (pfn_t){next})))
 			break;
 		frames = (u64)1 << (level_shift(level) - PAGE_SHIFT);
 		next = min_u64(end, round_down(next, frames) + frames);
@@ -255,16 +368,17 @@ struct p2m_range p2m_run(const struct p2m *p, u64 pfn, u64 end, u32 *steps)
 	return r;
 }
 
-/* The same below a table; `address` is where to start, and where the found one is. */
-static bool next_moved_below(const u64 *table, u32 entries, u32 level, u64 *address)
+/* The first entry of a kind below a table; `address` is where to start, and where the found one
+ * is. */
+static bool next_below(const u64 *table, u32 entries, u32 level, u64 kind, u64 *address)
 {
 	u64 size = (u64)1 << level_shift(level);
 
 	for (u32 i = entry_index(*address, level); i < entries; i++) {
 		if (is_table(table[i])) {
-			if (next_moved_below(table_of(table[i]), ENTRIES, level - 1, address))
+			if (next_below(table_of(table[i]), ENTRIES, level - 1, kind, address))
 				return true;
-		} else if (table[i] != 0) {
+		} else if ((table[i] & ENTRY_KIND) == kind) {
 			return true;
 		}
 		*address = round_down(*address, size) + size;
@@ -274,13 +388,23 @@ static bool next_moved_below(const u64 *table, u32 entries, u32 level, u64 *addr
 	return false;
 }
 
-bool p2m_next_moved(const struct p2m *p, u64 *pfn)
+static bool next(const struct p2m *p, u64 kind, u64 *pfn)
 {
 	u64 address = *pfn << PAGE_SHIFT;
 
 	if (*pfn >> P2M_PFN_BITS != 0 ||
-	    !next_moved_below(p->root, P2M_ROOT_ENTRIES, ROOT_LEVEL, &address))
+	    !next_below(p->root, P2M_ROOT_ENTRIES, ROOT_LEVEL, kind, &address))
 		return false;
 	*pfn = address >> PAGE_SHIFT;
 	return true;
+}
+
+bool p2m_next_moved(const struct p2m *p, u64 *pfn)
+{
+	return next(p, ENTRY_FRAMES, pfn);
+}
+
+bool p2m_next_given(const struct p2m *p, u64 *pfn)
+{
+	return next(p, ENTRY_GIVEN, pfn);
 }

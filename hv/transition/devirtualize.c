@@ -46,6 +46,9 @@ static s64 check_layers(const struct domain *d, u64 layers)
 		return -VL_EBUSY;
 	if ((layers & VL_LAYER_INTERRUPTS) && (d->layers & ~layers & VL_LAYER_IO))
 		return -VL_EBUSY;
+	/* They have pages of this one's, and run where it would be bare. */
+	if ((layers & VL_LAYER_ALL) && domain_count() > 1)
+		return -VL_EBUSY;
 	return 0;
 }
 

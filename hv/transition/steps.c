@@ -5,16 +5,13 @@
 #include "transition/steps.h"
 
 #include "lib/debug.h"
+#include "lib/failpoint.h"
 #include "public/errno.h"
 #include "hypercall_handlers.h"
 
-/* The step that fails, counted from 1; 0: none does. Of several CPUs that make a transition, those
- * that find it fail. */
-static u64 failpoint;
-
 static bool failpoint_hit(u32 step)
 {
-	return is_debug_build() && __atomic_load_n(&failpoint, __ATOMIC_RELAXED) == (u64)step + 1;
+	return is_debug_build() && failpoint_get() == (u64)step + 1;
 }
 
 void transition_undo(struct vcpu *v, const struct transition_step *step, u32 count)
@@ -40,7 +37,7 @@ s64 transition_prepare(struct vcpu *v, const struct transition_step *step, u32 c
 		transition_undo(v, step, made);
 	if (is_debug_build() &&
 	    err != -VL_EAGAIN) /* the guest will call again, and means the same transition */
-		__atomic_store_n(&failpoint, 0, __ATOMIC_RELAXED);
+		failpoint_set(0);
 	return err;
 }
 
@@ -49,6 +46,6 @@ s64 call_set_failpoint(struct domain *d, u64 step)
 	(void)d;
 	if (!is_debug_build())
 		return -VL_EOPNOTSUPP;
-	__atomic_store_n(&failpoint, step, __ATOMIC_RELAXED);
+	failpoint_set(step);
 	return 0;
 }

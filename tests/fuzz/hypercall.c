@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
  * Fuzzer of the hypercalls' arguments, from the dispatcher down to p2m, shadow
- * and log, for the first domain in either mode and for another one:
+ * and log, for the first domain in either mode, which makes others, gives them
+ * pages and ends them, and for these:
  *
  *  - the answer is one that the definition has;
- *  - a call that answers an error has changed nothing: domain, memory, CR3 (D2);
+ *  - a call that answers an error has changed nothing: domains, memory, CR3 (D2),
+ *    also when it runs out of memory in the middle;
  *  - one that succeeds writes to the caller's buffer alone, and that is its own
  *    RAM in one page (D1), whichever frames its pages have;
+ *  - a frame that comes home from another domain is cleared;
  *  - memory that is nobody's stays as it is, and no frame is lost.
  *
  * Transitions and verify_image are no functions of memory alone: the mini
@@ -18,6 +21,7 @@
 #include <string.h>
 
 #include "hypercall/hypercall.h"
+#include "lib/failpoint.h"
 #include "public/calls.h"
 #include "public/errno.h"
 #include "tests/fuzz/machine/machine.h"
@@ -45,6 +49,15 @@ static u64 next_number(struct input *in, u32 bytes)
 	while (bytes-- > 0)
 		x = x << 8 | next(in);
 	return x;
+}
+
+static struct domain *any_domain(struct input *in)
+{
+	struct domain *d = domain_first();
+
+	for (u32 i = next(in) % (domain_count() + 1); i > 0 && d != NULL; i--)
+		d = domain_next(d->domid + 1);
+	return d != NULL ? d : domain_first();
 }
 
 /* Numbers near those that mean something, and any. */
@@ -76,6 +89,8 @@ static u64 argument(struct input *in)
 		return how % 4;
 	if (how < 208)
 		return next(in);
+	if (how < 216)
+		return any_domain(in)->domid;
 	return next_number(in, how % 8 + 1);
 }
 
@@ -88,7 +103,7 @@ static u64 argument(struct input *in)
 
 static const u64 errors[VL_CALL_LIMIT] = {
 	[VL_CALL_HV_INFO] = E(EFAULT) | E(EINVAL),
-	[VL_CALL_DOMAIN_INFO] = E(ENOENT) | E(EFAULT) | E(EINVAL),
+	[VL_CALL_DOMAIN_INFO] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EPERM),
 	[VL_CALL_DOMAIN_NEXT] = E(ENOENT) | E(EINVAL),
 	[VL_CALL_CONSOLE_READ] = E(EFAULT) | E(EINVAL) | E(EPERM),
 	[VL_CALL_SET_ALIAS] = E(EINVAL) | E(EFAULT),
@@ -98,10 +113,16 @@ static const u64 errors[VL_CALL_LIMIT] = {
 	[VL_CALL_MMU_FLUSH] = E(EINVAL) | E(EPERM),
 	[VL_CALL_DESCRIPTORS] = E(EPERM),
 	[VL_CALL_P2M_READ] = E(ENOENT) | OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(EPERM),
-	[VL_CALL_DOMAIN_COUNTERS] = E(ENOENT) | E(EFAULT) | E(EINVAL),
+	[VL_CALL_DOMAIN_COUNTERS] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EPERM),
 	[VL_CALL_MMU_FLUSH_REMOTE] = E(EINVAL) | E(EPERM),
 	[VL_CALL_ADD_CPU] = E(EINVAL) | E(ENOSPC) | E(ENOMEM) | E(EPERM),
 	[VL_CALL_DOMAIN_RENAME] = E(ENOENT) | E(EEXIST) | E(EFAULT) | E(EINVAL) | E(EPERM),
+	[VL_CALL_DOMAIN_CREATE] =
+		E(EFAULT) | E(EINVAL) | E(ERANGE) | OPNOTSUPP | E(EEXIST) | E(ENOMEM) | E(EPERM),
+	[VL_CALL_MEMORY_GIVE] =
+		E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EBUSY) | E(EEXIST) | E(ENOMEM) | E(EPERM),
+	[VL_CALL_DOMAIN_DESTROY] = E(ENOENT) | E(EPERM),
+	[VL_CALL_MEMORY_TAKE] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EBUSY) | E(EPERM),
 	[VL_CALL_TEST_MOVE_PAGE] = OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(ENOMEM) | E(EPERM),
 };
 
@@ -125,39 +146,69 @@ static bool is_defined(u64 nr, s64 r)
 
 /* --- what it may change --- */
 
-/* All RAM as its owners see it, and the pages between and behind, which are nobody's. */
+/* All RAM as its owners see it, wherever it is, and the pages between and behind, which are
+ * nobody's.
+ */
 static u8 before[WATCH_PAGES][PAGE_SIZE];
+static bool was_given[WATCH_PAGES];
 _Static_assert(WATCH_START + WATCH_PAGES * PAGE_SIZE == 0x111000, "one page behind OTHER_RAM");
 
+static bool is_given(u64 pa)
+{
+	struct p2m_owner to;
+
+	return (domain_first()->layers & VL_LAYER_MEMORY) &&
+	       p2m_is_given(&domain_first()->p2m, (pfn_t){pa >> PAGE_SHIFT}, &to);
+}
+
+/* What is given away is at the frame of its own number. */
 static u8 *page_at(u64 pa)
 {
 	struct range page = {pa, pa + PAGE_SIZE};
 	const struct domain *first = domain_first();
 
-	if (memmap_is_ram(&first->memory, page))
+	if (memmap_is_ram(&first->memory, page) && !is_given(pa))
 		return machine_page(first, pa);
-	return machine_page(machine_other(), pa);
+	return direct((ma_t){pa});
 }
 
 static void remember(void)
 {
-	for (u64 i = 0; i < WATCH_PAGES; i++)
+	for (u64 i = 0; i < WATCH_PAGES; i++) {
+		was_given[i] = is_given(WATCH_START + i * PAGE_SIZE);
 		memcpy(before[i], page_at(WATCH_START + i * PAGE_SIZE), PAGE_SIZE);
+	}
 }
 
-/* The same bytes but for [buffer.start, buffer.end). */
-static void check_memory(struct range buffer)
+static void check_zero(const u8 *page)
 {
-	for (u64 i = 0; i < WATCH_PAGES; i++) {
-		u64 pa = WATCH_START + i * PAGE_SIZE;
-		const u8 *now = page_at(pa);
-		u64 start = max_u64(buffer.start, pa) - pa, end;
+	for (u64 i = 0; i < PAGE_SIZE; i++)
+		must(page[i] == 0);
+}
 
-		if (start >= PAGE_SIZE || buffer.end <= pa) {
+/* The same bytes but for what `caller` has at [buffer.start, buffer.end), and frames that came
+ * home.
+ */
+static void check_memory(const struct domain *caller, struct range buffer)
+{
+	const u8 *written = NULL;
+
+	if (buffer.start != buffer.end)
+		written = machine_page(caller, round_down(buffer.start, PAGE_SIZE));
+	for (u64 i = 0; i < WATCH_PAGES; i++) {
+		u64 pa = WATCH_START + i * PAGE_SIZE, start, end;
+		const u8 *now = page_at(pa);
+
+		if (was_given[i] && !is_given(pa)) {
+			check_zero(now);
+			continue;
+		}
+		if (now != written) {
 			must(memcmp(before[i], now, PAGE_SIZE) == 0);
 			continue;
 		}
-		end = min_u64(buffer.end - pa, PAGE_SIZE);
+		start = buffer.start % PAGE_SIZE;
+		end = start + range_size(buffer);
 		must(memcmp(before[i], now, start) == 0);
 		must(memcmp(before[i] + end, now + end, PAGE_SIZE - end) == 0);
 	}
@@ -189,7 +240,7 @@ static void check_success(const struct domain *d, u64 nr, const u64 *a)
 		must(buffer.start / PAGE_SIZE == (buffer.end - 1) / PAGE_SIZE);
 		must(memmap_is_ram(&d->memory, buffer));
 	}
-	check_memory(buffer);
+	check_memory(d, buffer);
 }
 
 /* What Vellum keeps of a domain points into its own RAM. */
@@ -215,28 +266,57 @@ static void check_domain(const struct domain *d)
 	}
 }
 
-static void call(struct domain *d, u64 nr, const u64 *a)
+/* All domains; those that the calls of one input make are few. */
+#define KEPT 8u
+static struct domain kept[KEPT];
+
+static u32 keep(const struct domain *caller)
 {
-	static struct domain kept;
+	u32 n = 0;
+
+	for (const struct domain *d = domain_first(); d != NULL && n < KEPT;
+	     d = domain_next(d->domid + 1), n++) {
+		kept[n] = *d;
+		kept[n].hypercalls += d == caller;
+	}
+	return n;
+}
+
+/* Tickets of locks that were drawn are no state, nor is the vcpu that calls. */
+static void check_unchanged(u32 n)
+{
+	const struct domain *d = domain_first();
+
+	for (u32 i = 0; i < n; i++, d = domain_next(d->domid + 1)) {
+		must(d != NULL);
+		kept[i].lock = d->lock;
+		must(memcmp(&kept[i], d, sizeof(*d)) == 0);
+	}
+	must(d == NULL || n == KEPT);
+}
+
+static s64 call(struct domain *d, u64 nr, const u64 *a)
+{
 	const struct trap_frame frame = {
 		.rdi = nr, .rsi = a[0], .rdx = a[1], .rcx = a[2], .r8 = a[3], .r9 = a[4]};
-	u64 cr3 = read_cr3();
+	u64 cr3 = read_cr3(), is_first = d == domain_first();
+	u32 n;
 	s64 r;
 
 	remember();
-	kept = *d;
-	kept.hypercalls++;
-	r = hypercall_dispatch(d, &frame);
+	n = keep(d);
+	r = machine_call(d, &frame);
 	must(is_defined(nr, r));
 	if (r < 0) {
-		kept.lock = d->lock; /* tickets that were drawn are no state */
-		must(memcmp(&kept, d, sizeof(kept)) == 0);
+		check_unchanged(n);
 		must(read_cr3() == cr3);
-		check_memory((struct range){0, 0});
+		check_memory(d, (struct range){0, 0});
 	} else {
 		check_success(d, nr, a);
 	}
-	check_domain(d);
+	if (is_first || r < 0)
+		check_domain(d);
+	return r;
 }
 
 static void any_call(struct domain *d, struct input *in)
@@ -259,6 +339,90 @@ static void move(u8 what)
 	call(domain_first(), VL_CALL_TEST_MOVE_PAGE, a);
 }
 
+/* --- other domains --- */
+
+/* A page of the caller's, for a structure that is good now and then. */
+static u64 buffer_with(const struct domain *d, const void *from, size_t size, u8 where)
+{
+	for (u64 i = 0; i < 8; i++) {
+		u64 pa = FIRST_RAM.start + (where + i) % 8 * PAGE_SIZE;
+		void *there = domain_buffer(d, (pa_t){pa}, size);
+
+		if (there == NULL)
+			continue;
+		memcpy(there, from, size);
+		return pa;
+	}
+	return 0;
+}
+
+static void create(struct input *in)
+{
+	struct vl_domain_create w = {.nr_vcpus = 1, .weight = 1 + next(in)};
+	u8 how = next(in), where = next(in);
+	u64 a[5] = {0, sizeof(w)};
+
+	memset(w.name, 0, sizeof(w.name));
+	w.name[0] = (char)('a' + how % 4);
+	w.memory_start = FIRST_RAM.start + where % 8 * PAGE_SIZE;
+	w.memory_size = (1 + where / 8 % 8) * PAGE_SIZE;
+	if (how >= 240)
+		((u8 *)&w)[next(in) % sizeof(w)] = next(in);
+	a[0] = buffer_with(domain_first(), &w, sizeof(w), where);
+	if (how % 8 == 7)
+		failpoint_set(1 + how / 8 % 4);
+	call(domain_first(), VL_CALL_DOMAIN_CREATE, a);
+	failpoint_set(0);
+}
+
+static void give(struct input *in)
+{
+	const struct domain *to = any_domain(in);
+	u64 list[4], count = 1 + next(in) % ARRAY_SIZE(list), a[5] = {to->domid};
+	u8 how = next(in);
+
+	for (u64 i = 0; i < count; i++)
+		list[i] = FIRST_RAM.start / PAGE_SIZE + next(in) % (how < 32 ? 16 : 8);
+	a[1] = to->main_ram.at[0].start / PAGE_SIZE + how % 4;
+	a[2] = buffer_with(domain_first(), list, count * sizeof(u64), how);
+	a[3] = count * sizeof(u64);
+	if (how % 8 == 7)
+		failpoint_set(1 + how / 8 % 8);
+	call(domain_first(), VL_CALL_MEMORY_GIVE, a);
+	failpoint_set(0);
+}
+
+static void take(struct input *in)
+{
+	struct domain *from = any_domain(in);
+	u8 how = next(in);
+	u64 a[5] = {how & 1 ? VL_DOMID_SELF : from->domid,
+		    from->main_ram.at[0].start / PAGE_SIZE + next(in) % 4, next(in) % 4};
+
+	call(how & 1 ? from : domain_first(), VL_CALL_MEMORY_TAKE, a);
+}
+
+static void destroy(struct input *in)
+{
+	u64 a[5] = {any_domain(in)->domid};
+
+	call(domain_first(), VL_CALL_DOMAIN_DESTROY, a);
+}
+
+static void others(struct input *in)
+{
+	u8 what = next(in) % 8;
+
+	if (what < 2)
+		create(in);
+	else if (what < 5)
+		give(in);
+	else if (what < 7)
+		take(in);
+	else
+		destroy(in);
+}
+
 static void touch(struct input *in)
 {
 	u8 what = next(in);
@@ -272,17 +436,20 @@ static void one_step(struct input *in)
 	u8 what = next(in);
 
 	if (what < 8) {
-		machine_virtualize(VL_LAYER_CPU | (what & 1 ? VL_LAYER_MEMORY : 0));
+		machine_virtualize(VL_LAYER_CPU | (what & 1 ? VL_LAYER_MEMORY : 0) |
+				   (what & 2 ? VL_LAYER_INTERRUPTS : 0));
 	} else if (what < 16) {
 		remember();
 		machine_devirtualize();
-		check_memory((struct range){0, 0});
+		check_memory(domain_first(), (struct range){0, 0});
 	} else if (what < 32) {
 		move(next(in));
 	} else if (what < 64) {
 		touch(in);
+	} else if (what < 128) {
+		others(in);
 	} else {
-		any_call(what < 224 ? domain_first() : machine_other(), in);
+		any_call(what < 224 ? domain_first() : any_domain(in), in);
 	}
 }
 

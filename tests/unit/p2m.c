@@ -7,14 +7,20 @@
 /* shows: M3 M4 */
 #include "tests/unit/check.h"
 
+#include "lib/panic.h"
 #include "p2m/p2m.h"
+#include "public/hypercall.h"
 
 #define FRAMES    ((u64)4 << (30 - PAGE_SHIFT)) /* of the model: 4 GiB */
 #define PARTITION ((struct range){0xb0000000, 0xb4000000})
 #define NOTHING   ((ma_t){0x123456000})
 #define SAMPLES   64
 
+#define OWN_NOTHING ((ma_t){0x654321000})
+#define OWNER(pfn)  ((struct p2m_owner){.domid = (u32)(pfn) % VL_DOMID_MAX, .pfn = (pfn)*3})
+
 static u64 model[FRAMES];
+static bool has_given;
 static struct p2m p;
 static u64 pages_used, pages_left;
 
@@ -43,6 +49,12 @@ static void page_free(void *context, void *page)
 
 static const struct p2m_memory pages = {.alloc = page_alloc, .free = page_free};
 
+void panic(const char *fmt, ...)
+{
+	print_error("%s\n", fmt);
+	abort();
+}
+
 static void start(void)
 {
 	pages_left = 100000;
@@ -53,12 +65,22 @@ static void start(void)
 		model[i] = i;
 }
 
+static void start_own(void)
+{
+	start();
+	p2m_init_own(&p, &pages, OWN_NOTHING);
+	for (u64 i = 0; i < FRAMES; i++)
+		model[i] = P2M_NOTHING;
+}
+
 static void stop(void)
 {
 	p2m_destroy(&p);
 	assert_int_equal(pages_used, 0);
 	assert_int_equal(p.tables, 0);
 	assert_int_equal(p.moved, 0);
+	assert_int_equal(p.given, 0);
+	assert_int_equal(p.frames, 0);
 }
 
 static bool in_partition(u64 pfn)
@@ -75,8 +97,9 @@ static void check_frame(u64 pfn)
 		ma_t ma = p2m_translate(&p, (pa_t){pfn << PAGE_SHIFT}, &shift);
 
 		assert_true(shift <= asked && (shift == 12 || shift == 21 || shift == 30));
-		if (in_partition(pfn)) {
-			assert_int_equal(ma.v, NOTHING.v);
+		if (in_partition(pfn) || model[pfn] == P2M_NOTHING) {
+			assert_int_equal(ma.v, p.own ? OWN_NOTHING.v : NOTHING.v);
+			assert_true(p2m_is_nothing(&p, ma));
 			assert_int_equal(shift, 12);
 			continue;
 		}
@@ -90,6 +113,13 @@ static void check_frame(u64 pfn)
 		assert_int_equal(model[first] % ((u64)1 << (shift - 12)), 0);
 	}
 	assert_int_equal(p2m_lookup(&p, (pfn_t){pfn}).v, model[pfn]);
+	if (!p.own && model[pfn] == P2M_NOTHING) {
+		struct p2m_owner to;
+
+		assert_true(p2m_is_given(&p, (pfn_t){pfn}, &to));
+		assert_int_equal(to.domid, OWNER(pfn).domid);
+		assert_int_equal(to.pfn, OWNER(pfn).pfn);
+	}
 }
 
 static void check_samples(struct rng *r)
@@ -100,19 +130,31 @@ static void check_samples(struct rng *r)
 
 static void check_moved(void)
 {
-	u64 moved = 0, next = 0;
+	u64 moved = 0, given = 0, frames = 0, next = 0, next_given = 0;
 
-	for (u64 i = 0; i < FRAMES; i++)
-		moved += model[i] != i;
-	assert_int_equal(p.moved, moved);
 	for (u64 i = 0; i < FRAMES; i++) {
-		if (model[i] == i)
+		bool is_nothing = model[i] == P2M_NOTHING;
+
+		given += is_nothing && !p.own;
+		frames += !is_nothing && (p.own || model[i] != i);
+		moved += !is_nothing && model[i] != i;
+	}
+	assert_int_equal(p.moved, moved);
+	assert_int_equal(p.given, given);
+	assert_int_equal(p.frames, frames);
+	for (u64 i = 0; i < FRAMES; i++) {
+		if (model[i] == P2M_NOTHING ? p.own : !p.own && model[i] == i)
 			continue;
-		assert_true(p2m_next_moved(&p, &next));
-		assert_int_equal(next, i);
-		next++;
+		if (model[i] == P2M_NOTHING) {
+			assert_true(p2m_next_given(&p, &next_given));
+			assert_int_equal(next_given++, i);
+		} else {
+			assert_true(p2m_next_moved(&p, &next));
+			assert_int_equal(next++, i);
+		}
 	}
 	assert_false(p2m_next_moved(&p, &next));
+	assert_false(p2m_next_given(&p, &next_given));
 }
 
 /* The ranges are the model, read from any start, and as long as they can be. */
@@ -127,9 +169,12 @@ static void check_runs(u64 from, u32 most_steps)
 		assert_int_equal(run.pfn, pfn);
 		assert_true(run.count > 0 && pfn + run.count <= FRAMES);
 		for (u64 i = 0; i < run.count; i++)
-			assert_int_equal(model[pfn + i], run.mfn + i);
+			assert_int_equal(model[pfn + i],
+					 run.mfn == P2M_NOTHING ? P2M_NOTHING : run.mfn + i);
 		pfn += run.count;
-		if (steps > 0 && pfn < FRAMES)
+		if (steps > 0 && pfn < FRAMES && run.mfn == P2M_NOTHING)
+			assert_true(model[pfn] != P2M_NOTHING);
+		else if (steps > 0 && pfn < FRAMES)
 			assert_true(model[pfn] != run.mfn + run.count);
 	}
 }
@@ -193,6 +238,32 @@ static void refused(void **state)
 	stop();
 }
 
+/* A page is given away, or comes home; of a later domain, it goes. Giving may fail for want of
+ * pages.
+ */
+static void change_page(struct rng *r, u64 pfn)
+{
+	u64 used = pages_used, left = pages_left;
+	int result = 0;
+
+	if (model[pfn] != P2M_NOTHING && model[pfn] != pfn && !p.own)
+		return; /* away */
+	if (p.own || model[pfn] == P2M_NOTHING) {
+		if (model[pfn] == P2M_NOTHING && p.own)
+			return;
+		p2m_clear(&p, (pfn_t){pfn});
+		model[pfn] = p.own ? P2M_NOTHING : pfn;
+	} else {
+		pages_left = rng_below(r, 3) == 0 ? rng_below(r, 4) : left;
+		result = p2m_give(&p, (pfn_t){pfn}, OWNER(pfn));
+		pages_left = left + used - pages_used;
+		assert_true(result == 0 || (result == -VL_ENOMEM && pages_used == used));
+		model[pfn] = result == 0 ? P2M_NOTHING : pfn;
+	}
+	assert_int_equal(p.tables, pages_used);
+	check_frame(pfn);
+}
+
 /* One random change of model and p2m; about one in three fails for want of pages. */
 static void change(struct rng *r)
 {
@@ -204,6 +275,11 @@ static void change(struct rng *r)
 	u64 mfn = rng_below(r, 3) == 0 ? pfn : rng_below(r, FRAMES);
 	u64 left = pages_left, used = pages_used;
 	int result;
+
+	if (has_given && rng_below(r, 2) == 0) {
+		change_page(r, pfn);
+		return;
+	}
 
 	pfn = round_down(pfn, frames);
 	mfn = round_down(mfn, frames);
@@ -221,13 +297,12 @@ static void change(struct rng *r)
 	check_frame(pfn + frames - 1);
 }
 
-static void random_changes(void **state)
+static void many_changes(void (*begin)(void), u32 seed)
 {
-	struct rng r = {4711};
+	struct rng r = {seed};
 
-	(void)state;
-	for (u32 i = 0; i < random_cases(60); i++) {
-		start();
+	for (u32 i = 0; i < random_cases(30); i++) {
+		begin();
 		for (u32 k = 0; k < 60; k++) {
 			change(&r);
 			check_samples(&r);
@@ -237,6 +312,29 @@ static void random_changes(void **state)
 		check_runs(0, 1 + rng_below(&r, 5));
 		stop();
 	}
+}
+
+static void random_changes(void **state)
+{
+	(void)state;
+	has_given = false;
+	many_changes(start, 4711);
+}
+
+static void random_gifts(void **state)
+{
+	(void)state;
+	has_given = true;
+	many_changes(start, 815);
+	has_given = false;
+}
+
+static void random_changes_of_own(void **state)
+{
+	(void)state;
+	has_given = true;
+	many_changes(start_own, 12);
+	has_given = false;
 }
 
 /* A page moved away and home again: the tables stay, the map is the identity. */
@@ -258,15 +356,50 @@ static void there_and_back(void **state)
 	assert_false(p2m_next_moved(&p, &next));
 	check_frame(1000);
 	check_moved();
+	assert_int_equal(pages_used, 0);
+	stop();
+}
+
+/* A later domain reaches what it was given, and nothing else, whatever the address. */
+static void begins_with_nothing(void **state)
+{
+	u32 steps = 10, shift = 30;
+	struct p2m_owner to;
+
+	(void)state;
+	start_own();
+	for (u64 pfn = 0; pfn < FRAMES; pfn += 509)
+		check_frame(pfn);
+	check_moved();
+	assert_int_equal(p2m_run(&p, 5, FRAMES, &steps).mfn, P2M_NOTHING);
+	assert_int_equal(p2m_translate(&p, (pa_t){0xfedcba9876543}, &shift).v,
+			 OWN_NOTHING.v + 0x543);
+	assert_int_equal(shift, 12);
+	/* At home is somewhere, too. */
+	assert_int_equal(p2m_set(&p, (pfn_t){77}, (mfn_t){77}, 12), 0);
+	model[77] = 77;
+	check_frame(77);
+	check_frame(78);
+	check_moved();
+	assert_false(p2m_is_given(&p, (pfn_t){78}, &to));
+	p2m_clear(&p, (pfn_t){77});
+	model[77] = P2M_NOTHING;
+	check_frame(77);
+	assert_int_equal(pages_used, 0);
 	stop();
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(identity),       cmocka_unit_test(without_p2m),
-		cmocka_unit_test(refused),        cmocka_unit_test(random_changes),
+		cmocka_unit_test(identity),
+		cmocka_unit_test(without_p2m),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(random_changes),
 		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(random_gifts),
+		cmocka_unit_test(random_changes_of_own),
+		cmocka_unit_test(begins_with_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

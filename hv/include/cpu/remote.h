@@ -37,9 +37,17 @@ bool remote_give_up(struct domain *d, u32 cpu, u32 from);
 /**
  * Around every change of what physical memory is for a virtualized domain (p2m, aliases, traps):
  * its other vcpus stand still between the two, outside the guest, and flush all afterwards, as
- * does the caller's. One CPU at a time; no lock is held.
+ * does the caller's. One CPU at a time, of whatever domain; no lock is held.
  */
 void remote_stop_others(struct vcpu *v);
 void remote_start_others(struct vcpu *v);
+
+/** Between the two: the same for the vcpus of another domain. */
+void remote_stop_domain(struct vcpu *v, const struct domain *d);
+void remote_start_domain(struct vcpu *v, const struct domain *d);
+
+/** That one CPU alone, for what changes no memory that a vcpu can use. */
+void remote_begin_alone(struct vcpu *v);
+void remote_end_alone(struct vcpu *v);
 
 #endif

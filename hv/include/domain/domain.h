@@ -28,19 +28,25 @@ struct info_place {
 
 struct vcpu;
 
+#define DOMAIN_NAME_SIZE sizeof(((struct vl_domain_name *)0)->name)
+
+/**
+ * Its memory is a domain's for ever: who has found one and is overtaken by its end finds that, or
+ * another domain, but nothing else.
+ */
 struct domain {
-	struct domain *next; /* by ascending domid */
+	struct domain *next; /* by ascending domid; of one that is over: of the spare ones */
 	u32 domid;
 	u32 mode;   /* VL_MODE_* */
 	u32 layers; /* VL_LAYER_* that are virtualized */
 	u32 state;  /* VL_STATE_* */
 	u32 nr_vcpus;
+	u32 weight;                     /* of its share of the CPUs; of the first guest, too */
 	struct lock lock;               /* LOCK_DOMAIN, see docs/invariants.md */
 	struct vcpu *vcpu[VL_MAX_CPUS]; /* those that are virtualized, by CPU; cpu/remote.h */
 	struct lock irq_lock;           /* LOCK_IRQ, for: */
 	struct pic_hardware pic;        /* virtualized, cpu/domain_pic.h */
-	u32 rearranged;                 /* 1: a CPU changes what its physical memory is */
-	char name[32];
+	char name[DOMAIN_NAME_SIZE];
 	u64 hypercalls;
 	u64 tsc_start;
 	struct vl_domain_counters
@@ -50,14 +56,33 @@ struct domain {
 	u64 features;                        /* VL_FEATURE_* */
 	u64 call_site;                       /* va behind its hypercall by SYSCALL; 0: none */
 	struct range_pair main_ram;          /* the largest ranges of it that are RAM */
-	struct range_pair plain;             /* the same while physical is machine, else empty */
+	struct range_pair plain;             /* of these, where physical is machine; or less */
 	struct p2m p2m;                      /* valid with VL_LAYER_MEMORY */
 	struct memmap memory;                /* what it is shown */
 	struct info_place info[VL_MAX_CPUS]; /* the first nr_vcpus; by number of the CPU */
 };
 
+#define DOMAIN_WEIGHT_USUAL 256u
+#define DOMAIN_WEIGHT_MAX   65535u
+
 /** Make the first domain, in passthrough and running; once, at boot. */
 void domain_init(void);
+
+/**
+ * Another one, paused, in the list, with an id of its own and without a frame. -VL_ENOMEM, and
+ * nothing has changed. What it is made of is checked: see call domain_create. One CPU at a time
+ * makes domains and ends them (cpu/remote.h, rearranging).
+ */
+int domain_new(const struct vl_domain_create *wanted, struct domain **made);
+
+/** Put it into the list: from here on it is found. -VL_EEXIST: another one has its name. */
+int domain_enter(struct domain *d);
+
+/** The end of one that has no frame and no vcpu any more, in the list or not yet. */
+void domain_delete(struct domain *d);
+
+/** Frames of the partition that are kept for domains to come. */
+u64 domain_frames_spare(void);
 
 /** The first guest: domain 0, owner of the machine in passthrough. */
 struct domain *domain_first(void);
@@ -68,17 +93,23 @@ struct domain *domain_next(u64 domid);
 /** The domain with this id, `self` for VL_DOMID_SELF; NULL if there is none. */
 struct domain *domain_find(u64 domid, struct domain *self);
 
-/** How many there are. */
+/** How many there are; takes no lock. */
 u32 domain_count(void);
 
+/** Whether these bytes are printable ASCII with a closing zero, and not empty. */
+bool domain_name_is_good(const char name[static DOMAIN_NAME_SIZE]);
+
 /**
- * Give it a name, whatever the bytes are: VL_EINVAL unless they are printable ASCII with a closing
- * zero, and not empty; VL_EEXIST if another domain has that name.
+ * Give it a name, whatever the bytes are: VL_EINVAL unless they are a good one; VL_EEXIST if
+ * another domain has that name.
  */
 int domain_rename(struct domain *d, const struct vl_domain_name *name);
 
 /** Its name, zero-terminated, and zeros to the end. */
 void domain_get_name(struct domain *d, char name[static sizeof(struct vl_domain_name)]);
+
+/** Bytes of RAM that it has: what it is shown, without pages that it gave away or was not given. */
+u64 domain_memory(const struct domain *d);
 
 /**
  * The bytes [pa, pa + size) of the domain's RAM, for reading and writing; NULL unless they are
@@ -87,7 +118,11 @@ void domain_get_name(struct domain *d, char name[static sizeof(struct vl_domain_
  */
 void *domain_buffer(const struct domain *d, pa_t pa, u64 size);
 
-/** The p2m has changed, or main_ram: find again what depends on it (plain, each info). */
+/** Pages have moved, or all have come home, or main_ram has changed: find again what depends on it
+ * (plain, each info). */
 void domain_p2m_changed(struct domain *d);
+
+/** The page at `pa` is given away: it is plain no longer. */
+void domain_not_plain(struct domain *d, u64 pa);
 
 #endif

@@ -28,6 +28,12 @@ bool frame_alloc_run(u64 count, mfn_t *out);
 /** Give a frame back. It must be allocated: giving it back twice is a bug and panics. */
 void frame_free(mfn_t mfn);
 
+/**
+ * Debug builds: of the allocations that this CPU makes from now on, the one of this number, counted
+ * from 1, fails as if the partition were used up. 0: none does any more.
+ */
+void frames_fail_at(u64 number);
+
 /** Frames that are free. */
 u64 frames_free_count(void);
 

@@ -22,4 +22,7 @@ void p2m_move_home(struct p2m *p, pfn_t pfn);
 void p2m_copy_home(const struct p2m *p);
 void p2m_leave(struct p2m *p);
 
+/** Nothing of what was in a frame is to be seen by whoever has it next. */
+void p2m_wipe(mfn_t mfn);
+
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The physical-to-machine map of one domain: a radix tree whose entries may be
- * large. It is made as the identity (M3 of the ledger) at a cost that does not
- * depend on the size of memory, because an empty entry means identity.
+ * large. The first guest's is made as the identity (M3 of the ledger) at a cost
+ * that does not depend on the size of memory, because an empty entry means
+ * identity there. A later domain's begins with nothing: it has the frames that
+ * were given to it, which are the first guest's, whose p2m says to whom.
  */
 #ifndef VELLUM_P2M_P2M_H
 #define VELLUM_P2M_P2M_H
@@ -25,10 +27,23 @@ struct p2m_memory {
 
 struct p2m {
 	const struct p2m_memory *memory;
-	u64 tables; /* pages in use */
-	u64 moved;  /* page frames whose machine frame has another number */
+	bool own;     /* of a later domain: an empty entry is nothing */
+	ma_t nothing; /* a frame that stands where there is nothing; `own`: no other p2m's */
+	u64 tables;   /* pages in use */
+	u64 frames;   /* page frames that have an entry with a frame; `own`: all that it has */
+	u64 moved;    /* those of them whose machine frame has another number */
+	u64 given;    /* page frames that a later domain has; never `own` */
 	u64 root[P2M_ROOT_ENTRIES];
 };
+
+/** Who has a page frame of the first guest's. */
+struct p2m_owner {
+	u32 domid;
+	u64 pfn; /* there */
+};
+
+/** What p2m_lookup() and p2m_run() say where there is nothing. */
+#define P2M_NOTHING ((u64)1 << 52)
 
 /** Page frames [pfn, pfn + count) are machine frames from mfn on. */
 struct p2m_range {
@@ -46,18 +61,35 @@ void p2m_set_machine(struct range partition, ma_t nothing);
 /** Make an identity p2m. Needs no memory. */
 void p2m_init(struct p2m *p, const struct p2m_memory *memory);
 
-/** Give all tables back. It is the identity then. */
+/** Make one of a later domain, without any frame: where it has none, it finds `nothing`. */
+void p2m_init_own(struct p2m *p, const struct p2m_memory *memory, ma_t nothing);
+
+/** Give all tables back. It is what it was made as then. */
 void p2m_destroy(struct p2m *p);
 
 /**
  * Map the block of 2^shift bytes (shift 12, 21 or 30) that starts at `pfn` to the machine frames
  * from `mfn` on. Both are multiples of the block's size. What a larger entry maps beside the block
- * stays mapped so. The caller flushes the shadow. Fails, with nothing changed, with
+ * stays mapped so. Tables that are not needed any more are given back. The caller flushes the
+ * shadow. Fails, with nothing changed, with
  *  -VL_EINVAL: misaligned, beyond P2M_PFN_BITS, another shift, or `pfn` is in the partition;
  *  -VL_ENOMEM: no page for a table.
  * Machine frames of the partition are the caller's to give: it has taken them out of the allocator.
  */
 int p2m_set(struct p2m *p, pfn_t pfn, mfn_t mfn, u32 shift);
+
+/**
+ * The first guest gives a page away: it finds nothing there. It must be at home. -VL_ENOMEM: no
+ * page for a table, nothing has changed. The caller flushes the shadow.
+ */
+int p2m_give(struct p2m *p, pfn_t pfn, struct p2m_owner to);
+
+/** Whether a page was given away, and to whom. */
+bool p2m_is_given(const struct p2m *p, pfn_t pfn, struct p2m_owner *to);
+
+/** Empty the entry of one page frame, which is not part of a larger one: it is at home, or of a
+ * later domain gone. Needs no memory. */
+void p2m_clear(struct p2m *p, pfn_t pfn);
 
 /** See struct shadow_p2m; `context` is a struct p2m. */
 ma_t p2m_translate(void *context, pa_t pa, u32 *shift);
@@ -65,20 +97,27 @@ ma_t p2m_translate(void *context, pa_t pa, u32 *shift);
 /** The same without a p2m, for a domain whose memory is not virtualized: its own frames. */
 ma_t p2m_translate_unmapped(void *context, pa_t pa, u32 *shift);
 
-/** The machine frame of one page frame. */
+/** Whether this frame is one that stands for nothing. */
+bool p2m_is_nothing(const struct p2m *p, ma_t ma);
+
+/** The machine frame of one page frame; P2M_NOTHING: it has none. The partition's count as
+ * identity. */
 mfn_t p2m_lookup(const struct p2m *p, pfn_t pfn);
 
 /**
  * The longest run of page frames from `pfn` on, ending before `end`, with one distance to their
- * machine frames. Looks at no more than *steps entries and counts them off: a run may end early
- * there. The partition's frames count as identity. `pfn` < `end` <= 2^P2M_PFN_BITS, *steps > 0.
+ * machine frames, or without any (`mfn` is P2M_NOTHING). Looks at no more than *steps entries and
+ * counts them off: a run may end early there. The partition's frames count as identity. `pfn` <
+ * `end` <= 2^P2M_PFN_BITS, *steps > 0.
  */
 struct p2m_range p2m_run(const struct p2m *p, u64 pfn, u64 end, u32 *steps);
 
 /**
- * Find the first page frame at or above *pfn that is not at home (pfn == mfn). False: none. Costs
- * a step for each entry of each table there is, nothing for what has none.
+ * Find the first page frame at or above *pfn that is not at home (pfn == mfn), of a later domain
+ * the first that it has. False: none. Costs a step for each entry of each table there is, nothing
+ * for what has none. The second finds those that were given away, which the first does not.
  */
 bool p2m_next_moved(const struct p2m *p, u64 *pfn);
+bool p2m_next_given(const struct p2m *p, u64 *pfn);
 
 #endif

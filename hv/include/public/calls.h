@@ -51,6 +51,7 @@ static inline int64_t vl_call_hv_info(vl_hypercall_fn call, uint64_t info_pa, ui
  *   with facts about that domain.
  * Returns bytes filled; or a negated error:
  *   VL_ENOENT: no domain has this id.
+ *   VL_EPERM: the domain is not the caller's, and the caller not the first guest.
  *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
  *   VL_EINVAL: the size is 0.
  */
@@ -151,7 +152,7 @@ static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers, 
  *     different things at a time.
  *   VL_EPERM: the caller is not the first guest.
  *   VL_EBUSY: a layer, but not those that stand on it and are virtualized; a virtualized CPU is
- *     not among `cpus`, and not parked.
+ *     not among `cpus`, and not parked; a layer of VL_LAYER_ALL, and there are other domains.
  *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM, or its GDT has no longer the
  *     segments that it goes on with at ring 0.
  *   VL_EAGAIN: an interrupt waits that the guest has to take first: enable interrupts (and
@@ -286,8 +287,9 @@ static inline int64_t vl_call_descriptors(vl_hypercall_fn call)
 #define VL_CALL_P2M_READ 13
 
 /**
- * Where the domain's RAM is, in ascending order. Start at 0 and go on at `next` until that is
- * ~0. One call does a bounded amount of work, so that ranges which touch may be one.
+ * Where the domain's RAM is, in ascending order, without pages that it does not have. Start at 0
+ * and go on at `next` until that is ~0. One call does a bounded amount of work, so that ranges
+ * which touch may be one.
  * Who: only the first guest. Since ABI 0.2.
  * domid: domain id, or VL_DOMID_SELF.
  * pfn: first page frame wanted.
@@ -295,7 +297,8 @@ static inline int64_t vl_call_descriptors(vl_hypercall_fn call)
  *   filled, with as many ranges behind it as fit.
  * Returns the number of ranges; or a negated error:
  *   VL_ENOENT: no domain has this id.
- *   VL_EOPNOTSUPP: the domain's memory is not virtualized, it has no p2m.
+ *   VL_EOPNOTSUPP: the domain's memory is not virtualized, it has no p2m; or it is another's,
+ *     and the calling CPU is not virtualized.
  *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
  *   VL_EINVAL: the buffer has no room for one range.
  *   VL_EPERM: the caller is not the first guest.
@@ -317,6 +320,7 @@ static inline int64_t vl_call_p2m_read(vl_hypercall_fn call, uint64_t domid, uin
  *   bytes; filled with the domain's layers and counters.
  * Returns bytes filled; or a negated error:
  *   VL_ENOENT: no domain has this id.
+ *   VL_EPERM: the domain is not the caller's, and the caller not the first guest.
  *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
  *   VL_EINVAL: the size is 0.
  *   VL_ENOSYS: Vellum is older than the call.
@@ -371,10 +375,12 @@ static inline int64_t vl_call_test_move_page(vl_hypercall_fn call, uint64_t pfn,
 
 /**
  * For tests of debug builds: every step of virtualize and devirtualize before the point of no
- * return can fail in turn. A step beyond the last one lets the transition succeed; either way
- * the failpoint is used up, but not by an EAGAIN.
+ * return can fail in turn, and every allocation of memory in domain_create and memory_give. A
+ * step beyond the last one lets the call succeed; either way the failpoint is used up, but not
+ * by an EAGAIN.
  * Who: only the first guest. Since ABI 0.2.
- * step: 1, 2, ...: the step of the next transition that is to fail with EIO; 0: none.
+ * step: 1, 2, ...: the step of the next transition that is to fail with EIO, or the allocation
+ *   of the next domain_create or memory_give with ENOMEM; 0: none.
  * Returns 0; or a negated error:
  *   VL_EOPNOTSUPP: a release build of Vellum.
  *   VL_EPERM: the caller is not the first guest.
@@ -475,7 +481,109 @@ static inline int64_t vl_call_domain_rename(vl_hypercall_fn call, uint64_t domid
 	return call(VL_CALL_DOMAIN_RENAME, domid, name_pa, name_size, 0, 0);
 }
 
+#define VL_CALL_DOMAIN_CREATE 22
+
+/**
+ * A domain that is paused, with vcpus that have not begun and without a page of memory. It gets
+ * that by memory_give. As long as there is one, the caller cannot be devirtualized.
+ * Who: only the first guest. Since ABI 0.2.
+ * wanted_pa, wanted_size: where struct vl_domain_create lies (physical address) and its bytes;
+ *   what it is to be.
+ * Returns its id, from 1 on: no other domain has it, and none had it lately; or a negated error:
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EINVAL: the buffer is smaller than the structure; the name is none (domain_rename);
+ *     memory is empty, unaligned or wraps; no vcpus or more than VL_MAX_CPUS; weight out of
+ *     range; flags are not 0.
+ *   VL_ERANGE: memory is not within one range of RAM that the caller is shown: it could never be
+ *     at home there.
+ *   VL_EOPNOTSUPP: more than one vcpu; or VL_LAYER_ALL is not virtualized, or so with
+ *     VL_DEBUG_IOPL3 or without the local APIC.
+ *   VL_EEXIST: another domain has the name.
+ *   VL_ENOMEM: Vellum's partition is too small.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_domain_create(vl_hypercall_fn call, uint64_t wanted_pa,
+					    uint64_t wanted_size)
+{
+	return call(VL_CALL_DOMAIN_CREATE, wanted_pa, wanted_size, 0, 0, 0);
+}
+
+#define VL_CALL_MEMORY_GIVE 23
+
+/**
+ * The pages become the domain's, with what is in them, at its page frames pfn, pfn + 1, ...: all
+ * or, with an error, none. The caller finds nothing there any more: it reads ones, and what it
+ * writes does not reach the page. Devices know nothing of it: no page that one writes to may be
+ * given away. The domain may be running.
+ * Who: only the first guest. Since ABI 0.2.
+ * domid: domain id.
+ * pfn: first page frame of that domain.
+ * list_pa, list_size: where struct vl_memory_list lies (physical address) and its bytes; numbers
+ *   of the caller's own page frames, in its first 8 bytes a page.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: no domain has this id, or it is the caller's, or domain_destroy has begun.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary; or one of the
+ *     pages is not the caller's own RAM or twice in the list; or the domain is shown no RAM
+ *     there.
+ *   VL_EINVAL: the buffer's size is 0 or no multiple of 8.
+ *   VL_EBUSY: one of the pages is not at home, or Vellum shares words in it (set_vcpu_info) or
+ *     shows it (set_alias).
+ *   VL_EEXIST: the domain has a page there already.
+ *   VL_ENOMEM: Vellum's partition has no room for tables.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_memory_give(vl_hypercall_fn call, uint64_t domid, uint64_t pfn,
+					  uint64_t list_pa, uint64_t list_size)
+{
+	return call(VL_CALL_MEMORY_GIVE, domid, pfn, list_pa, list_size, 0);
+}
+
+#define VL_CALL_DOMAIN_DESTROY 24
+
+/**
+ * The domain stops at once and for good. Each call brings some of its pages home: cleared, and
+ * the caller's again as the page frame that it gave away.
+ * Who: only the first guest. Since ABI 0.2.
+ * domid: domain id.
+ * Returns the number of pages that the domain still has: call again; 0: it is gone; or a negated
+ *   error:
+ *   VL_ENOENT: no domain has this id, or it is the caller's.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_domain_destroy(vl_hypercall_fn call, uint64_t domid)
+{
+	return call(VL_CALL_DOMAIN_DESTROY, domid, 0, 0, 0, 0);
+}
+
+#define VL_CALL_MEMORY_TAKE 25
+
+/**
+ * Pages come home as with domain_destroy, from a domain that is paused or gives them back
+ * itself. An error means that none of those came which one call does, and an earlier call may
+ * have done others. The domain finds nothing there afterwards, as in memory_give.
+ * Who: any domain. Since ABI 0.2.
+ * domid: domain id, or VL_DOMID_SELF.
+ * pfn: first page frame of that domain.
+ * count: how many.
+ * Returns how many of them are left: call again, for those; or a negated error:
+ *   VL_ENOENT: no domain has this id, or it is the first guest's.
+ *   VL_EFAULT: the domain has no page at one of the first of them.
+ *   VL_EINVAL: count is 0.
+ *   VL_EBUSY: the domain is running and not the caller's; or Vellum shares words in one of the
+ *     first of them (set_vcpu_info) or shows it (set_alias).
+ *   VL_EPERM: the domain is not the caller's, and the caller not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_memory_take(vl_hypercall_fn call, uint64_t domid, uint64_t pfn,
+					  uint64_t count)
+{
+	return call(VL_CALL_MEMORY_TAKE, domid, pfn, count, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 22
+#define VL_CALL_LIMIT 26
 
 #endif

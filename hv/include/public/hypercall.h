@@ -97,9 +97,11 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 #define VL_FAST_CALLS       64u /* hypercalls by SYSCALL (VL_CALL_SET_FEATURES) without one */
 #define VL_FAST_ALL         127u
 
-#define VL_STATE_RUNNING 0
-#define VL_STATE_PAUSED  1
-#define VL_STATE_CRASHED 2
+#define VL_STATE_RUNNING  0
+#define VL_STATE_PAUSED   1
+#define VL_STATE_CRASHED  2
+#define VL_STATE_SHUTDOWN 3
+#define VL_STATE_DYING    4 /* VL_CALL_DOMAIN_DESTROY has begun */
 
 #define VL_DOMID_SELF 0x7ff0u
 #define VL_DOMID_MAX  0x7fefu
@@ -173,6 +175,25 @@ struct vl_domain_info {
 	char name[32]; /* zero-terminated */
 };
 VL_ABI_ASSERT(sizeof(struct vl_domain_info) == 80, "vl_domain_info is ABI");
+
+/** In buffer of VL_CALL_DOMAIN_CREATE. */
+struct vl_domain_create {
+	char name[32];         /* as struct vl_domain_name */
+	uint64_t memory_start; /* pa of its RAM, one range: a multiple of the page size */
+	uint64_t memory_size;  /* bytes, a multiple of the page size */
+	uint32_t nr_vcpus;     /* 1 */
+	uint32_t weight;       /* 1 .. 65535, usually 256: its share of the CPUs beside others */
+	uint64_t flags;        /* 0 */
+};
+VL_ABI_ASSERT(sizeof(struct vl_domain_create) == 64, "vl_domain_create is ABI");
+
+#define VL_MEMORY_GIVE_PAGES 512u
+
+/** In buffer of VL_CALL_MEMORY_GIVE, which may be shorter: as many as there are pages. */
+struct vl_memory_list {
+	uint64_t pfn[VL_MEMORY_GIVE_PAGES]; /* the caller's */
+};
+VL_ABI_ASSERT(sizeof(struct vl_memory_list) == 4096, "vl_memory_list is ABI");
 
 /** In buffer of VL_CALL_DOMAIN_RENAME. */
 struct vl_domain_name {

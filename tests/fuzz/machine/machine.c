@@ -16,6 +16,7 @@
 #include "cpu/descriptors.h"
 #include "cpu/fast.h"
 #include "cpu/remote.h"
+#include "hypercall/hypercall.h"
 #include "lib/panic.h"
 #include "mem/frames.h"
 #include "mem/machine.h"
@@ -32,9 +33,10 @@
 u8 machine[MACHINE_SIZE] __attribute__((aligned(2 * MIB)));
 union cpu_stack boot_cpu;
 
-static struct vcpu vcpu;
+static struct vcpu vcpu, later_vcpu; /* the second of whichever later domain calls */
+static struct vcpu *current;
 static struct table_pool pool = TABLE_POOL_EMPTY;
-static struct domain other;
+static struct lapic_access lapic;
 static u64 cr3, free_at_start;
 
 /* --- memory --- */
@@ -53,14 +55,16 @@ static void add(struct memmap *map, struct range r)
 
 u8 *machine_page(const struct domain *d, u64 pa)
 {
+	mfn_t mfn = {pa >> PAGE_SHIFT};
+
 	if (d->layers & VL_LAYER_MEMORY)
-		return direct(mfn_to_ma(p2m_lookup(&d->p2m, (pfn_t){pa >> PAGE_SHIFT})));
-	return direct((ma_t){pa});
+		mfn = p2m_lookup(&d->p2m, (pfn_t){pa >> PAGE_SHIFT});
+	return mfn.v != P2M_NOTHING ? direct(mfn_to_ma(mfn)) : NULL;
 }
 
 u64 machine_free(void)
 {
-	return (frames_free_count() + pool.spare) << PAGE_SHIFT;
+	return (frames_free_count() + pool.spare + domain_frames_spare()) << PAGE_SHIFT;
 }
 
 void machine_boot(void)
@@ -82,16 +86,13 @@ void machine_start(void)
 {
 	struct domain *first = domain_first();
 
+	must(domain_count() == 1);
 	memset(first, 0, sizeof(*first));
 	domain_init();
 	add(&first->memory, FIRST_RAM);
 	add(&first->memory, FIRST_MORE);
 	first->main_ram = (struct range_pair){.at = {FIRST_RAM}};
 	domain_p2m_changed(first);
-	memset(&other, 0, sizeof(other));
-	other.domid = 1;
-	other.mode = VL_MODE_PASSTHROUGH;
-	add(&other.memory, OTHER_RAM);
 }
 
 void machine_stop(void)
@@ -100,35 +101,67 @@ void machine_stop(void)
 	must(machine_free() == free_at_start);
 }
 
-struct domain *machine_other(void)
-{
-	return &other;
-}
-
 /* --- the two modes --- */
+
+static void begin_vcpu(struct vcpu *v, struct domain *d, u64 root)
+{
+	struct failure f;
+
+	memset(v, 0, sizeof(*v));
+	v->domain = d;
+	v->info = &d->info[0];
+	v->cr3 = root;
+	v->lapic.access = &lapic;
+	pool.limit = tables_share(2);
+	must(shadow_init(&v->shadow,
+			 &(struct shadow_config){.options = VL_SHADOW_ALL, .pool = &pool},
+			 &f) == 0);
+	shadow_begin(&v->shadow, v->cr3, 0);
+	remote_enter(v);
+	current = v;
+	write_cr3(shadow_top(&v->shadow, vcpu_view(v)).v);
+}
 
 void machine_virtualize(u32 layers)
 {
 	struct domain *d = domain_first();
-	struct failure f;
 
 	if (d->mode == VL_MODE_VIRTUALIZED)
 		return;
-	memset(&vcpu, 0, sizeof(vcpu));
-	vcpu.domain = d;
-	vcpu.info = &d->info[0];
-	vcpu.cr3 = FIRST_RAM.start;
-	pool.limit = tables_share(1);
-	must(shadow_init(&vcpu.shadow,
-			 &(struct shadow_config){.options = VL_SHADOW_ALL, .pool = &pool},
-			 &f) == 0);
-	shadow_begin(&vcpu.shadow, vcpu.cr3, 0);
 	if (layers & VL_LAYER_MEMORY)
 		p2m_init(&d->p2m, &p2m_frames);
 	d->layers = layers;
 	d->mode = VL_MODE_VIRTUALIZED;
-	remote_enter(&vcpu);
-	write_cr3(shadow_top(&vcpu.shadow, vcpu_view(&vcpu)).v);
+	begin_vcpu(&vcpu, d, FIRST_RAM.start);
+}
+
+/* The first guest's vcpu sleeps meanwhile. */
+s64 machine_call(struct domain *d, const struct trap_frame *frame)
+{
+	u64 first_cr3 = cr3;
+	s64 answer;
+
+	if (d == domain_first())
+		return hypercall_dispatch(d, frame);
+	remote_halt(&vcpu.remote);
+	begin_vcpu(&later_vcpu, d, d->main_ram.at[0].start);
+	answer = hypercall_dispatch(d, frame);
+	remote_leave(&later_vcpu);
+	current = &vcpu;
+	write_cr3(first_cr3);
+	must(shadow_destroy(&later_vcpu.shadow, NO_BUDGET));
+	remote_wake(&vcpu.remote);
+	if (remote_waits(&vcpu.remote))
+		remote_serve(&vcpu);
+	return answer;
+}
+
+static void destroy_others(void)
+{
+	const struct domain *d;
+
+	while ((d = domain_next(1)) != NULL)
+		must(call_domain_destroy(domain_first(), d->domid) >= 0);
 }
 
 void machine_devirtualize(void)
@@ -137,6 +170,7 @@ void machine_devirtualize(void)
 
 	if (d->mode != VL_MODE_VIRTUALIZED)
 		return;
+	destroy_others();
 	if (d->layers & VL_LAYER_MEMORY) {
 		p2m_copy_home(&d->p2m);
 		p2m_leave(&d->p2m);
@@ -167,7 +201,7 @@ void machine_touch(u64 va, pa_t page, bool user, bool global)
 
 struct vcpu *current_vcpu(void)
 {
-	return domain_first()->mode == VL_MODE_VIRTUALIZED ? &vcpu : NULL;
+	return domain_first()->mode == VL_MODE_VIRTUALIZED ? current : NULL;
 }
 
 u32 cpu_count(void)
@@ -186,9 +220,10 @@ u64 cpus_hypercalls(void)
 	return boot_cpu.cpu.hypercalls;
 }
 
-void vcpus_count(struct vl_domain_counters *to)
+void vcpus_count(const struct domain *d, struct vl_domain_counters *to)
 {
-	vcpu_count(&vcpu, to);
+	if (remote_vcpu(d, 0) != NULL)
+		vcpu_count(remote_vcpu(d, 0), to);
 }
 
 /* The one CPU has its vcpu and pool here, not in a block. */

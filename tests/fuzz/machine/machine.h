@@ -10,7 +10,7 @@
 #include "cpu/vcpu.h"
 #include "domain/domain.h"
 
-/** First guest, second guest (of no list, in passthrough always), partition. */
+/** The first guest's two ranges, one that is nobody's, partition. */
 #define FIRST_RAM  ((struct range){0x100000, 0x108000})
 #define FIRST_MORE ((struct range){0x10a000, 0x10c000})
 #define OTHER_RAM  ((struct range){0x10c000, 0x110000})
@@ -19,22 +19,24 @@
 /** Once: the boot. */
 void machine_boot(void);
 
-/** Both domains as they are after boot, in passthrough. */
+/** The first domain as it is after boot, in passthrough. */
 void machine_start(void);
 
 /** What is left of the input before goes. */
 void machine_stop(void);
 
-/** The first domain is virtualized with these layers, VL_LAYER_CPU among them; or no longer. */
+/** The first domain is virtualized with these layers, VL_LAYER_CPU among them; or no longer, and
+ * without any others. */
 void machine_virtualize(u32 layers);
 void machine_devirtualize(void);
 
 /** A guest's page fault in a view of the kernel or user: one more translation in the shadow. */
 void machine_touch(u64 va, pa_t page, bool user, bool global);
 
-struct domain *machine_other(void);
+/** A domain makes a hypercall; a later one by a vcpu that it has as long as that takes. */
+s64 machine_call(struct domain *d, const struct trap_frame *frame);
 
-/** The page of a domain's RAM, as the domain sees it. */
+/** The page of a domain's RAM, as the domain sees it; NULL: it has none there. */
 u8 *machine_page(const struct domain *d, u64 pa);
 
 /** Bytes of the partition that are free, for the shadow or for others. */

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls that make later domains, hand them memory, and end them. Each excludes
+ * the others on all CPUs (remote_begin_alone()), and while a p2m changes, the
+ * vcpus of both domains that it concerns stand still. What takes long is done a
+ * piece at a call.
+ */
+#include "cpu/remote.h"
+#include "domain/owner.h"
+#include "lib/debug.h"
+#include "lib/failpoint.h"
+#include "lib/string.h"
+#include "mem/frames.h"
+#include "public/errno.h"
+#include "hypercall_handlers.h"
+#include "sched_stand_in.h"
+
+/* Pages that one call clears and brings home. */
+#define PAGES_A_CALL ((u64)128)
+
+/* --- create --- */
+
+static s64 check_wanted(const struct domain *first, const struct vl_domain_create *w)
+{
+	struct range ram = {w->memory_start, w->memory_start + w->memory_size};
+
+	if (!domain_name_is_good(w->name) || w->flags != 0 || w->weight < 1 ||
+	    w->weight > DOMAIN_WEIGHT_MAX || w->nr_vcpus < 1 || w->nr_vcpus > VL_MAX_CPUS)
+		return -VL_EINVAL;
+	if (((w->memory_start | w->memory_size) & ~PAGE_MASK) != 0 || w->memory_size == 0 ||
+	    ram.end < ram.start)
+		return -VL_EINVAL;
+	if (!memmap_is_ram(&first->memory, ram))
+		return -VL_ERANGE;
+	return w->nr_vcpus == 1 ? 0 : -VL_EOPNOTSUPP;
+}
+
+/* Of the machine, which others are to share from here on, the first guest has nothing bare. */
+static bool can_have_others(const struct domain *first, const struct vcpu *v)
+{
+	return v != NULL && (first->layers & VL_LAYER_ALL) == VL_LAYER_ALL && !v->iopl3 &&
+	       v->lapic.access != NULL;
+}
+
+static void destroy_vcpus(struct domain *d)
+{
+	while (d->nr_vcpus > 0)
+		vcpu_destroy(d, --d->nr_vcpus);
+}
+
+static int create_vcpus(struct domain *d, u32 count)
+{
+	int err = 0;
+
+	for (d->nr_vcpus = 0; err == 0 && d->nr_vcpus < count; d->nr_vcpus += err == 0)
+		err = vcpu_create(d, d->nr_vcpus);
+	return err;
+}
+
+static s64 create(const struct vl_domain_create *wanted)
+{
+	struct domain *made;
+	s64 err = domain_new(wanted, &made);
+
+	if (err < 0)
+		return err;
+	err = create_vcpus(made, wanted->nr_vcpus);
+	if (err == 0)
+		err = domain_enter(made);
+	if (err == 0)
+		return made->domid;
+	destroy_vcpus(made);
+	domain_delete(made);
+	return err;
+}
+
+/* Around what tests let fail: each allocation in it, in turn. */
+static void begin_failing(void)
+{
+	if (!is_debug_build())
+		return;
+	frames_fail_at(failpoint_get());
+	failpoint_set(0);
+}
+
+static void end_failing(void)
+{
+	frames_fail_at(0);
+}
+
+s64 call_domain_create(struct domain *d, pa_t wanted, u64 wanted_size)
+{
+	struct vcpu *v = current_vcpu();
+	struct vl_domain_create copy;
+	const void *buffer;
+	s64 answer;
+
+	if (wanted_size < sizeof(copy))
+		return -VL_EINVAL;
+	buffer = domain_buffer(d, wanted, wanted_size);
+	if (buffer == NULL)
+		return -VL_EFAULT;
+	memcpy(&copy, buffer, sizeof(copy));
+	answer = check_wanted(d, &copy);
+	if (answer < 0)
+		return answer;
+	if (!can_have_others(d, v))
+		return -VL_EOPNOTSUPP;
+	remote_begin_alone(v);
+	begin_failing();
+	answer = create(&copy);
+	end_failing();
+	remote_end_alone(v);
+	return answer;
+}
+
+/* --- memory --- */
+
+static void stop(struct vcpu *v, const struct domain *other)
+{
+	remote_stop_domain(v, domain_first());
+	remote_stop_domain(v, other);
+}
+
+static void go_on(struct vcpu *v, const struct domain *other)
+{
+	owner_audit(domain_first());
+	vcpu_flush(v);
+	remote_start_domain(v, domain_first());
+	remote_start_domain(v, other);
+}
+
+/* Alone: a later domain with this id that is there and not about to end, or NULL. */
+static struct domain *find_later(u64 domid, struct domain *self)
+{
+	struct domain *found = domain_find(domid, self);
+
+	return found != domain_first() ? found : NULL;
+}
+
+/* What the caller's page says, as it is at one moment; under remote_begin_alone(). */
+static u64 given_list[VL_MEMORY_GIVE_PAGES];
+
+static s64 give(struct vcpu *v, u64 domid, u64 pfn, u64 count)
+{
+	struct domain *to = find_later(domid, v->domain);
+	s64 err;
+
+	if (to == NULL || to->state == VL_STATE_DYING)
+		return -VL_ENOENT;
+	stop(v, to);
+	begin_failing();
+	err = owner_give(v->domain, to, pfn, given_list, count);
+	end_failing();
+	go_on(v, to);
+	return err;
+}
+
+s64 call_memory_give(struct domain *d, u64 domid, u64 pfn, pa_t list, u64 list_size)
+{
+	struct vcpu *v = current_vcpu();
+	const void *buffer;
+	s64 err;
+
+	if (v == NULL)
+		return -VL_ENOENT;
+	if (list_size == 0 || list_size % sizeof(u64) != 0)
+		return -VL_EINVAL;
+	buffer = domain_buffer(d, list, list_size);
+	if (buffer == NULL)
+		return -VL_EFAULT;
+	remote_begin_alone(v);
+	memcpy(given_list, buffer, list_size);
+	err = give(v, domid, pfn, list_size / sizeof(u64));
+	remote_end_alone(v);
+	return err;
+}
+
+/* Alone. */
+static s64 take(struct vcpu *v, struct domain *from, u64 pfn, u64 count)
+{
+	u64 now = min_u64(count, PAGES_A_CALL);
+	s64 err;
+
+	if (from != v->domain && from->state == VL_STATE_RUNNING)
+		return -VL_EBUSY;
+	if (pfn >> P2M_PFN_BITS != 0 || count >> P2M_PFN_BITS != 0)
+		return -VL_EFAULT;
+	stop(v, from);
+	err = owner_can_take(from, pfn, now);
+	if (err == 0)
+		owner_take(domain_first(), from, pfn, now);
+	go_on(v, from);
+	return err < 0 ? err : (s64)(count - now);
+}
+
+s64 call_memory_take(struct domain *d, u64 domid, u64 pfn, u64 count)
+{
+	struct vcpu *v = current_vcpu();
+	struct domain *from;
+	s64 answer = -VL_ENOENT;
+
+	if (d != domain_first() && domid != VL_DOMID_SELF && domid != d->domid)
+		return -VL_EPERM;
+	if (count == 0)
+		return -VL_EINVAL;
+	if (v == NULL)
+		return -VL_ENOENT;
+	remote_begin_alone(v);
+	from = find_later(domid, d);
+	if (from != NULL)
+		answer = take(v, from, pfn, count);
+	remote_end_alone(v);
+	return answer;
+}
+
+/* --- destroy --- */
+
+/* Alone; nothing of it runs. */
+static s64 destroy(struct vcpu *v, struct domain *d)
+{
+	destroy_vcpus(d);
+	stop(v, d);
+	owner_take_any(domain_first(), d, PAGES_A_CALL);
+	go_on(v, d);
+	if (d->p2m.frames != 0)
+		return (s64)d->p2m.frames;
+	domain_delete(d);
+	return 0;
+}
+
+s64 call_domain_destroy(struct domain *d, u64 domid)
+{
+	struct vcpu *v = current_vcpu();
+	struct domain *found = find_later(domid, d);
+	s64 answer = -VL_ENOENT;
+
+	if (v == NULL || found == NULL)
+		return -VL_ENOENT;
+	/* Not alone: one of its vcpus may be waiting for that. Nobody starts it any more. */
+	__atomic_store_n(&found->state, VL_STATE_DYING, __ATOMIC_SEQ_CST);
+	sched_stop(found);
+	remote_begin_alone(v);
+	if (find_later(domid, d) == found && found->state == VL_STATE_DYING)
+		answer = destroy(v, found);
+	remote_end_alone(v);
+	return answer;
+}
