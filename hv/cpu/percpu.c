@@ -104,19 +104,19 @@ u64 cpus_hypercalls(void)
 void vcpus_count(const struct domain *d, struct vl_domain_counters *to)
 {
 	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
-		struct vcpu *v = remote_vcpu(d, i);
+		const struct vcpu *v = remote_vcpu(d, i);
 
-		if (v == NULL)
-			continue;
-		vcpu_count(v, to);
-		to->shadow_tables += block_of_vcpu(v)->pool.used;
+		if (v != NULL)
+			vcpu_count(v, to);
 	}
 }
 
-u64 shadow_tables_used(void)
+u64 shadow_tables_used(const struct domain *d)
 {
 	u64 sum = 0;
 
+	if (d != domain_first())
+		return 0;
 	for (u32 i = 0; i < cpu_count(); i++)
 		sum += block_of(cpus[i])->pool.used;
 	return sum;

@@ -34,7 +34,7 @@ static void init(struct domain *d)
 {
 	d->irq_lock = (struct lock)LOCK_INIT(LOCK_IRQ);
 	d->nr_vcpus = 1;
-	d->weight = DOMAIN_WEIGHT_USUAL;
+	d->weight = VL_WEIGHT_USUAL;
 }
 
 void domain_init(void)
@@ -143,13 +143,16 @@ void domain_get_name(struct domain *d, char name[static sizeof(struct vl_domain_
 static u32 new_domid(void)
 {
 	const struct domain *d;
-	u32 domid = domains.last;
+	u32 domid;
 
+	lock_take(&list_lock);
+	domid = domains.last;
 	do {
 		domid = domid < VL_DOMID_MAX ? domid + 1 : 1;
 		d = next_in_list(domid);
 	} while (d != NULL && d->domid == domid);
 	domains.last = domid;
+	lock_release(&list_lock);
 	return domid;
 }
 
@@ -223,6 +226,7 @@ int domain_new(const struct vl_domain_create *wanted, struct domain **made)
 		put_spare(d);
 		return -VL_ENOMEM;
 	}
+	d->domid = new_domid();
 	d->mode = VL_MODE_VIRTUALIZED;
 	d->layers = VL_LAYER_ALL;
 	d->state = VL_STATE_PAUSED;
@@ -244,7 +248,6 @@ int domain_enter(struct domain *d)
 
 	lock_take(&list_lock);
 	if (!name_is_taken(d, d->name)) {
-		d->domid = new_domid();
 		while (*link != NULL && (*link)->domid < d->domid)
 			link = &(*link)->next;
 		d->next = *link;

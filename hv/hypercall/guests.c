@@ -25,7 +25,7 @@ static s64 check_wanted(const struct domain *first, const struct vl_domain_creat
 	struct range ram = {w->memory_start, w->memory_start + w->memory_size};
 
 	if (!domain_name_is_good(w->name) || w->flags != 0 || w->weight < 1 ||
-	    w->weight > DOMAIN_WEIGHT_MAX || w->nr_vcpus < 1 || w->nr_vcpus > VL_MAX_CPUS)
+	    w->weight > VL_WEIGHT_MAX || w->nr_vcpus < 1 || w->nr_vcpus > VL_MAX_CPUS)
 		return -VL_EINVAL;
 	if (((w->memory_start | w->memory_size) & ~PAGE_MASK) != 0 || w->memory_size == 0 ||
 	    ram.end < ram.start)

@@ -95,8 +95,10 @@ static void read_counters(const struct domain *found, struct vl_domain_counters 
 {
 	*out = found->counters;
 	out->layers = found->layers;
-	if (found->mode == VL_MODE_VIRTUALIZED)
+	if (found->mode == VL_MODE_VIRTUALIZED) {
 		vcpus_count(found, out);
+		out->shadow_tables = shadow_tables_used(found);
+	}
 	if (found->layers & VL_LAYER_MEMORY) {
 		out->p2m_tables = found->p2m.tables;
 		out->p2m_moved = found->p2m.moved;

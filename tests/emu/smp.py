@@ -53,6 +53,14 @@ def smp_mini_threads_4(t):
     check(t, Qemu(t, image(4, cycles=20, tests=ALL), smp=4), 3590, "exit-16")
 
 
+@test("smp-guests-debug", shows="U7 I4 I9", needs="vellum-debug mini", limit=150)
+def smp_guests_debug(t):
+    """Pages go to other domains and come home while two more CPUs that run at a time look at them, on a debug build, which
+    compares who has which frame after each change."""
+    m = Qemu(t, image(3, "vellum-debug", "mem=all delays=20000", tests="test=smp_guests"), smp=3)
+    check(t, m, 140, "exit-16")
+
+
 @test("smp-mini-debug", shows="U7 M1 M8 M9", needs="vellum-debug mini", limit=300)
 def smp_mini_debug(t):
     """Three CPUs on a debug build, which checks the order of locks and waits at random wherever CPUs

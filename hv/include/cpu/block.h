@@ -69,17 +69,11 @@ static inline struct cpu_block *block_of(struct cpu *cpu)
 	return (struct cpu_block *)cpu;
 }
 
-/** That of a vcpu. */
-static inline struct cpu_block *block_of_vcpu(struct vcpu *v)
-{
-	return (struct cpu_block *)((u8 *)v - offsetof(struct cpu_block, vcpu));
-}
-
-/** Shadow tables in use, and those that the partition could have back, of all CPUs. */
-u64 shadow_tables_used(void);
+/** Shadow tables in use by a domain's vcpus; those that the partition could have back, of all. */
+u64 shadow_tables_used(const struct domain *d);
 u64 shadow_tables_spare(void);
 
-/** Add the counts of a domain's vcpus that are virtualized, and their shadow tables in use. */
+/** Add the counts of a domain's vcpus that run. */
 void vcpus_count(const struct domain *d, struct vl_domain_counters *to);
 
 #endif

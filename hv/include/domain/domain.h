@@ -62,9 +62,6 @@ struct domain {
 	struct info_place info[VL_MAX_CPUS]; /* the first nr_vcpus; by number of the CPU */
 };
 
-#define DOMAIN_WEIGHT_USUAL 256u
-#define DOMAIN_WEIGHT_MAX   65535u
-
 /** Make the first domain, in passthrough and running; once, at boot. */
 void domain_init(void);
 

@@ -70,8 +70,8 @@ bool remote_kick(struct remote *r);
 void remote_post_nmi(struct remote *r);
 bool remote_nmi_is_taken(const struct remote *r);
 
-/** Ask it to hold still, see whether it does (it is halted, or stands), let it go on. It flushes all
- * before it does. One holder at a time. */
+/** Ask it to hold still, see whether it does (it is halted, or stands), let it go on. It flushes
+ * all before it does. One holder at a time. */
 void remote_hold(struct remote *r);
 bool remote_is_held(const struct remote *r);
 void remote_let_go(struct remote *r);

@@ -100,8 +100,12 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 #define VL_STATE_RUNNING  0
 #define VL_STATE_PAUSED   1
 #define VL_STATE_CRASHED  2
-#define VL_STATE_SHUTDOWN 3
-#define VL_STATE_DYING    4 /* VL_CALL_DOMAIN_DESTROY has begun */
+#define VL_STATE_SHUTDOWN 3 /* it ended itself: VL_CALL_SHUTDOWN */
+#define VL_STATE_DYING    4 /* it is being destroyed */
+
+/* A domain's weight: what it gets of a CPU that it shares goes by it. */
+#define VL_WEIGHT_MAX   65535
+#define VL_WEIGHT_USUAL 256
 
 #define VL_DOMID_SELF 0x7ff0u
 #define VL_DOMID_MAX  0x7fefu
@@ -182,7 +186,7 @@ struct vl_domain_create {
 	uint64_t memory_start; /* pa of its RAM, one range: a multiple of the page size */
 	uint64_t memory_size;  /* bytes, a multiple of the page size */
 	uint32_t nr_vcpus;     /* 1 */
-	uint32_t weight;       /* 1 .. 65535, usually 256: its share of the CPUs beside others */
+	uint32_t weight;       /* 1 .. VL_WEIGHT_MAX */
 	uint64_t flags;        /* 0 */
 };
 VL_ABI_ASSERT(sizeof(struct vl_domain_create) == 64, "vl_domain_create is ABI");
