@@ -7,6 +7,7 @@
 #include "cpu/apic.h"
 
 #include "cpu/ipi.h"
+#include "cpu/sched.h"
 #include "lib/log.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
@@ -190,9 +191,26 @@ bool apic_arrived(struct vcpu *v, u8 vector)
 	what = lapic_hardware_arrived(&v->lapic, vector, rdtsc());
 	if (what == LAPIC_OWN_TIMER) {
 		v->own_ticks++;
-		start_own_period(v);
+		if (!sched_tick())
+			start_own_period(v);
 	}
 	return what != LAPIC_NOTHING;
+}
+
+bool apic_can_own_timer(const struct vcpu *v)
+{
+	return v->lapic.access != NULL && v->lapic.timer.clock.rate != 0;
+}
+
+void apic_end_own_timer(struct vcpu *v)
+{
+	apic_set_own_timer(v, CLOCK_NEVER);
+	start_own_period(v);
+}
+
+bool apic_delays_own_timer(const struct vcpu *v)
+{
+	return lapic_highest(v->lapic.held) >= (LAPIC_OWN_VECTOR & 0xf0);
 }
 
 static int highest_pending(const struct vcpu *v)
@@ -324,6 +342,8 @@ bool apic_read_msr(struct vcpu *v, u32 msr, u64 *value)
  * is on its way, for which the SDM has no rule either. */
 static bool write_base(struct vcpu *v, u64 value)
 {
+	if (sched_is_shared(this_cpu()->host))
+		return false; /* it has Vellum's timer */
 	if (v->lapic.access != NULL && !apic_prepare_leave(v))
 		return false;
 	apic_leave(v);

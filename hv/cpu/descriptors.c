@@ -94,6 +94,7 @@ void descriptors_fill(struct cpu *cpu)
 
 void descriptors_init(struct cpu *cpu)
 {
+	cpu->host = cpu;
 	descriptors_fill(cpu);
 	lgdt(&cpu->gdt_register);
 	reload_code_segment();

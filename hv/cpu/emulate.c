@@ -12,6 +12,7 @@
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
 #include "cpu/remote.h"
+#include "cpu/sched.h"
 #include "lib/string.h"
 #include "mem/layout.h"
 #include "mem/own_tables.h"
@@ -27,6 +28,17 @@
 /* halt.S */
 void halt_unless(const u32 *waits, const bool *nmi);
 
+/* A CPU that others share, or that is to be shared, halts only if nobody there is ready. */
+static void sleep(struct vcpu *v)
+{
+	const struct cpu *host = this_cpu()->host;
+
+	if (sched_is_shared(host) || __atomic_load_n(&host->look, __ATOMIC_SEQ_CST))
+		sched_halt(v);
+	else
+		halt_unless(&v->remote.waits, &v->nmi_pending);
+}
+
 /* Wait on Vellum's own tables for an NMI or a request; INIT may come, or the vcpu be taken away. */
 static void wait_parked(struct vcpu *v, u32 *run)
 {
@@ -36,7 +48,7 @@ static void wait_parked(struct vcpu *v, u32 *run)
 	__atomic_store_n(run, CPU_PARKED, __ATOMIC_SEQ_CST);
 	while (!v->nmi_pending && !remote_waits(&v->remote) &&
 	       __atomic_load_n(run, __ATOMIC_ACQUIRE) != CPU_LEFT)
-		halt_unless(&v->remote.waits, &v->nmi_pending);
+		sleep(v);
 	while (!__atomic_compare_exchange_n(run, &expected, CPU_RUNS, false, __ATOMIC_SEQ_CST,
 					    __ATOMIC_SEQ_CST)) {
 		if (expected == CPU_LEFT)
@@ -72,7 +84,7 @@ static void halt(struct vcpu *v, const struct insn *i)
 	}
 	while (!vcpu_interrupt_waits(v) && !v->nmi_pending) {
 		remote_halt(&v->remote);
-		halt_unless(&v->remote.waits, &v->nmi_pending);
+		sleep(v);
 		remote_wake(&v->remote);
 		if (remote_waits(&v->remote))
 			remote_serve(v);

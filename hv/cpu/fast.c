@@ -106,11 +106,10 @@ void fast_arm(struct vcpu *v)
 	set_sites(f, common && !v->handler_unread ? &v->sites : &no_sites);
 }
 
-void fast_disarm(struct vcpu *v)
+void fast_disarm(struct cpu *cpu)
 {
-	struct fast *f = this_fast();
+	struct fast *f = &cpu->fast;
 
-	(void)v;
 	f->crossing.slow = true;
 	f->faults = false;
 	set_sites(f, &no_sites);

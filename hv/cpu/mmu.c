@@ -117,6 +117,6 @@ s64 vcpu_descriptors(struct vcpu *v)
 		vcpu_crash(v, "its GDT is larger than Vellum can mirror, or not mapped");
 	fast_update(v);
 	if (!v->fast) /* and no exit may come before the next return to a user */
-		fast_disarm(v);
+		fast_disarm(this_cpu());
 	return 0;
 }

@@ -110,7 +110,7 @@ static void print_others(void)
 {
 	stop_others();
 	for (u32 i = 0; i < cpu_count(); i++)
-		if (cpu_by_index(i) != this_cpu())
+		if (cpu_by_index(i) != this_cpu()->host)
 			print_other(cpu_by_index(i));
 	if (cpu_count() > 1)
 		log_print("vellum: this is CPU %u, APIC id %u\n", this_cpu()->index,

@@ -8,6 +8,7 @@
 
 #include "cpu/descriptors.h"
 #include "cpu/remote.h"
+#include "cpu/sched.h"
 #include "cpu/segments.h"
 #include "lib/lock.h"
 #include "lib/string.h"
@@ -40,42 +41,87 @@ u32 own_apic_id(void)
 	return cpuid(1, 0).ebx >> 24;
 }
 
-static bool alloc_block(struct cpu_block **out, u64 *image_slot)
+#define BLOCK_FRAMES (round_up(sizeof(struct cpu_block), PAGE_SIZE) >> PAGE_SHIFT)
+
+static u32 nr_others; /* blocks of later guests; atomic */
+
+static void free_block(struct cpu_block *b)
 {
-	u64 frames = round_up(sizeof(struct cpu_block), PAGE_SIZE) >> PAGE_SHIFT;
+	mfn_t mfn = ma_to_mfn((ma_t){(u64)b - DIRECT_BASE});
+
+	for (u64 i = BLOCK_FRAMES; i-- > 0;)
+		frame_free((mfn_t){mfn.v + i});
+}
+
+static struct cpu_block *alloc_block(void)
+{
+	struct cpu_block *b;
 	mfn_t mfn;
 
-	if (!frame_alloc_aligned(frames, STACK_SIZE >> PAGE_SHIFT, &mfn))
+	if (!frame_alloc_aligned(BLOCK_FRAMES, STACK_SIZE >> PAGE_SHIFT, &mfn))
+		return NULL;
+	b = direct(mfn_to_ma(mfn));
+	memset(b, 0, sizeof(*b));
+	if (own_window(mfn_to_ma(mfn), BLOCK_FRAMES << PAGE_SHIFT, &b->stack.cpu.image_slot))
+		return b;
+	free_block(b);
+	return NULL;
+}
+
+static void fill_block(struct cpu_block *b, struct cpu *host, u32 index, u32 apic_id)
+{
+	struct cpu *cpu = &b->stack.cpu;
+
+	cpu->host = host;
+	cpu->index = index;
+	cpu->apic_id = apic_id;
+	cpu->stack_top = (u64)cpu + STACK_SIZE;
+	descriptors_fill(cpu);
+	b->pool = (struct table_pool)TABLE_POOL_EMPTY;
+	segments_init(b);
+}
+
+struct cpu_block *block_alloc(struct cpu *host)
+{
+	struct cpu_block *b = alloc_block();
+
+	if (b == NULL)
+		return NULL;
+	fill_block(b, host, host->index, host->apic_id);
+	__atomic_fetch_add(&nr_others, 1, __ATOMIC_RELAXED);
+	return b;
+}
+
+bool block_free(struct cpu_block *b, u64 tables)
+{
+	if (!tables_end(&b->pool, tables))
 		return false;
-	*out = direct(mfn_to_ma(mfn));
-	memset(*out, 0, sizeof(**out));
-	if (own_window(mfn_to_ma(mfn), frames << PAGE_SHIFT, image_slot))
-		return true;
-	while (frames-- > 0)
-		frame_free((mfn_t){mfn.v + frames});
-	return false;
+	own_window_free(b->stack.cpu.image_slot);
+	free_block(b);
+	__atomic_fetch_sub(&nr_others, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+u32 block_count(void)
+{
+	return cpu_count() + __atomic_load_n(&nr_others, __ATOMIC_RELAXED);
 }
 
 static s64 add(u32 apic_id)
 {
 	struct cpu_block *b;
 	struct cpu *cpu;
-	u64 image_slot;
 
 	if (cpu_stack_tops[apic_id] != 0)
 		return 0;
 	if (nr_cpus == VL_MAX_CPUS)
 		return -VL_ENOSPC;
-	if (!alloc_block(&b, &image_slot))
+	b = alloc_block();
+	if (b == NULL)
 		return -VL_ENOMEM;
 	cpu = &b->stack.cpu;
-	cpu->index = nr_cpus;
-	cpu->apic_id = apic_id;
-	cpu->image_slot = image_slot;
-	cpu->stack_top = (u64)cpu + STACK_SIZE;
-	descriptors_fill(cpu);
-	b->pool = (struct table_pool)TABLE_POOL_EMPTY;
-	segments_init(b);
+	fill_block(b, cpu, nr_cpus, apic_id);
+	sched_init(b);
 	cpus[nr_cpus] = cpu;
 	__atomic_store_n(&nr_cpus, nr_cpus + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&cpu_stack_tops[apic_id], cpu->stack_top, __ATOMIC_RELEASE);
@@ -115,10 +161,11 @@ u64 shadow_tables_used(const struct domain *d)
 {
 	u64 sum = 0;
 
-	if (d != domain_first())
-		return 0;
-	for (u32 i = 0; i < cpu_count(); i++)
-		sum += block_of(cpus[i])->pool.used;
+	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
+		const struct vcpu *v = remote_vcpu(d, i);
+
+		sum += v != NULL ? block_of_vcpu(v)->pool.used : 0;
+	}
 	return sum;
 }
 
@@ -127,7 +174,7 @@ u64 shadow_tables_spare(void)
 	u64 sum = 0;
 
 	for (u32 i = 0; i < cpu_count(); i++)
-		sum += block_of(cpus[i])->pool.spare;
+		sum += block_of(cpus[i])->pool.spare + sched_tables_spare(block_of(cpus[i]));
 	return sum;
 }
 

@@ -12,20 +12,17 @@
 
 #include "cpu/apic.h"
 #include "cpu/fast.h"
+#include "cpu/sched.h"
 #include "lib/lock.h"
 #include "mem/pagetable.h"
 #include "public/errno.h"
-
-/* TSC ticks: much longer than an exit, much shorter than what anybody notices. */
-#define KICK_AGAIN ((u64)200000)
 
 #define PAGES_MASK (PAGE_SIZE - 1)
 
 void remote_enter(struct vcpu *v)
 {
-	remote_init(&v->remote, v->mode[false].root.v);
+	remote_init(&v->remote, v->mode[false].root.v, &this_cpu()->host->kicked);
 	v->apic_id = this_cpu()->apic_id;
-	v->cpu = this_cpu()->index;
 	__atomic_store_n(&v->domain->vcpu[v->cpu], v, __ATOMIC_RELEASE);
 }
 
@@ -104,7 +101,7 @@ static void wait_a_moment(struct vcpu *v, struct vcpu *other, u64 *last_kick)
 {
 	if (rdtsc() - *last_kick > KICK_AGAIN) {
 		if (remote_kick(&other->remote))
-			apic_send_nmi(v, other->apic_id);
+			apic_send_nmi(sched_owner(), other->apic_id);
 		*last_kick = rdtsc();
 	}
 	if (remote_waits(&v->remote))
@@ -155,7 +152,7 @@ void remote_look(struct vcpu *v, u32 cpu)
 	ticket = remote_post(&other->remote, &nothing);
 	/* It is woken, too: in HLT it looks before it sleeps again. */
 	if (ticket == 0 && remote_kick(&other->remote))
-		apic_send_nmi(v, other->apic_id);
+		apic_send_nmi(sched_owner(), other->apic_id);
 	while (ticket != 0 && !remote_is_gone(other) && !remote_is_served(&other->remote, ticket))
 		wait_a_moment(v, other, &last_kick);
 }
@@ -170,6 +167,9 @@ bool remote_give_up(struct domain *d, u32 cpu, u32 from)
 	struct vcpu *v = remote_vcpu(d, cpu);
 	struct cpu *c = cpu_by_index(cpu);
 
+	/* INIT would take the CPU from those who share it. */
+	if (sched_is_shared(c))
+		return false;
 	if (!__atomic_compare_exchange_n(&c->run, &from, CPU_LEFT, false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_SEQ_CST))
 		return false;

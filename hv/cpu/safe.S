@@ -5,10 +5,12 @@
  * labels that trap.c knows by the table: a #GP at one of them goes on at
  * safe_failed. System V contracts: bool rdmsr_safe(EDI msr, RSI value *),
  * bool wrmsr_safe(EDI msr, RSI value), bool write_cr0_safe(RDI value),
- * bool write_cr4_safe(RDI value), bool xsetbv_safe(EDI index, RSI value).
+ * bool write_cr4_safe(RDI value), bool xsetbv_safe(EDI index, RSI value), and
+ * bool load_es_safe(EDI selector) with its likes, whose #NP is caught, too.
  */
 	.section .text, "ax"
 	.globl rdmsr_safe, wrmsr_safe, write_cr0_safe, write_cr4_safe, xsetbv_safe, safe_failed
+	.globl load_es_safe, load_ds_safe, load_fs_safe, load_gs_safe
 rdmsr_safe:
 	movl %edi, %ecx
 safe_rdmsr:
@@ -51,6 +53,14 @@ safe_xsetbv:
 	movl $1, %eax
 	ret
 
+	.irp reg, es, ds, fs, gs
+load_\reg\()_safe:
+	movl $1, %eax
+safe_\reg:
+	movl %edi, %\reg
+	ret
+	.endr
+
 safe_failed:
 	xorl %eax, %eax
 	ret
@@ -59,7 +69,7 @@ safe_failed:
 	.balign 8
 	.globl safe_addresses, safe_addresses_end
 safe_addresses:
-	.quad safe_rdmsr, safe_wrmsr, safe_cr0, safe_cr4, safe_xsetbv
+	.quad safe_rdmsr, safe_wrmsr, safe_cr0, safe_cr4, safe_xsetbv, safe_es, safe_ds, safe_fs, safe_gs
 safe_addresses_end:
 
 	.section .note.GNU-stack, "", @progbits

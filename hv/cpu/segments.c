@@ -325,7 +325,8 @@ void segments_set_cpl(struct vcpu *v, u8 cpl)
 	show_hidden(&b->segments.gdt, cpl != 0);
 	if (b->segments.ldt.words != 0)
 		show_hidden(&b->segments.ldt, cpl != 0);
-	b->tables.tss.tss.iomap_base = cpl == 0 ? IOMAP_OPEN : IOMAP_CLOSED;
+	b->tables.tss.tss.iomap_base =
+		cpl == 0 && domain_owns_machine(v->domain) ? IOMAP_OPEN : IOMAP_CLOSED;
 }
 
 static RARELY_USED void fill_idt(struct gate *idt)
@@ -431,23 +432,47 @@ static void load_system_call_msrs(const struct vcpu *v)
 	wrmsr(MSR_SYSENTER_EIP, (u64)sysenter_entry);
 }
 
-void segments_load_real(struct vcpu *v)
+static void load_tables(const struct vcpu *v)
 {
 	struct real_tables *tables = this_tables();
 	struct table_register gdt = {.base = (u64)tables->gdt, .limit = sizeof(tables->gdt) - 1};
 	struct table_register idt = {.base = (u64)tables->idt, .limit = sizeof(tables->idt) - 1};
 	u16 data = REAL_DATA;
 
-	close_gates();
-	v->gates_unread = true;
 	lgdt(&gdt);
 	load_code_segment(REAL_CODE);
 	__asm__ volatile("movl %0, %%ss" : : "r"((u32)data) : "memory");
 	lidt(&idt);
 	tables->gdt[REAL_TSS / 8] &= ~DESC_BUSY; /* set by the LTR of the last time */
 	ltr(REAL_TSS);
-	load_ldt(own()->ldt.words != 0);
+	__asm__ volatile("lldt %0" : : "r"((u16)(own()->ldt.words != 0 ? REAL_LDT : 0)) : "memory");
 	load_system_call_msrs(v);
+}
+
+void segments_load_real(struct vcpu *v)
+{
+	close_gates();
+	v->gates_unread = true;
+	load_tables(v);
+}
+
+void segments_switch(struct cpu_block *b)
+{
+	load_tables(&b->vcpu);
+}
+
+void segments_load_data(struct cpu_block *b, const u16 selector[4])
+{
+	static bool (*const load[4])(u32) = {load_es_safe, load_ds_safe, load_fs_safe,
+					     load_gs_safe};
+
+	show_hidden(&b->segments.gdt, true);
+	show_hidden(&b->segments.ldt, true);
+	for (u32 i = 0; i < ARRAY_SIZE(load); i++)
+		if (!load[i](selector[i]))
+			load[i](0);
+	show_hidden(&b->segments.gdt, b->vcpu.cpl != 0);
+	show_hidden(&b->segments.ldt, b->vcpu.cpl != 0);
 }
 
 static bool is_data_of_ring0(struct vcpu *v, u16 selector)

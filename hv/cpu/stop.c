@@ -37,7 +37,7 @@ static void stop(struct cpu *cpu)
 
 void stop_others(void)
 {
-	struct cpu *own = this_cpu();
+	struct cpu *own = this_cpu()->host;
 	u32 nobody = 0;
 
 	/* Of two at a time, one goes on; an NMI is under way to the other, or it needs none. */
@@ -55,7 +55,7 @@ void stop_others(void)
 
 void stop_if_asked(const struct trap_frame *frame, enum cpu_stopped where)
 {
-	struct cpu *own = this_cpu();
+	struct cpu *own = this_cpu()->host;
 	u32 by = __atomic_load_n(&stopper, __ATOMIC_ACQUIRE);
 
 	if (by == 0 || by == own->index + 1)

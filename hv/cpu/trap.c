@@ -8,6 +8,7 @@
 #include "cpu/fast.h"
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
+#include "cpu/sched.h"
 #include "cpu/stop.h"
 #include "cpu/vcpu.h"
 
@@ -54,7 +55,7 @@ static bool is_safe(u64 rip)
 
 bool trap(struct trap_frame *frame)
 {
-	struct cpu *cpu = this_cpu();
+	struct cpu *cpu = this_cpu(), *host = cpu->host;
 	const char *name = names[frame->vector % NR_EXCEPTIONS];
 
 	if (frame->vector == VECTOR_NMI)
@@ -65,7 +66,7 @@ bool trap(struct trap_frame *frame)
 		return true;
 	}
 	/* What the processor does not have or take: the guest asked for it, and gets the fault. */
-	if (frame->vector == VECTOR_GP && is_safe(frame->rip)) {
+	if ((frame->vector == VECTOR_GP || frame->vector == VECTOR_NP) && is_safe(frame->rip)) {
 		frame->rip = (u64)safe_failed;
 		return go_on(frame);
 	}
@@ -78,10 +79,10 @@ bool trap(struct trap_frame *frame)
 	    vcpu_return_failed(cpu->vcpu, frame))
 		return go_on(frame);
 	/* An interrupt that ended Vellum's HLT, or came while it served the guest. */
-	if (cpu->vcpu != NULL && vcpu_note_interrupt(cpu->vcpu, (u8)frame->vector))
+	if (host->vcpu != NULL && sched_note_interrupt((u8)frame->vector))
 		return go_on(frame);
 	/* The guest has no vcpu here any more; only INIT can make it one that it wants. */
-	if (__atomic_load_n(&cpu->run, __ATOMIC_ACQUIRE) == CPU_LEFT &&
+	if (__atomic_load_n(&host->run, __ATOMIC_ACQUIRE) == CPU_LEFT &&
 	    (frame->vector == VECTOR_NMI || frame->vector >= NR_EXCEPTIONS))
 		return go_on(frame);
 	/* The guest's own breakpoint or single step, which the processor reports on the first
@@ -90,16 +91,14 @@ bool trap(struct trap_frame *frame)
 		cpu->vcpu->debug_pending = true;
 		cpu->vcpu->step_pending = (frame->rflags & RFLAGS_TF) != 0;
 		frame->rflags &= ~RFLAGS_TF;
-		fast_disarm(cpu->vcpu);
+		fast_disarm(cpu);
 		fast_fixup(&frame->rip); /* it was for a word that the guest's IRET pops */
 		return go_on(frame);
 	}
-	if (cpu->vcpu != NULL && frame->vector == VECTOR_NMI) {
+	if (host->vcpu != NULL && frame->vector == VECTOR_NMI) {
 		/* A kick of another CPU's comes again if it is not served on the way out. */
-		if (!remote_kick_arrived(&cpu->vcpu->remote)) {
-			cpu->vcpu->nmi_pending = true;
-			fast_disarm(cpu->vcpu);
-		}
+		if (!sched_nmi_arrived())
+			fast_disarm(host);
 		if (frame->rip >= (u64)halt_unless_start && frame->rip < (u64)halt_unless_end)
 			frame->rip = (u64)halt_unless_end;
 		return go_on(frame);

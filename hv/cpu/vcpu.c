@@ -14,8 +14,9 @@
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
 #include "cpu/ports.h"
-#include "cpu/stop.h"
 #include "cpu/remote.h"
+#include "cpu/sched.h"
+#include "cpu/stop.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mem/layout.h"
@@ -34,21 +35,29 @@ struct vcpu *current_vcpu(void)
 	return this_cpu()->vcpu;
 }
 
-void vcpu_crash(struct vcpu *v, const char *reason)
+static void log_crash(const struct vcpu *v, const char *reason)
 {
 	const struct trap_frame *f = v->frame;
 
-	stop_others();
-	log_without_lock(); /* one of them may have it */
-	panic_open_console();
-	v->domain->state = VL_STATE_CRASHED;
-	/* It is the only guest: the reason goes to the console too. */
-	panic_open_console();
 	log_print("vellum: domain %u crashed: %s\n", v->domain->domid, reason);
 	log_print("vellum:   rip %016lx cs %04lx rsp %016lx ss %04lx rflags %08lx cpl %u\n", f->rip,
 		  f->cs, f->rsp, f->ss, f->rflags, v->cpl);
 	log_print("vellum:   cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx\n", v->cr0, v->cr2, v->cr3,
 		  v->cr4);
+}
+
+/* If it is the only guest, the machine ends with it, and the reason goes to the console, too. */
+void vcpu_crash(struct vcpu *v, const char *reason)
+{
+	v->domain->state = VL_STATE_CRASHED;
+	if (domain_count() > 1) {
+		log_crash(v, reason);
+		sched_end(v);
+	}
+	stop_others();
+	log_without_lock(); /* one of them may have it */
+	panic_open_console();
+	log_crash(v, reason);
 	halt_forever();
 }
 
@@ -194,7 +203,7 @@ static void exception(struct vcpu *v, u64 va)
 		page_fault(v, va);
 	} else if (vector == VECTOR_NMI) {
 		stop_if_asked(v->frame, CPU_STOPPED_IN_GUEST);
-		v->nmi_pending |= !remote_kick_arrived(&v->remote);
+		sched_nmi_arrived();
 	} else if (vector == VECTOR_AC && v->cpl == 0) {
 		/* Ring 0 is not checked; this only looks like ring 3. PUSHF shows AC until here. */
 		v->ac_hidden = true;
@@ -258,14 +267,15 @@ bool vcpu_note_interrupt(struct vcpu *v, u8 vector)
 static bool is_int80(struct vcpu *v)
 {
 	static const u8 int80[2] = {0xcd, VECTOR_INT80};
+	struct vcpu *owner = sched_owner();
 	struct exception fault;
 	u8 before[sizeof(int80)];
 	u64 base = 0;
 
 	if (v->frame->vector != VECTOR_INT80 || !segments_gate_is_open(VECTOR_INT80))
 		return false;
-	if (v->lapic.access != NULL)
-		return !apic_arrived(v, VECTOR_INT80);
+	if (owner->lapic.access != NULL)
+		return !apic_arrived(owner, VECTOR_INT80);
 	if (v->cpl == 3)
 		segments_code_mode((u16)v->frame->cs, &base);
 	return guest_read(v, base + v->frame->rip - sizeof(before), before, sizeof(before),
@@ -281,7 +291,7 @@ static void dispatch(struct vcpu *v, u64 va)
 		v->exits[EXIT_REFLECTED]++;
 		v->frame->rip -= INT80_LENGTH;
 		deliver_software(v, VECTOR_INT80, INT80_LENGTH);
-	} else if (vector < EXIT_VECTOR_SYSCALL && vcpu_note_interrupt(v, (u8)vector)) {
+	} else if (vector < EXIT_VECTOR_SYSCALL && sched_note_interrupt((u8)vector)) {
 		v->exits[EXIT_INTERRUPT]++;
 	} else if (vector < FIRST_EXTERNAL) {
 		exception(v, va);
@@ -434,6 +444,8 @@ void vcpu_exit(struct trap_frame *frame)
 	}
 	if (remote_waits(&v->remote)) /* an NMI may be among it */
 		remote_serve(v);
+	if (this_cpu()->host->look)
+		sched_exit(v);
 	deliver_pending(v);
 	if (v->cpl == 3 && !(v->domain->features & VL_FEATURE_DESCRIPTORS))
 		segments_refresh(v);

@@ -22,9 +22,9 @@ static void store(u32 *word, u32 value)
 	__atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
-void remote_init(struct remote *r, u64 loaded)
+void remote_init(struct remote *r, u64 loaded, u32 *kicked)
 {
-	*r = (struct remote){.lock = LOCK_INIT(LOCK_REQUEST), .loaded = loaded};
+	*r = (struct remote){.lock = LOCK_INIT(LOCK_REQUEST), .loaded = loaded, .kicked = kicked};
 }
 
 static bool is_same_space(struct remote_flush a, struct remote_flush b)
@@ -81,7 +81,7 @@ bool remote_is_served(const struct remote *r, u64 ticket)
 
 bool remote_kick(struct remote *r)
 {
-	return __atomic_exchange_n(&r->kicked, 1, __ATOMIC_SEQ_CST) == 0;
+	return __atomic_exchange_n(r->kicked, 1, __ATOMIC_SEQ_CST) == 0;
 }
 
 void remote_post_nmi(struct remote *r)
@@ -157,9 +157,9 @@ bool remote_stand_still(struct remote *r)
 	return true;
 }
 
-bool remote_kick_arrived(struct remote *r)
+bool remote_kick_arrived(u32 *kicked)
 {
-	return __atomic_exchange_n(&r->kicked, 0, __ATOMIC_SEQ_CST) != 0;
+	return __atomic_exchange_n(kicked, 0, __ATOMIC_SEQ_CST) != 0;
 }
 
 void remote_load(struct remote *r, u64 space)

@@ -45,7 +45,7 @@ s64 hypercall_dispatch(struct domain *d, const struct trap_frame *frame)
 	const struct call *call = &calls[nr < HYPERCALL_LIMIT ? nr : 0];
 	s64 result;
 
-	this_cpu()->hypercalls++;
+	this_cpu()->host->hypercalls++;
 	if (current_vcpu() == NULL)
 		transition_tidy(TIDY_TABLES);
 	__atomic_fetch_add(&d->hypercalls, 1, __ATOMIC_RELAXED);

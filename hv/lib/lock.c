@@ -22,7 +22,8 @@ const char *lock_rank_name(enum lock_rank rank)
 		[LOCK_CPUS] = "cpus",       [LOCK_TRANSITION] = "transition",
 		[LOCK_DOMAINS] = "domains", [LOCK_DOMAIN] = "domain",
 		[LOCK_REQUEST] = "request", [LOCK_FRAMES] = "frames",
-		[LOCK_IRQ] = "irq",         [LOCK_LOG] = "log",
+		[LOCK_IRQ] = "irq",         [LOCK_SCHED] = "sched",
+		[LOCK_LOG] = "log",
 	};
 
 	return names[rank];

@@ -114,7 +114,25 @@ static u64 *copy_table(u64 entry, u64 *copy)
 	return direct(mfn_to_ma(mfn));
 }
 
-/* What fails at a boot, or for a CPU too many, keeps up to two frames. */
+/* Those from `level` down to 3 are its own. */
+static void free_window(u64 slot, u32 level)
+{
+	u64 entry = slot;
+
+	for (u32 at = 3; at >= level; at--) {
+		mfn_t mfn = ma_to_mfn((ma_t){entry & PTE_ADDR});
+		const u64 *table = direct(mfn_to_ma(mfn));
+
+		entry = table[level_index(WINDOW_BASE, at)];
+		frame_free(mfn);
+	}
+}
+
+void own_window_free(u64 slot)
+{
+	free_window(slot, 1);
+}
+
 bool own_window(ma_t block, u64 size, u64 *slot)
 {
 	const u64 leaf = PTE_P | PTE_W | PTE_A | PTE_D | (cpu_has_nx() ? PTE_NX : 0);
@@ -124,8 +142,10 @@ bool own_window(ma_t block, u64 size, u64 *slot)
 	assert(size <= WINDOW_SIZE);
 	for (u32 level = 3; level > 0; level--) {
 		table = copy_table(*entry, level == 3 ? slot : entry);
-		if (table == NULL)
+		if (table == NULL) {
+			free_window(*slot, level + 1);
 			return false;
+		}
 		entry = &table[level_index(WINDOW_BASE, level)];
 	}
 	for (u64 at = 0; at < size; at += PAGE_SIZE)

@@ -131,13 +131,25 @@ bool tables_drop(struct table_pool *pool, u64 *table, u32 level, u32 first, u32 
 	return true;
 }
 
+static void give_back_one(struct table_pool *pool)
+{
+	mfn_t mfn = {pool->free};
+
+	pool->free = table_descriptor(direct(mfn_to_ma(mfn)))->next;
+	pool->spare--;
+	frame_free(mfn);
+}
+
 void tables_give_back(struct table_pool *pool, u64 count)
 {
-	for (; count > 0 && pool->spare > TABLES_KEPT; count--) {
-		mfn_t mfn = {pool->free};
+	for (; count > 0 && pool->spare > TABLES_KEPT; count--)
+		give_back_one(pool);
+}
 
-		pool->free = table_descriptor(direct(mfn_to_ma(mfn)))->next;
-		pool->spare--;
-		frame_free(mfn);
-	}
+bool tables_end(struct table_pool *pool, u64 count)
+{
+	assert(pool->used == 0);
+	for (; count > 0 && pool->spare > 0; count--)
+		give_back_one(pool);
+	return pool->spare == 0;
 }

@@ -42,6 +42,9 @@ static s64 check_layers(const struct domain *d, u64 layers)
 {
 	if (layers == 0 || (layers & ~(u64)d->layers) != 0)
 		return -VL_EINVAL;
+	/* What the others stand on. Those of I/O are the first guest's own affair. */
+	if ((layers & VL_LAYER_ALL) && domain_count() > 1)
+		return -VL_EBUSY;
 	if ((layers & VL_LAYER_CPU) && layers != d->layers)
 		return -VL_EBUSY;
 	if ((layers & VL_LAYER_INTERRUPTS) && (d->layers & ~layers & VL_LAYER_IO))

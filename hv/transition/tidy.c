@@ -27,10 +27,10 @@ int transition_make_shadow(struct cpu_block *b, struct failure *f)
 		.options = switches.shadow,
 		.image_slot = b->stack.cpu.image_slot,
 		.pool = &b->pool,
-		.audited = cpu_count() == 1,
+		.audited = cpu_count() == 1 && b->stack.cpu.host == &b->stack.cpu,
 	};
 
-	b->pool.limit = tables_share(cpu_count());
+	b->pool.limit = tables_share(block_count());
 	return shadow_init(&b->vcpu.shadow, &config, f);
 }
 

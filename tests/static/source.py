@@ -202,7 +202,7 @@ def check_ledger(t):
 
 
 # The folders of hv/ from the highest floor down, as docs/design.md, section 2, has them.
-FLOORS = (("transition",), ("hypercall",), ("cpu",), ("domain",), ("shadow", "irq"), ("p2m",), ("mem", "io"), ("lib", "public"))
+FLOORS = (("transition",), ("hypercall",), ("cpu",), ("domain",), ("shadow", "irq", "sched"), ("p2m",), ("mem", "io"), ("lib", "public"))
 # Constants for assembly are of no floor; the dispatcher's table has the handlers of all.
 NO_FLOOR = {("hv/cpu/asm_offsets.c", "hypercall/hypercall.h"), ("hv/domain/enter.S", "cpu/asm_offsets.h"),
             ("hv/hypercall/dispatch.c", "transition/tidy.h")}

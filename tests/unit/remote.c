@@ -75,10 +75,11 @@ static void waits_for_those_concerned(void **state)
 {
 	struct remote_flush f = pages(0x1000, 0x5000, 1), got;
 	struct remote r;
+	u32 kicked = 0;
 	u64 ticket;
 
 	(void)state;
-	remote_init(&r, 0x2000);
+	remote_init(&r, 0x2000, &kicked);
 	assert_false(remote_waits(&r));
 	assert_int_equal(remote_post(&r, &f), 0); /* another address space */
 	assert_true(remote_waits(&r));
@@ -107,9 +108,10 @@ static void halted_ones_are_held_and_flush(void **state)
 {
 	struct remote_flush got;
 	struct remote r;
+	u32 kicked = 0;
 
 	(void)state;
-	remote_init(&r, 0);
+	remote_init(&r, 0, &kicked);
 	remote_halt(&r);
 	remote_hold(&r);
 	assert_true(remote_is_held(&r));
@@ -123,15 +125,18 @@ static void halted_ones_are_held_and_flush(void **state)
 
 static void one_kick_is_one_nmi(void **state)
 {
-	struct remote r;
+	struct remote r, of_the_same_cpu;
+	u32 kicked = 0;
 
 	(void)state;
-	remote_init(&r, 0);
-	assert_false(remote_kick_arrived(&r)); /* the guest's own NMI */
+	remote_init(&r, 0, &kicked);
+	remote_init(&of_the_same_cpu, 0, &kicked);
+	assert_false(remote_kick_arrived(&kicked)); /* the guest's own NMI */
 	assert_true(remote_kick(&r));
 	assert_false(remote_kick(&r));
-	assert_true(remote_kick_arrived(&r));
-	assert_false(remote_kick_arrived(&r));
+	assert_false(remote_kick(&of_the_same_cpu));
+	assert_true(remote_kick_arrived(&kicked));
+	assert_false(remote_kick_arrived(&kicked));
 }
 
 /* --- threads --- */
@@ -143,6 +148,7 @@ static void one_kick_is_one_nmi(void **state)
 
 static struct cpu {
 	struct remote remote;
+	u32 kicked;
 	/* Its TLB, tagged by address space; 0: nothing, else a frame + 1. */
 	u32 tlb[SPACES][PAGES];
 	u32 space;
@@ -190,7 +196,7 @@ static void serve(struct cpu *c)
 	if (f.what != REMOTE_NOTHING)
 		forget(c, &f);
 	remote_done(&c->remote, ticket);
-	remote_kick_arrived(&c->remote);
+	remote_kick_arrived(&c->kicked);
 	if (remote_stand_still(&c->remote)) {
 		c->holds++;
 		forget(c, &everything);
@@ -389,7 +395,7 @@ static void race(u64 steps, bool skip_flush)
 	for (u32 i = 0; i < CPUS; i++) {
 		memset(&cpus[i], 0, sizeof(cpus[i]));
 		cpus[i].rng.state = 77 + i;
-		remote_init(&cpus[i].remote, address_of(0));
+		remote_init(&cpus[i].remote, address_of(0), &cpus[i].kicked);
 	}
 	for (u32 i = 0; i < CPUS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, run, &cpus[i]), 0);

@@ -62,4 +62,11 @@ void apic_send(u32 apic_id, enum lapic_delivery what);
  * to be had. */
 bool apic_set_own_timer(struct vcpu *v, u64 deadline);
 
+/** Whether there is one to be had; none any more, but for own_timer=. */
+bool apic_can_own_timer(const struct vcpu *v);
+void apic_end_own_timer(struct vcpu *v);
+
+/** Whether something is in service that Vellum's timer has to wait for. */
+bool apic_delays_own_timer(const struct vcpu *v);
+
 #endif

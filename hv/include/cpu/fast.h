@@ -24,7 +24,7 @@ void fast_sync(struct vcpu *v, const struct trap_frame *real);
 void fast_arm(struct vcpu *v);
 
 /** Something happened inside Vellum that the next crossing must not pass by (NMI, #DB). */
-void fast_disarm(struct vcpu *v);
+void fast_disarm(struct cpu *cpu);
 
 /** The loaded address space changed. */
 void fast_roots(struct vcpu *v);

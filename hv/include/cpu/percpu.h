@@ -119,11 +119,15 @@ enum cpu_stopped {
 struct cpu {
 	/* Stacks of #DF, NMI and #MC. In here, so that this_cpu() works on them too. */
 	u8 ist_stack[NR_IST][IST_STACK_SIZE] __attribute__((aligned(16)));
-	u32 index;
-	u32 apic_id;
-	u64 stack_top;            /* of this stack, for assembly that found it by the window */
-	u64 image_slot;           /* its entry for slot VL_FIRST_SLOT, with the window */
-	struct vcpu *vcpu;        /* that runs here; NULL in passthrough */
+	struct cpu
+		*host;  /* of the physical CPU that it runs on; its own, unless of a later guest */
+	u32 index;      /* of that CPU, */
+	u32 apic_id;    /* and its */
+	u32 look;       /* of a host: 1: the scheduler has to decide; atomic */
+	u32 kicked;     /* of a host: 1: an NMI of another CPU is on its way; atomic */
+	u64 stack_top;  /* of this stack, for assembly that found it by the window */
+	u64 image_slot; /* its entry for slot VL_FIRST_SLOT, with the window */
+	struct vcpu *vcpu;        /* that runs on this stack; NULL in passthrough */
 	u32 run;                  /* enum cpu_run; atomic */
 	struct trap_frame *frame; /* of the hypercall in passthrough that is served */
 	struct table_register guest_idt;

@@ -7,6 +7,9 @@
 
 #include "cpu/vcpu.h"
 
+/* TSC ticks: much longer than an exit, much shorter than what anybody notices. */
+#define KICK_AGAIN ((u64)200000)
+
 /** From here on others may ask this CPU's vcpu; its paging mode is captured. And no longer. */
 void remote_enter(struct vcpu *v);
 void remote_leave(struct vcpu *v);

@@ -148,8 +148,9 @@ struct vcpu {
 	bool nmi_pending, nmi_blocked;
 	struct shadow shadow;
 	struct remote remote; /* what other CPUs ask of it */
-	u32 cpu, apic_id;     /* the CPU that it runs on */
-	u64 own_ticks;        /* of Vellum's timer (own_timer=) */
+	u32 cpu;       /* its number in the domain; of the first guest's, the CPU that it runs on */
+	u32 apic_id;   /* of the CPU that it runs on */
+	u64 own_ticks; /* of Vellum's timer (own_timer=) */
 	u64 exits[NR_EXITS];
 	struct trap_frame *frame;   /* of the exit that is being handled */
 	struct paging_mode mode[2]; /* with SMAP off; as CR4 says. See vcpu_update_mode() */

@@ -26,6 +26,7 @@ struct info_place {
 	u64 va; /* the vcpu's kernel sees their page here, too; 0: does not */
 };
 
+struct cpu_block;
 struct vcpu;
 
 #define DOMAIN_NAME_SIZE sizeof(((struct vl_domain_name *)0)->name)
@@ -43,9 +44,11 @@ struct domain {
 	u32 nr_vcpus;
 	u32 weight;                     /* of its share of the CPUs; of the first guest, too */
 	struct lock lock;               /* LOCK_DOMAIN, see docs/invariants.md */
-	struct vcpu *vcpu[VL_MAX_CPUS]; /* those that are virtualized, by CPU; cpu/remote.h */
-	struct lock irq_lock;           /* LOCK_IRQ, for: */
-	struct pic_hardware pic;        /* virtualized, cpu/domain_pic.h */
+	struct vcpu *vcpu[VL_MAX_CPUS]; /* those that are virtualized, by number; cpu/remote.h */
+	struct cpu_block *block[VL_MAX_CPUS]; /* of a later domain, its vcpus'; cpu/sched.h */
+	u32 shutdown;                         /* VL_SHUTDOWN_*: why it ended */
+	struct lock irq_lock;                 /* LOCK_IRQ, for: */
+	struct pic_hardware pic;              /* virtualized, cpu/domain_pic.h */
 	char name[DOMAIN_NAME_SIZE];
 	u64 hypercalls;
 	u64 tsc_start;
@@ -61,6 +64,12 @@ struct domain {
 	struct memmap memory;                /* what it is shown */
 	struct info_place info[VL_MAX_CPUS]; /* the first nr_vcpus; by number of the CPU */
 };
+
+/** Whether it is the one that has the machine: devices, interrupt controllers, MSRs. */
+static inline bool domain_owns_machine(const struct domain *d)
+{
+	return d->domid == 0;
+}
 
 /** Make the first domain, in passthrough and running; once, at boot. */
 void domain_init(void);

@@ -39,15 +39,15 @@ struct remote {
 	u64 posted;                  /* how many were */
 	u64 served;                  /* how many of those are; only grows, the vcpu's own */
 	u32 waits;                   /* 1: there is something to serve */
-	u32 kicked;                  /* 1: an NMI is on its way to it */
 	u32 halted;                  /* 1: in HLT; it serves before it goes on */
 	u32 nmi;                     /* 1: the guest sends it an NMI */
 	u32 hold;                    /* 1: it is to hold still, */
 	u32 held;                    /* 1: and does */
 	u64 loaded;                  /* the address space that it runs on */
+	u32 *kicked;                 /* of its CPU: 1: an NMI is on its way there */
 };
 
-void remote_init(struct remote *r, u64 loaded);
+void remote_init(struct remote *r, u64 loaded, u32 *kicked);
 
 /** Two requests as one that covers both. */
 struct remote_flush remote_merge(struct remote_flush a, struct remote_flush b);
@@ -96,8 +96,8 @@ bool remote_take_nmi(struct remote *r);
 /** Hold still as long as somebody wants it. True if anybody did: all may have changed. */
 bool remote_stand_still(struct remote *r);
 
-/** An NMI came: whether it was a kick. */
-bool remote_kick_arrived(struct remote *r);
+/** An NMI came to a CPU: whether it was a kick. */
+bool remote_kick_arrived(u32 *kicked);
 
 /** Another address space is about to be used: requests that wait come before that. */
 void remote_load(struct remote *r, u64 space);

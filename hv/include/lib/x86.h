@@ -123,6 +123,12 @@ bool write_cr0_safe(u64 value);
 bool write_cr4_safe(u64 value);
 bool xsetbv_safe(u32 index, u64 value);
 
+/** Load a segment register; false, and it is as it was: the processor has no such segment. */
+bool load_es_safe(u32 selector);
+bool load_ds_safe(u32 selector);
+bool load_fs_safe(u32 selector);
+bool load_gs_safe(u32 selector);
+
 /** In a loop that waits for another CPU. */
 static inline void cpu_relax(void)
 {

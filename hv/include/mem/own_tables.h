@@ -49,6 +49,9 @@ u32 own_slots(u64 slot[VL_MAX_SLOTS]);
  */
 bool own_window(ma_t block, u64 size, u64 *slot);
 
+/** Give the tables of such an entry back. No CPU uses a root that has it. */
+void own_window_free(u64 slot);
+
 /**
  * Vellum comes into a guest's root, or goes from it, as hv/hypercall/page.S does in passthrough:
  * CPUs that are in it are counted, and the last one takes the entries out. The caller loads CR3.

@@ -101,7 +101,14 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 #define VL_STATE_PAUSED   1
 #define VL_STATE_CRASHED  2
 #define VL_STATE_SHUTDOWN 3 /* it ended itself: VL_CALL_SHUTDOWN */
-#define VL_STATE_DYING    4 /* it is being destroyed */
+#define VL_STATE_DYING    4 /* VL_CALL_DOMAIN_DESTROY has begun */
+
+/* Why a guest ends or is to end: VL_CALL_SHUTDOWN, VL_CALL_DOMAIN_SHUTDOWN. */
+#define VL_SHUTDOWN_NONE     0
+#define VL_SHUTDOWN_POWEROFF 1
+#define VL_SHUTDOWN_REBOOT   2
+#define VL_SHUTDOWN_CRASH    3
+#define VL_SHUTDOWN_LIMIT    4
 
 /* A domain's weight: what it gets of a CPU that it shares goes by it. */
 #define VL_WEIGHT_MAX   65535
@@ -233,6 +240,18 @@ struct vl_domain_counters {
 	uint64_t io_accesses; /* bytes that the models of VL_LAYER_IO read or wrote for it */
 };
 VL_ABI_ASSERT(sizeof(struct vl_domain_counters) == 152, "vl_domain_counters is ABI");
+
+/** Answer of VL_CALL_DOMAIN_SCHED_INFO; times in ticks of the TSC, since the domain was made. */
+struct vl_sched_info {
+	uint32_t weight;
+	uint32_t reserved;
+	uint64_t run;         /* that its vcpus ran */
+	uint64_t waited;      /* that they would have run, but another did */
+	uint64_t switches;    /* times that one began to run */
+	uint64_t wakes;       /* times that one was woken from HLT */
+	uint64_t latency_max; /* longest time from there until it ran */
+};
+VL_ABI_ASSERT(sizeof(struct vl_sched_info) == 48, "vl_sched_info is ABI");
 
 /** Physical page frames [pfn, pfn + count) are the machine's frames from mfn on. */
 struct vl_p2m_range {

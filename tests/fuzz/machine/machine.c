@@ -16,6 +16,7 @@
 #include "cpu/descriptors.h"
 #include "cpu/fast.h"
 #include "cpu/remote.h"
+#include "cpu/sched.h"
 #include "hypercall/hypercall.h"
 #include "lib/panic.h"
 #include "mem/frames.h"
@@ -71,6 +72,7 @@ void machine_boot(void)
 {
 	struct failure f;
 
+	boot_cpu.cpu.host = &boot_cpu.cpu;
 	frames_init(PARTITION);
 	must(tables_init(&f) == 0);
 	p2m_memory_init();
@@ -297,9 +299,15 @@ void fast_roots(struct vcpu *v)
 	(void)v;
 }
 
-void fast_disarm(struct vcpu *v)
+void fast_disarm(struct cpu *cpu)
 {
-	(void)v;
+	(void)cpu;
+}
+
+/* The one CPU is the first domain's alone. */
+bool sched_is_shared(const struct cpu *host)
+{
+	return host != boot_cpu.cpu.host;
 }
 
 void fast_update(struct vcpu *v)

@@ -1,0 +1,689 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Who runs on a CPU that several guests share (cpu/sched.h). Owns invariant
+ * S14: a block's stack, tables and root are used by its host alone, and by
+ * nobody any more once `on_cpu` is 0.
+ *
+ * A host decides for itself, at the end of an exit or in a HLT; others only
+ * change who is ready, under its lock, set its `look` and get it out of the
+ * guest by an NMI. That NMI may hit Vellum and be over before the guest goes
+ * on, so a host that is shared never runs for longer than a slice without
+ * Vellum's timer.
+ *
+ * A CPU on which nobody is ready halts on the stack of whoever was last, or,
+ * if that one's memory may go, on the owner's.
+ */
+#include "cpu/sched.h"
+
+#include "cpu/apic.h"
+#include "cpu/block.h"
+#include "cpu/live.h"
+#include "cpu/remote.h"
+#include "irq/clock.h"
+#include "lib/lock.h"
+#include "lib/panic.h"
+#include "mem/frames.h"
+#include "public/errno.h"
+
+/* TSC ticks: some milliseconds on what is built today. */
+#define SLICE  ((u64)1 << 23)
+#define CREDIT ((u64)1 << 22)
+/* With nothing to wait for the timer stays Vellum's: taking it costs the guest some accuracy. */
+#define FAR    ((u64)1 << 40)
+
+#define FIRST_STACK_WORDS 6 /* that switch_stacks() pops before it returns */
+
+void switch_stacks(u64 *left, u64 rsp);              /* switch.S */
+void halt_unless(const u32 *waits, const bool *nmi); /* halt.S */
+
+static struct cpu_block *host_block(void)
+{
+	return block_of(this_cpu()->host);
+}
+
+static struct sched_host *host_of(const struct cpu_block *b)
+{
+	return &block_of(b->stack.cpu.host)->host;
+}
+
+static bool is_owner(const struct cpu_block *b)
+{
+	return b->stack.cpu.host == &b->stack.cpu;
+}
+
+static struct cpu_block *block_of_vcpu(const struct vcpu *v)
+{
+	return (struct cpu_block *)((u64)v - offsetof(struct cpu_block, vcpu));
+}
+
+static struct cpu_block *block_of_entity(struct fair_entity *e)
+{
+	return (struct cpu_block *)((u64)e - offsetof(struct cpu_block, sched.entity));
+}
+
+void sched_init(struct cpu_block *b)
+{
+	struct sched_host *h = &b->host;
+
+	h->lock = (struct lock)LOCK_INIT(LOCK_SCHED);
+	fair_init(&h->queue, SLICE, CREDIT);
+	fair_add(&h->queue, &b->sched.entity, VL_WEIGHT_USUAL);
+	fair_set_ready(&h->queue, &b->sched.entity, true);
+	h->current = b;
+	h->busy = true;
+	h->armed = CLOCK_NEVER;
+	b->sched.started = true;
+	b->sched.on_cpu = 1;
+	b->sched.deadline = CLOCK_NEVER;
+}
+
+bool sched_is_shared(const struct cpu *host)
+{
+	return __atomic_load_n(&block_of((struct cpu *)(u64)host)->host.nr_others,
+			       __ATOMIC_RELAXED) != 0;
+}
+
+/* --- telling a host; under no lock, or its own --- */
+
+/* It looks at the end of its next exit, or at once if it halts; `look` is set before `waits`, since
+ * a vcpu that is halted alone looks for them the other way round. */
+static void tell(struct cpu *host)
+{
+	struct vcpu *owner = host->vcpu;
+
+	__atomic_store_n(&host->look, 1, __ATOMIC_SEQ_CST);
+	if (host == this_cpu()->host || owner == NULL)
+		return;
+	__atomic_store_n(&owner->remote.waits, 1, __ATOMIC_SEQ_CST);
+	if (remote_kick(&owner->remote))
+		apic_send_nmi(sched_owner(), host->apic_id);
+}
+
+static void update_ready(struct cpu_block *b, u64 now)
+{
+	struct sched_vcpu *s = &b->sched;
+	struct sched_host *h = host_of(b);
+	bool ready = s->started && !s->stopped && !s->halted;
+
+	if (ready && !s->entity.ready)
+		s->ready_since = now;
+	fair_set_ready(&h->queue, &s->entity, ready);
+}
+
+static void wake(struct cpu_block *b, u64 now)
+{
+	struct sched_vcpu *s = &b->sched;
+
+	s->woken = true;
+	if (!s->halted)
+		return;
+	s->halted = false;
+	s->was_woken = true;
+	s->wakes++;
+	update_ready(b, now);
+}
+
+void sched_wake(struct vcpu *v)
+{
+	struct cpu_block *b = block_of_vcpu(v);
+	struct sched_host *h = host_of(b);
+
+	lock_take(&h->lock);
+	wake(b, rdtsc());
+	lock_release(&h->lock);
+	tell(b->stack.cpu.host);
+}
+
+void sched_timer(struct vcpu *v, u64 tsc)
+{
+	struct cpu_block *b = block_of_vcpu(v);
+	struct sched_host *h = host_of(b);
+	bool sooner;
+
+	lock_take(&h->lock);
+	sooner = tsc < h->armed;
+	b->sched.deadline = tsc;
+	lock_release(&h->lock);
+	if (sooner)
+		tell(b->stack.cpu.host);
+}
+
+/* --- what comes to the machine --- */
+
+static void look(struct cpu *host)
+{
+	if (sched_is_shared(host))
+		__atomic_store_n(&host->look, 1, __ATOMIC_SEQ_CST);
+}
+
+bool sched_note_interrupt(u8 vector)
+{
+	struct cpu *host = this_cpu()->host;
+	bool is_interrupt = vcpu_note_interrupt(host->vcpu, vector);
+
+	if (is_interrupt)
+		look(host);
+	return is_interrupt;
+}
+
+/* In an NMI, on the stack of whichever block's TSS is loaded. */
+bool sched_nmi_arrived(void)
+{
+	struct cpu *host = this_cpu()->host;
+	bool is_kick = remote_kick_arrived(&host->kicked);
+
+	if (!is_kick)
+		host->vcpu->nmi_pending = true;
+	look(host);
+	return is_kick;
+}
+
+/* --- deciding --- */
+
+static void charge(struct sched_host *h, u64 now)
+{
+	if (h->busy)
+		fair_charge(&h->queue, &h->current->sched.entity, now - h->since);
+	h->since = now;
+}
+
+/* What the owner would take, or do, if it ran. It takes locks of its own. */
+static bool owner_wants(const struct cpu_block *host)
+{
+	struct vcpu *owner = host->stack.cpu.vcpu;
+
+	if (owner == NULL)
+		return false;
+	if (owner->nmi_pending || remote_waits(&owner->remote))
+		return true;
+	return host->stack.cpu.run == CPU_RUNS && vcpu_interrupt_waits(owner);
+}
+
+/* Who is ready by now. */
+static void catch_up(struct cpu_block *host, bool wants, u64 now)
+{
+	if (wants)
+		wake(host, now);
+	for (struct cpu_block *b = host->host.others; b != NULL; b = b->sched.next) {
+		if (b->sched.deadline <= now) {
+			b->sched.deadline = CLOCK_NEVER;
+			wake(b, now);
+		} else if (b->sched.halted && remote_waits(&b->vcpu.remote)) {
+			wake(b, now);
+		}
+	}
+}
+
+/* Whose turn it is; NULL: nobody's. What the owner has in service above Vellum's timer would let
+ * the others run without an end. */
+static struct cpu_block *choose(struct cpu_block *host, struct cpu_block *own, u64 now)
+{
+	struct sched_host *h = &host->host;
+	struct fair_entity *e = fair_pick(&h->queue);
+
+	if (e == NULL)
+		return NULL;
+	if (host->sched.entity.ready && apic_delays_own_timer(host->stack.cpu.vcpu))
+		return host;
+	if (own->sched.entity.ready && h->busy && now < h->slice_end &&
+	    !fair_preempts(&h->queue, e, &own->sched.entity))
+		return own;
+	return block_of_entity(e);
+}
+
+static void note_begin(struct cpu_block *b, u64 now)
+{
+	struct sched_vcpu *s = &b->sched;
+	u64 waited = now - s->ready_since;
+
+	s->switches++;
+	s->waited += waited;
+	if (s->was_woken)
+		s->latency_max = max_u64(s->latency_max, waited);
+	s->was_woken = false;
+}
+
+/* `b` goes on, or nobody (NULL). */
+static void set_current(struct sched_host *h, struct cpu_block *b, u64 now)
+{
+	struct cpu_block *before = h->current;
+
+	if (b == NULL) {
+		h->busy = false;
+		return;
+	}
+	if (b != before || !h->busy || now >= h->slice_end)
+		h->slice_end = now + SLICE;
+	if (b != before || !h->busy)
+		note_begin(b, now);
+	if (b != before && before->sched.entity.ready)
+		before->sched.ready_since = now;
+	h->busy = b->sched.entity.ready;
+	h->current = b;
+	b->sched.on_cpu = 1;
+}
+
+/* One decision: who goes on, with the host's lock in between. A block that is stopped has to be
+ * left; then the owner waits, ready or not. */
+static struct cpu_block *decide(struct cpu_block *own)
+{
+	struct cpu_block *host = host_block(), *next;
+	struct sched_host *h = &host->host;
+	bool wants = owner_wants(host);
+	u64 now;
+
+	lock_take(&h->lock);
+	__atomic_store_n(&host->stack.cpu.look, 0, __ATOMIC_SEQ_CST);
+	now = rdtsc();
+	charge(h, now);
+	catch_up(host, wants, now);
+	next = choose(host, own, now);
+	if (next == NULL && own->sched.stopped && !is_owner(own))
+		next = host;
+	set_current(h, next, now);
+	lock_release(&h->lock);
+	return next;
+}
+
+/* Vellum's timer for what comes next. Only a host itself can: it is its local APIC's. */
+static void arm(struct cpu_block *host)
+{
+	struct sched_host *h = &host->host;
+	struct vcpu *owner = host->stack.cpu.vcpu;
+	u64 next;
+
+	if (h->nr_others == 0) {
+		if (h->armed != CLOCK_NEVER)
+			apic_end_own_timer(owner);
+		h->armed = CLOCK_NEVER;
+		return;
+	}
+	lock_take(&h->lock);
+	next = h->busy ? h->slice_end : rdtsc() + FAR;
+	for (const struct cpu_block *b = h->others; b != NULL; b = b->sched.next)
+		next = min_u64(next, b->sched.deadline);
+	lock_release(&h->lock);
+	if (next == h->armed || (!h->busy && h->armed != CLOCK_NEVER && next > h->armed))
+		return;
+	h->armed = next;
+	apic_set_own_timer(owner, next);
+}
+
+bool sched_tick(void)
+{
+	struct cpu_block *host = host_block();
+
+	if (host->host.armed == CLOCK_NEVER)
+		return false;
+	host->host.armed = CLOCK_NEVER;
+	__atomic_store_n(&host->stack.cpu.look, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* --- switching --- */
+
+/* The one before is left for good: its stack, its tables and its root. */
+static void release_previous(void)
+{
+	struct sched_host *h = &host_block()->host;
+
+	__atomic_store_n(&h->previous->sched.on_cpu, 0, __ATOMIC_RELEASE);
+	h->previous = NULL;
+}
+
+static void switch_to(struct cpu_block *own, struct cpu_block *next)
+{
+	struct sched_host *h = host_of(own);
+
+	lock_check_none_held();
+	remote_halt(&own->vcpu.remote);
+	live_save(&own->sched.live);
+	h->previous = own;
+	switch_stacks(&own->sched.rsp, next->sched.rsp);
+	live_load(own);
+	release_previous();
+}
+
+static void idle(struct cpu_block *own)
+{
+	static const bool no_nmi;
+	struct cpu *host = own->stack.cpu.host;
+	bool over = block_of(host)->sched.stopped;
+
+	lock_check_none_held();
+	remote_halt(&own->vcpu.remote);
+	halt_unless(&host->look, over ? &no_nmi : &host->vcpu->nmi_pending);
+}
+
+/* Others run, or nobody, until it is this block's turn. */
+static void wait_for_turn(struct cpu_block *own)
+{
+	struct cpu_block *next;
+
+	for (;;) {
+		next = decide(own);
+		arm(host_block());
+		if (next == own && own->sched.entity.ready)
+			return;
+		if (next == NULL || next == own)
+			idle(own);
+		else
+			switch_to(own, next);
+	}
+}
+
+void sched_exit(struct vcpu *v)
+{
+	wait_for_turn(this_block());
+	remote_wake(&v->remote);
+	if (remote_waits(&v->remote))
+		remote_serve(v);
+}
+
+void sched_halt(struct vcpu *v)
+{
+	struct cpu_block *own = this_block();
+	struct sched_host *h = host_of(own);
+	bool woken;
+
+	(void)v;
+	lock_take(&h->lock);
+	woken = own->sched.woken;
+	own->sched.woken = false;
+	if (!woken) {
+		charge(h, rdtsc());
+		own->sched.halted = true;
+		update_ready(own, rdtsc());
+	}
+	lock_release(&h->lock);
+	if (!woken)
+		wait_for_turn(own);
+}
+
+/* Where a block goes on that never ran: its own stack, with Vellum's own root. */
+static __attribute__((noreturn)) void first(void)
+{
+	struct cpu_block *own = this_block();
+
+	live_load_first(own);
+	release_previous();
+	own->sched.begin();
+	__builtin_unreachable();
+}
+
+/* What switch_stacks() finds, below the place of the guest's frame. At the entry of a function RSP
+ * is 8 off a multiple of 16. */
+static u64 first_stack(struct cpu_block *b)
+{
+	u64 *top = (u64 *)(b->stack.cpu.stack_top - sizeof(struct trap_frame)) - 1;
+
+	*--top = (u64)first;
+	for (u32 i = 0; i < FIRST_STACK_WORDS; i++)
+		*--top = 0;
+	return (u64)top;
+}
+
+/* --- making and ending --- */
+
+/* Whether a CPU can be shared: Vellum needs all that comes by its interrupts, and its timer. */
+static bool is_host(const struct cpu *cpu)
+{
+	return cpu->vcpu != NULL && cpu->run == CPU_RUNS && apic_can_own_timer(cpu->vcpu);
+}
+
+static struct cpu *choose_host(void)
+{
+	const u32 needed = VL_LAYER_CPU | VL_LAYER_MEMORY | VL_LAYER_INTERRUPTS;
+	struct cpu *best = NULL;
+
+	if ((domain_first()->layers & needed) != needed)
+		return NULL;
+	for (u32 i = 0; i < cpu_count(); i++) {
+		struct cpu *cpu = cpu_by_index(i);
+
+		if (is_host(cpu) && (best == NULL || block_of(cpu)->host.nr_others <
+							     block_of(best)->host.nr_others))
+			best = cpu;
+	}
+	return best;
+}
+
+static struct cpu_block *make_block(struct cpu *host)
+{
+	struct cpu_block *b;
+
+	if (!live_alloc(&block_of(host)->sched.live))
+		return NULL;
+	b = block_alloc(host);
+	if (b != NULL && live_alloc(&b->sched.live))
+		return b;
+	if (b != NULL)
+		block_free(b, NO_BUDGET);
+	return NULL;
+}
+
+/* What the owner ran while it was alone counts for nothing. */
+static void begin_sharing(struct sched_host *h, struct fair_entity *owner)
+{
+	h->since = rdtsc();
+	h->slice_end = h->since + SLICE;
+	fair_set_weight(&h->queue, owner, domain_first()->weight);
+}
+
+static void join(struct cpu_block *b, u32 weight)
+{
+	struct sched_host *h = host_of(b);
+
+	b->sched.stopped = true;
+	b->sched.deadline = CLOCK_NEVER;
+	lock_take(&h->lock);
+	if (h->nr_others == 0)
+		begin_sharing(h, &block_of(b->stack.cpu.host)->sched.entity);
+	fair_add(&h->queue, &b->sched.entity, weight);
+	b->sched.next = h->others;
+	h->others = b;
+	h->nr_others++;
+	lock_release(&h->lock);
+	tell(b->stack.cpu.host);
+}
+
+int vcpu_create(struct domain *d, u32 index)
+{
+	struct cpu *host = choose_host();
+	struct cpu_block *b;
+
+	if (host == NULL)
+		return -VL_EOPNOTSUPP;
+	b = make_block(host);
+	if (b == NULL)
+		return -VL_ENOMEM;
+	d->block[index] = b;
+	join(b, d->weight);
+	return 0;
+}
+
+struct cpu_block *vcpu_block(const struct domain *d, u32 index)
+{
+	return d->block[index];
+}
+
+static void part(struct cpu_block *b)
+{
+	struct sched_host *h = host_of(b);
+	struct cpu_block **at = &h->others;
+
+	lock_take(&h->lock);
+	while (*at != NULL && *at != b)
+		at = &(*at)->sched.next;
+	if (*at != NULL) {
+		*at = b->sched.next;
+		h->nr_others--;
+		fair_remove(&h->queue, &b->sched.entity);
+	}
+	lock_release(&h->lock);
+	tell(b->stack.cpu.host);
+}
+
+bool vcpu_destroy(struct domain *d, u32 index)
+{
+	struct cpu_block *b = d->block[index];
+	struct vcpu *v;
+
+	if (b == NULL)
+		return true;
+	assert(b->sched.stopped && !b->sched.on_cpu && b != this_block());
+	v = &b->vcpu;
+	if (remote_vcpu(d, index) == v) {
+		remote_leave(v);
+		vcpu_count(v, &d->counters);
+	}
+	part(b);
+	if (shadow_exists(&v->shadow) && !shadow_destroy(&v->shadow, TABLES_KEPT))
+		return false;
+	if (v->stack16.v != 0)
+		frame_free(ma_to_mfn(v->stack16));
+	v->stack16.v = 0;
+	if (b->pool.spare > TABLES_KEPT && !tables_end(&b->pool, TABLES_KEPT))
+		return false;
+	live_free(&b->sched.live);
+	block_free(b, NO_BUDGET);
+	d->block[index] = NULL;
+	return true;
+}
+
+void vcpu_started(struct cpu_block *b, void (*begin)(void))
+{
+	struct sched_host *h = host_of(b);
+
+	b->sched.begin = begin;
+	b->sched.rsp = first_stack(b);
+	lock_take(&h->lock);
+	b->sched.started = true;
+	update_ready(b, rdtsc());
+	lock_release(&h->lock);
+	tell(b->stack.cpu.host);
+}
+
+/* --- stopping --- */
+
+static void set_stopped(struct cpu_block *b, bool stopped)
+{
+	struct sched_host *h = host_of(b);
+
+	lock_take(&h->lock);
+	if (h->current == b)
+		charge(h, rdtsc());
+	b->sched.stopped = stopped;
+	update_ready(b, rdtsc());
+	lock_release(&h->lock);
+	tell(b->stack.cpu.host);
+}
+
+/* It may be in the middle of an exit; meanwhile others may wait for this vcpu. */
+static void wait_until_left(struct cpu_block *b)
+{
+	struct vcpu *v = current_vcpu();
+	u64 last = rdtsc();
+
+	while (b != this_block() && __atomic_load_n(&b->sched.on_cpu, __ATOMIC_ACQUIRE)) {
+		if (rdtsc() - last > KICK_AGAIN) {
+			tell(b->stack.cpu.host);
+			last = rdtsc();
+		}
+		if (remote_waits(&v->remote))
+			remote_serve(v);
+		cpu_relax();
+	}
+}
+
+void sched_stop(struct domain *d)
+{
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		if (d->block[i] != NULL)
+			set_stopped(d->block[i], true);
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		if (d->block[i] != NULL)
+			wait_until_left(d->block[i]);
+}
+
+void sched_start(struct domain *d)
+{
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		if (d->block[i] != NULL)
+			set_stopped(d->block[i], false);
+}
+
+/* The first domain's vcpus are those of the CPUs. */
+static struct cpu_block *block_at(const struct domain *d, u32 index)
+{
+	const struct vcpu *v;
+
+	if (!domain_owns_machine(d))
+		return d->block[index];
+	v = remote_vcpu(d, index);
+	return v != NULL ? block_of_vcpu(v) : NULL;
+}
+
+static void stop_all(struct domain *d)
+{
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		if (block_at(d, i) != NULL)
+			set_stopped(block_at(d, i), true);
+}
+
+void sched_end(struct vcpu *v)
+{
+	stop_all(v->domain);
+	for (;;)
+		wait_for_turn(this_block());
+}
+
+void sched_set_weight(struct domain *d, u32 weight)
+{
+	d->weight = weight;
+	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
+		struct cpu_block *b = block_at(d, i);
+		struct sched_host *h = b != NULL ? host_of(b) : NULL;
+
+		if (h == NULL)
+			continue;
+		lock_take(&h->lock);
+		fair_set_weight(&h->queue, &b->sched.entity, weight);
+		lock_release(&h->lock);
+	}
+}
+
+static void add_info(struct cpu_block *b, struct vl_sched_info *out)
+{
+	struct sched_host *h = host_of(b);
+	struct sched_vcpu *s = &b->sched;
+
+	lock_take(&h->lock);
+	if (h->current == b && h->nr_others != 0)
+		charge(h, rdtsc());
+	out->run += s->entity.ran;
+	out->waited += s->waited;
+	out->switches += s->switches;
+	out->wakes += s->wakes;
+	out->latency_max = max_u64(out->latency_max, s->latency_max);
+	lock_release(&h->lock);
+}
+
+void sched_info(const struct domain *d, struct vl_sched_info *out)
+{
+	*out = (struct vl_sched_info){.weight = d->weight};
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		if (block_at(d, i) != NULL)
+			add_info(block_at(d, i), out);
+}
+
+u64 sched_tables_spare(struct cpu_block *host)
+{
+	u64 sum = 0;
+
+	lock_take(&host->host.lock);
+	for (const struct cpu_block *b = host->host.others; b != NULL; b = b->sched.next)
+		sum += b->pool.spare;
+	lock_release(&host->host.lock);
+	return sum;
+}
