@@ -92,14 +92,12 @@ struct cpu_block *block_alloc(struct cpu *host)
 	return b;
 }
 
-bool block_free(struct cpu_block *b, u64 tables)
+void block_free(struct cpu_block *b)
 {
-	if (!tables_end(&b->pool, tables))
-		return false;
+	tables_end(&b->pool);
 	own_window_free(b->stack.cpu.image_slot);
 	free_block(b);
 	__atomic_fetch_sub(&nr_others, 1, __ATOMIC_RELAXED);
-	return true;
 }
 
 u32 block_count(void)

@@ -21,6 +21,7 @@
 #include "cpu/remote.h"
 #include "irq/clock.h"
 #include "lib/lock.h"
+#include "lib/log.h"
 #include "lib/panic.h"
 #include "mem/frames.h"
 #include "public/errno.h"
@@ -49,11 +50,6 @@ static struct sched_host *host_of(const struct cpu_block *b)
 static bool is_owner(const struct cpu_block *b)
 {
 	return b->stack.cpu.host == &b->stack.cpu;
-}
-
-static struct cpu_block *block_of_vcpu(const struct vcpu *v)
-{
-	return (struct cpu_block *)((u64)v - offsetof(struct cpu_block, vcpu));
 }
 
 static struct cpu_block *block_of_entity(struct fair_entity *e)
@@ -458,7 +454,7 @@ static struct cpu_block *make_block(struct cpu *host)
 	if (b != NULL && live_alloc(&b->sched.live))
 		return b;
 	if (b != NULL)
-		block_free(b, NO_BUDGET);
+		block_free(b);
 	return NULL;
 }
 
@@ -524,13 +520,13 @@ static void part(struct cpu_block *b)
 	tell(b->stack.cpu.host);
 }
 
-bool vcpu_destroy(struct domain *d, u32 index)
+void vcpu_destroy(struct domain *d, u32 index)
 {
 	struct cpu_block *b = d->block[index];
 	struct vcpu *v;
 
 	if (b == NULL)
-		return true;
+		return;
 	assert(b->sched.stopped && !b->sched.on_cpu && b != this_block());
 	v = &b->vcpu;
 	if (remote_vcpu(d, index) == v) {
@@ -538,17 +534,13 @@ bool vcpu_destroy(struct domain *d, u32 index)
 		vcpu_count(v, &d->counters);
 	}
 	part(b);
-	if (shadow_exists(&v->shadow) && !shadow_destroy(&v->shadow, TABLES_KEPT))
-		return false;
+	if (shadow_exists(&v->shadow))
+		shadow_destroy(&v->shadow, NO_BUDGET);
 	if (v->stack16.v != 0)
 		frame_free(ma_to_mfn(v->stack16));
-	v->stack16.v = 0;
-	if (b->pool.spare > TABLES_KEPT && !tables_end(&b->pool, TABLES_KEPT))
-		return false;
 	live_free(&b->sched.live);
-	block_free(b, NO_BUDGET);
 	d->block[index] = NULL;
-	return true;
+	block_free(b);
 }
 
 void vcpu_started(struct cpu_block *b, void (*begin)(void))
@@ -636,6 +628,22 @@ void sched_end(struct vcpu *v)
 	stop_all(v->domain);
 	for (;;)
 		wait_for_turn(this_block());
+}
+
+void sched_shutdown(struct vcpu *v, u32 reason)
+{
+	domain_has_ended(v->domain, reason);
+	sched_end(v);
+}
+
+void sched_yield(void)
+{
+	struct cpu_block *host = host_block();
+
+	lock_take(&host->host.lock);
+	host->host.slice_end = 0;
+	lock_release(&host->host.lock);
+	look(&host->stack.cpu);
 }
 
 void sched_set_weight(struct domain *d, u32 weight)

@@ -49,11 +49,11 @@ static void log_crash(const struct vcpu *v, const char *reason)
 /* If it is the only guest, the machine ends with it, and the reason goes to the console, too. */
 void vcpu_crash(struct vcpu *v, const char *reason)
 {
-	v->domain->state = VL_STATE_CRASHED;
 	if (domain_count() > 1) {
 		log_crash(v, reason);
-		sched_end(v);
+		sched_shutdown(v, VL_SHUTDOWN_CRASH);
 	}
+	v->domain->state = VL_STATE_CRASHED;
 	stop_others();
 	log_without_lock(); /* one of them may have it */
 	panic_open_console();

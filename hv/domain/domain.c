@@ -9,6 +9,7 @@
  */
 #include "domain/domain.h"
 
+#include "lib/log.h"
 #include "lib/print.h"
 #include "lib/string.h"
 #include "mem/frames.h"
@@ -127,6 +128,23 @@ int domain_rename(struct domain *d, const struct vl_domain_name *name)
 	}
 	lock_release(&list_lock);
 	return err;
+}
+
+/* What it was doing when it ended: running, or it was just paused. */
+static bool end(struct domain *d, u32 from, u32 to)
+{
+	return __atomic_compare_exchange_n(&d->state, &from, to, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
+void domain_has_ended(struct domain *d, u32 reason)
+{
+	u32 state = reason == VL_SHUTDOWN_CRASH ? VL_STATE_CRASHED : VL_STATE_SHUTDOWN;
+
+	d->shutdown = reason;
+	if (!end(d, VL_STATE_RUNNING, state))
+		end(d, VL_STATE_PAUSED, state);
+	log_print("vellum: domain %u has ended, reason %u\n", d->domid, reason);
 }
 
 void domain_get_name(struct domain *d, char name[static sizeof(struct vl_domain_name)])

@@ -6,6 +6,7 @@
  * piece at a call.
  */
 #include "cpu/remote.h"
+#include "cpu/sched.h"
 #include "domain/owner.h"
 #include "lib/debug.h"
 #include "lib/failpoint.h"
@@ -13,7 +14,6 @@
 #include "mem/frames.h"
 #include "public/errno.h"
 #include "hypercall_handlers.h"
-#include "sched_stand_in.h"
 
 /* Pages that one call clears and brings home. */
 #define PAGES_A_CALL ((u64)128)

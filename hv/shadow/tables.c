@@ -146,10 +146,9 @@ void tables_give_back(struct table_pool *pool, u64 count)
 		give_back_one(pool);
 }
 
-bool tables_end(struct table_pool *pool, u64 count)
+void tables_end(struct table_pool *pool)
 {
 	assert(pool->used == 0);
-	for (; count > 0 && pool->spare > 0; count--)
+	while (pool->spare > 0)
 		give_back_one(pool);
-	return pool->spare == 0;
 }

@@ -124,11 +124,10 @@ static inline struct cpu_block *block_of_vcpu(const struct vcpu *v)
 
 /**
  * A new block for a later guest's vcpu, on that host: its tables, its window. NULL: the partition
- * has no room. Not known to anybody. And back, with the tables that its pool has left: false when
- * there are more than `tables` of them, then call again.
+ * has no room. Not known to anybody. And back, with the tables that its pool has left.
  */
 struct cpu_block *block_alloc(struct cpu *host);
-bool block_free(struct cpu_block *b, u64 tables);
+void block_free(struct cpu_block *b);
 
 /** How many blocks there are, of CPUs and of later guests; all that have a pool of tables. */
 u32 block_count(void);

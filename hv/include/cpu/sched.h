@@ -34,11 +34,9 @@ int vcpu_create(struct domain *d, u32 index);
 /** The block of that vcpu, from vcpu_create() to vcpu_destroy(); NULL: there is none. */
 struct cpu_block *vcpu_block(const struct domain *d, u32 index);
 
-/**
- * Give back what vcpu_create() and the vcpu's run took, after sched_stop(): some 64 shadow tables a
- * call. True when all is gone; false: call again. True, too, if there is no such vcpu.
- */
-bool vcpu_destroy(struct domain *d, u32 index);
+/** Give back what vcpu_create() and the vcpu's run took, after sched_stop(). Nothing happens if
+ * there is no such vcpu. */
+void vcpu_destroy(struct domain *d, u32 index);
 
 /**
  * The vcpu, prepared in memory, has its first instructions in `begin`, which is called on the
@@ -70,6 +68,13 @@ void sched_wake(struct vcpu *v);
  * later domain's vcpu; from its own exits, or while it does not run.
  */
 void sched_timer(struct vcpu *v, u64 tsc);
+
+/** The domain of this vcpu ends by its own will, or by what it does to its platform: VL_SHUTDOWN_*.
+ */
+void sched_shutdown(struct vcpu *v, u32 reason) __attribute__((noreturn));
+
+/** The vcpu that makes the exit gives up the rest of its slice. */
+void sched_yield(void);
 
 /** What a domain's vcpus get of a CPU that they share: 1 .. VL_WEIGHT_MAX, from now on. */
 void sched_set_weight(struct domain *d, u32 weight);

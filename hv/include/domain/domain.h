@@ -47,6 +47,7 @@ struct domain {
 	struct vcpu *vcpu[VL_MAX_CPUS]; /* those that are virtualized, by number; cpu/remote.h */
 	struct cpu_block *block[VL_MAX_CPUS]; /* of a later domain, its vcpus'; cpu/sched.h */
 	u32 shutdown;                         /* VL_SHUTDOWN_*: why it ended */
+	u32 asked;                            /* VL_SHUTDOWN_*: what it was asked to do */
 	struct lock irq_lock;                 /* LOCK_IRQ, for: */
 	struct pic_hardware pic;              /* virtualized, cpu/domain_pic.h */
 	char name[DOMAIN_NAME_SIZE];
@@ -110,6 +111,10 @@ bool domain_name_is_good(const char name[static DOMAIN_NAME_SIZE]);
  * another domain has that name.
  */
 int domain_rename(struct domain *d, const struct vl_domain_name *name);
+
+/** It runs no more, by its own will or for what it did (VL_SHUTDOWN_*). A domain that is being
+ * destroyed goes on with that. */
+void domain_has_ended(struct domain *d, u32 reason);
 
 /** Its name, zero-terminated, and zeros to the end. */
 void domain_get_name(struct domain *d, char name[static sizeof(struct vl_domain_name)]);

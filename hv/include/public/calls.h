@@ -583,7 +583,161 @@ static inline int64_t vl_call_memory_take(vl_hypercall_fn call, uint64_t domid, 
 	return call(VL_CALL_MEMORY_TAKE, domid, pfn, count, 0, 0);
 }
 
+#define VL_CALL_VCPU_START 40
+
+/**
+ * Once for each vcpu of a later domain: its state is the one that public/start.h has for a guest
+ * that begins virtualized. It runs when the domain does, see domain_unpause. What its tables and
+ * GDT say is looked at then.
+ * Who: only the first guest. Since ABI 0.2.
+ * domid: domain id.
+ * vcpu: its number in the domain.
+ * start_pa, start_size: where struct vl_vcpu_start lies (physical address) and its bytes; where
+ *   it begins.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: no domain has this id, or the domain has no vcpu of this number.
+ *   VL_EINVAL: the buffer is smaller than the structure; rip is not canonical, cr3 no page
+ *     address, a reserved word is not 0, or there is no GDT that Vellum could mirror.
+ *   VL_EBUSY: the domain is not paused, or the vcpu was started before.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary; cr3 is not the
+ *     domain's RAM.
+ *   VL_ENOMEM: the partition has no room for shadow tables.
+ *   VL_EPERM: the caller is not the first guest, or domid names that.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_vcpu_start(vl_hypercall_fn call, uint64_t domid, uint64_t vcpu,
+					 uint64_t start_pa, uint64_t start_size)
+{
+	return call(VL_CALL_VCPU_START, domid, vcpu, start_pa, start_size, 0);
+}
+
+#define VL_CALL_DOMAIN_PAUSE 41
+
+/**
+ * When the call returns, none of its vcpus runs. Its memory and its events stay; what its timers
+ * are due for comes when it runs again.
+ * Who: only the first guest. Since ABI 0.2.
+ * domid: domain id.
+ * Returns 0, also if it is paused already; or a negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_EBUSY: it neither runs nor is paused.
+ *   VL_EPERM: the caller is not the first guest, or domid names that.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_domain_pause(vl_hypercall_fn call, uint64_t domid)
+{
+	return call(VL_CALL_DOMAIN_PAUSE, domid, 0, 0, 0, 0);
+}
+
+#define VL_CALL_DOMAIN_UNPAUSE 42
+
+/**
+ * A new domain is paused.
+ * Who: only the first guest. Since ABI 0.2.
+ * domid: domain id.
+ * Returns 0, also if it runs already; or a negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_EINVAL: its first vcpu was not started.
+ *   VL_EBUSY: it neither runs nor is paused.
+ *   VL_EPERM: the caller is not the first guest, or domid names that.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_domain_unpause(vl_hypercall_fn call, uint64_t domid)
+{
+	return call(VL_CALL_DOMAIN_UNPAUSE, domid, 0, 0, 0, 0);
+}
+
+#define VL_CALL_DOMAIN_WEIGHT 43
+
+/**
+ * Where domains share a CPU, each that is ready gets time by its weight. VL_WEIGHT_USUAL is
+ * usual.
+ * Who: only the first guest. Since ABI 0.2.
+ * domid: domain id, or VL_DOMID_SELF.
+ * weight: 1 .. VL_WEIGHT_MAX, from now on; 0: as it is.
+ * Returns the weight; or a negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_EINVAL: weight is above VL_WEIGHT_MAX.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_domain_weight(vl_hypercall_fn call, uint64_t domid, uint64_t weight)
+{
+	return call(VL_CALL_DOMAIN_WEIGHT, domid, weight, 0, 0, 0);
+}
+
+#define VL_CALL_SHUTDOWN 44
+
+/**
+ * A later guest ends itself. Its domain is there until it is destroyed, VL_STATE_SHUTDOWN with
+ * the reason, or VL_STATE_CRASHED.
+ * Who: any domain. Since ABI 0.2.
+ * reason: VL_SHUTDOWN_POWEROFF, VL_SHUTDOWN_REBOOT or VL_SHUTDOWN_CRASH.
+ * Returns 0, to nobody: the caller runs no more; or a negated error:
+ *   VL_EINVAL: reason is none of these.
+ *   VL_EPERM: the caller is the first guest, which has a machine to turn off.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_shutdown(vl_hypercall_fn call, uint64_t reason)
+{
+	return call(VL_CALL_SHUTDOWN, reason, 0, 0, 0, 0);
+}
+
+#define VL_CALL_DOMAIN_SHUTDOWN 45
+
+/**
+ * Asks the guest to end itself. It may take its time, or not know how.
+ * Who: only the first guest. Since ABI 0.2.
+ * domid: domain id.
+ * reason: VL_SHUTDOWN_POWEROFF or VL_SHUTDOWN_REBOOT.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_EINVAL: reason is none of these.
+ *   VL_EBUSY: it neither runs nor is paused.
+ *   VL_EPERM: the caller is not the first guest, or domid names that.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_domain_shutdown(vl_hypercall_fn call, uint64_t domid, uint64_t reason)
+{
+	return call(VL_CALL_DOMAIN_SHUTDOWN, domid, reason, 0, 0, 0);
+}
+
+#define VL_CALL_YIELD 46
+
+/**
+ * The caller gives up the rest of its slice. It goes on at once if it is its turn.
+ * Who: any domain. Since ABI 0.2.
+ * Returns 0; or a negated error:
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_yield(vl_hypercall_fn call)
+{
+	return call(VL_CALL_YIELD, 0, 0, 0, 0, 0);
+}
+
+#define VL_CALL_DOMAIN_SCHED_INFO 47
+
+/**
+ * A larger buffer is fine, see 1. The first guest's own times are counted while there are other
+ * domains.
+ * Who: only the first guest. Since ABI 0.2.
+ * domid: domain id, or VL_DOMID_SELF.
+ * info_pa, info_size: where struct vl_sched_info lies (physical address) and its bytes; filled
+ *   with what the domain got of the CPUs.
+ * Returns bytes filled; or a negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EINVAL: the size is 0.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_domain_sched_info(vl_hypercall_fn call, uint64_t domid,
+						uint64_t info_pa, uint64_t info_size)
+{
+	return call(VL_CALL_DOMAIN_SCHED_INFO, domid, info_pa, info_size, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 26
+#define VL_CALL_LIMIT 48
 
 #endif

@@ -100,9 +100,8 @@ void table_free(struct table_pool *pool, u64 *table);
 /** Give up to `count` free ones back to the partition, as long as more than enough are left. */
 void tables_give_back(struct table_pool *pool, u64 count);
 
-/** The pool is not used any more, none is in use: give all back, up to `count` in this call. True
- * when that was all. */
-bool tables_end(struct table_pool *pool, u64 count);
+/** The pool is not used any more, no table of it is in use: give all back. */
+void tables_end(struct table_pool *pool);
 
 /** Software bits of an entry, which the processor ignores. */
 #define ENTRY_SHARED ((u64)1 << 9) /* the table below belongs to another tree */

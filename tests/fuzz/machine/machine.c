@@ -304,12 +304,6 @@ void fast_disarm(struct cpu *cpu)
 	(void)cpu;
 }
 
-/* The one CPU is the first domain's alone. */
-bool sched_is_shared(const struct cpu *host)
-{
-	return host != boot_cpu.cpu.host;
-}
-
 void fast_update(struct vcpu *v)
 {
 	(void)v;

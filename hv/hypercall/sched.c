@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls on who runs: pause, weight, shutdown. What the first guest asks of a
+ * domain it may ask on several CPUs at a time, so a state changes by
+ * compare-and-exchange, and whether the vcpus run follows the state that is
+ * there afterwards.
+ */
+#include "cpu/sched.h"
+
+#include "cpu/block.h"
+#include "lib/string.h"
+#include "public/errno.h"
+#include "hypercall_handlers.h"
+
+static bool change_state(struct domain *d, u32 from, u32 to)
+{
+	return __atomic_compare_exchange_n(&d->state, &from, to, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
+static u32 state_of(const struct domain *d)
+{
+	return __atomic_load_n(&d->state, __ATOMIC_SEQ_CST);
+}
+
+/* A later domain; or the error. */
+static s64 find_later(struct domain *caller, u64 domid, struct domain **found)
+{
+	*found = domain_find(domid, caller);
+	if (*found == NULL)
+		return -VL_ENOENT;
+	return domain_owns_machine(*found) ? -VL_EPERM : 0;
+}
+
+s64 call_domain_pause(struct domain *d, u64 domid)
+{
+	struct domain *found;
+	s64 err = find_later(d, domid, &found);
+
+	if (err < 0)
+		return err;
+	if (!change_state(found, VL_STATE_RUNNING, VL_STATE_PAUSED) &&
+	    state_of(found) != VL_STATE_PAUSED)
+		return -VL_EBUSY;
+	sched_stop(found);
+	if (state_of(found) == VL_STATE_RUNNING)
+		sched_start(found); /* unpaused meanwhile */
+	return 0;
+}
+
+s64 call_domain_unpause(struct domain *d, u64 domid)
+{
+	struct domain *found;
+	s64 err = find_later(d, domid, &found);
+
+	if (err < 0)
+		return err;
+	if (vcpu_block(found, 0) == NULL || !vcpu_block(found, 0)->sched.started)
+		return -VL_EINVAL;
+	if (!change_state(found, VL_STATE_PAUSED, VL_STATE_RUNNING) &&
+	    state_of(found) != VL_STATE_RUNNING)
+		return -VL_EBUSY;
+	sched_start(found);
+	if (state_of(found) != VL_STATE_RUNNING)
+		sched_stop(found); /* or has come to its end */
+	return 0;
+}
+
+s64 call_domain_weight(struct domain *d, u64 domid, u64 weight)
+{
+	struct domain *found = domain_find(domid, d);
+
+	if (found == NULL)
+		return -VL_ENOENT;
+	if (weight > VL_WEIGHT_MAX)
+		return -VL_EINVAL;
+	if (weight != 0)
+		sched_set_weight(found, (u32)weight);
+	return found->weight;
+}
+
+s64 call_shutdown(struct domain *d, u64 reason)
+{
+	if (reason == VL_SHUTDOWN_NONE || reason >= VL_SHUTDOWN_LIMIT)
+		return -VL_EINVAL;
+	if (domain_owns_machine(d))
+		return -VL_EPERM;
+	domain_has_ended(d, (u32)reason);
+	sched_stop(d); /* with the end of this exit */
+	return 0;
+}
+
+s64 call_domain_shutdown(struct domain *d, u64 domid, u64 reason)
+{
+	struct domain *found;
+	s64 err = find_later(d, domid, &found);
+
+	if (err < 0)
+		return err;
+	if (reason != VL_SHUTDOWN_POWEROFF && reason != VL_SHUTDOWN_REBOOT)
+		return -VL_EINVAL;
+	if (state_of(found) > VL_STATE_PAUSED)
+		return -VL_EBUSY;
+	found->asked = (u32)reason;
+	return 0;
+}
+
+s64 call_yield(struct domain *d)
+{
+	(void)d;
+	sched_yield();
+	return 0;
+}
+
+s64 call_domain_sched_info(struct domain *d, u64 domid, pa_t info, u64 info_size)
+{
+	struct domain *found = domain_find(domid, d);
+	struct vl_sched_info out;
+	void *buffer;
+
+	if (found == NULL)
+		return -VL_ENOENT;
+	if (info_size == 0)
+		return -VL_EINVAL;
+	buffer = domain_buffer(d, info, info_size);
+	if (buffer == NULL)
+		return -VL_EFAULT;
+	sched_info(found, &out);
+	memcpy(buffer, &out, min_u64(info_size, sizeof(out)));
+	return (s64)min_u64(info_size, sizeof(out));
+}

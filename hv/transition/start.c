@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The first guest starts a vcpu of a later domain (transition/fresh.h).
+ */
+#include "cpu/block.h"
+#include "cpu/sched.h"
+#include "domain/domain.h"
+#include "lib/string.h"
+#include "public/errno.h"
+#include "transition/fresh.h"
+#include "hypercall_handlers.h"
+
+static s64 start(struct domain *found, u32 index, const struct vl_vcpu_start *s)
+{
+	struct cpu_block *b = vcpu_block(found, index);
+	s64 err;
+
+	if (b == NULL)
+		return -VL_ENOENT;
+	if (found->state != VL_STATE_PAUSED || b->sched.started)
+		return -VL_EBUSY;
+	err = vcpu_prepare_fresh(b, found, index, s);
+	if (err == 0)
+		vcpu_started(b, vcpu_begin_fresh);
+	return err;
+}
+
+s64 call_vcpu_start(struct domain *d, u64 domid, u64 vcpu, pa_t start_pa, u64 start_size)
+{
+	struct domain *found = domain_find(domid, d);
+	struct vl_vcpu_start copy;
+	const void *buffer;
+
+	if (found == NULL)
+		return -VL_ENOENT;
+	if (domain_owns_machine(found))
+		return -VL_EPERM;
+	if (start_size < sizeof(copy))
+		return -VL_EINVAL;
+	buffer = domain_buffer(d, start_pa, start_size);
+	if (buffer == NULL)
+		return -VL_EFAULT;
+	/* The guest may write to its buffer while we look at it. */
+	memcpy(&copy, buffer, sizeof(copy));
+	return vcpu < VL_MAX_CPUS ? start(found, (u32)vcpu, &copy) : -VL_ENOENT;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The scheduler of a machine made of memory: later domains have vcpus, which
+ * never run.
+ */
+#include "tests/fuzz/machine/machine.h"
+
+#include <stdlib.h>
+
+#include "tests/fuzz/damage.h"
+
+#include "cpu/block.h"
+#include "cpu/sched.h"
+#include "public/errno.h"
+#include "hypercall_handlers.h"
+
+/* Of all of them; nothing of it is looked at but whether it was started. */
+static struct cpu_block *nobody;
+
+bool sched_is_shared(const struct cpu *host)
+{
+	return host != boot_cpu.cpu.host;
+}
+
+int vcpu_create(struct domain *d, u32 index)
+{
+	if (nobody == NULL)
+		nobody = calloc(1, sizeof(*nobody));
+	must(nobody != NULL);
+	d->block[index] = nobody;
+	return 0;
+}
+
+void vcpu_destroy(struct domain *d, u32 index)
+{
+	d->block[index] = NULL;
+}
+
+struct cpu_block *vcpu_block(const struct domain *d, u32 index)
+{
+	return d->block[index];
+}
+
+s64 call_vcpu_start(struct domain *d, u64 domid, u64 vcpu, pa_t start, u64 start_size)
+{
+	(void)d, (void)domid, (void)vcpu, (void)start, (void)start_size;
+	if (nobody != NULL)
+		nobody->sched.started = true;
+	return -VL_ENOENT;
+}
+
+void sched_start(struct domain *d)
+{
+	(void)d;
+}
+
+void sched_stop(struct domain *d)
+{
+	(void)d;
+}
+
+void sched_yield(void)
+{
+}
+
+void sched_set_weight(struct domain *d, u32 weight)
+{
+	d->weight = weight;
+}
+
+void sched_info(const struct domain *d, struct vl_sched_info *out)
+{
+	*out = (struct vl_sched_info){.weight = d->weight};
+}
