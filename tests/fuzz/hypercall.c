@@ -123,6 +123,14 @@ static const u64 errors[VL_CALL_LIMIT] = {
 		E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EBUSY) | E(EEXIST) | E(ENOMEM) | E(EPERM),
 	[VL_CALL_DOMAIN_DESTROY] = E(ENOENT) | E(EPERM),
 	[VL_CALL_MEMORY_TAKE] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EBUSY) | E(EPERM),
+	[VL_CALL_VCPU_START] =
+		E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EBUSY) | E(ENOMEM) | E(EPERM),
+	[VL_CALL_DOMAIN_PAUSE] = E(ENOENT) | E(EBUSY) | E(EPERM),
+	[VL_CALL_DOMAIN_UNPAUSE] = E(ENOENT) | E(EINVAL) | E(EBUSY) | E(EPERM),
+	[VL_CALL_DOMAIN_WEIGHT] = E(ENOENT) | E(EINVAL) | E(EPERM),
+	[VL_CALL_SHUTDOWN] = E(EINVAL) | E(EPERM),
+	[VL_CALL_DOMAIN_SHUTDOWN] = E(ENOENT) | E(EINVAL) | E(EBUSY) | E(EPERM),
+	[VL_CALL_DOMAIN_SCHED_INFO] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EPERM),
 	[VL_CALL_TEST_MOVE_PAGE] = OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(ENOMEM) | E(EPERM),
 };
 
@@ -133,11 +141,17 @@ static bool is_elsewhere(u64 nr)
 	       nr == VL_CALL_TEST_SPOIL_SHADOW;
 }
 
+/* The numbers that are set aside. */
+static bool is_unused(u64 nr)
+{
+	return nr >= VL_CALL_LIMIT || (nr > VL_CALL_MEMORY_TAKE && nr < VL_CALL_VCPU_START);
+}
+
 static bool is_defined(u64 nr, s64 r)
 {
 	if (r >= 0)
-		return nr < VL_CALL_LIMIT;
-	if (nr >= VL_CALL_LIMIT)
+		return !is_unused(nr);
+	if (is_unused(nr))
 		return r == -VL_ENOSYS;
 	if (r == -VL_EOPNOTSUPP)
 		return (errors[nr] & OPNOTSUPP) != 0;
@@ -223,6 +237,7 @@ static struct range buffer_of(u64 nr, const u64 *a)
 		return (struct range){a[0], a[0] + a[1]};
 	case VL_CALL_DOMAIN_INFO:
 	case VL_CALL_DOMAIN_COUNTERS:
+	case VL_CALL_DOMAIN_SCHED_INFO:
 		return (struct range){a[1], a[1] + a[2]};
 	case VL_CALL_P2M_READ:
 		return (struct range){a[2], a[2] + a[3]};
