@@ -19,18 +19,12 @@
 #include "cpu/block.h"
 #include "cpu/live.h"
 #include "cpu/remote.h"
+#include "cpu/sched_host.h"
 #include "irq/clock.h"
 #include "lib/lock.h"
-#include "lib/log.h"
-#include "lib/panic.h"
-#include "mem/frames.h"
-#include "public/errno.h"
 
-/* TSC ticks: some milliseconds on what is built today. */
-#define SLICE  ((u64)1 << 23)
-#define CREDIT ((u64)1 << 22)
 /* With nothing to wait for the timer stays Vellum's: taking it costs the guest some accuracy. */
-#define FAR    ((u64)1 << 40)
+#define FAR ((u64)1 << 40)
 
 #define FIRST_STACK_WORDS 6 /* that switch_stacks() pops before it returns */
 
@@ -40,16 +34,6 @@ void halt_unless(const u32 *waits, const bool *nmi); /* halt.S */
 static struct cpu_block *host_block(void)
 {
 	return block_of(this_cpu()->host);
-}
-
-static struct sched_host *host_of(const struct cpu_block *b)
-{
-	return &block_of(b->stack.cpu.host)->host;
-}
-
-static bool is_owner(const struct cpu_block *b)
-{
-	return b->stack.cpu.host == &b->stack.cpu;
 }
 
 static struct cpu_block *block_of_entity(struct fair_entity *e)
@@ -62,7 +46,7 @@ void sched_init(struct cpu_block *b)
 	struct sched_host *h = &b->host;
 
 	h->lock = (struct lock)LOCK_INIT(LOCK_SCHED);
-	fair_init(&h->queue, SLICE, CREDIT);
+	fair_init(&h->queue, SCHED_SLICE, SCHED_CREDIT);
 	fair_add(&h->queue, &b->sched.entity, VL_WEIGHT_USUAL);
 	fair_set_ready(&h->queue, &b->sched.entity, true);
 	h->current = b;
@@ -83,7 +67,7 @@ bool sched_is_shared(const struct cpu *host)
 
 /* It looks at the end of its next exit, or at once if it halts; `look` is set before `waits`, since
  * a vcpu that is halted alone looks for them the other way round. */
-static void tell(struct cpu *host)
+void sched_tell(struct cpu *host)
 {
 	struct vcpu *owner = host->vcpu;
 
@@ -95,10 +79,10 @@ static void tell(struct cpu *host)
 		apic_send_nmi(sched_owner(), host->apic_id);
 }
 
-static void update_ready(struct cpu_block *b, u64 now)
+void sched_update_ready(struct cpu_block *b, u64 now)
 {
 	struct sched_vcpu *s = &b->sched;
-	struct sched_host *h = host_of(b);
+	struct sched_host *h = sched_host_of(b);
 	bool ready = s->started && !s->stopped && !s->halted;
 
 	if (ready && !s->entity.ready)
@@ -116,24 +100,24 @@ static void wake(struct cpu_block *b, u64 now)
 	s->halted = false;
 	s->was_woken = true;
 	s->wakes++;
-	update_ready(b, now);
+	sched_update_ready(b, now);
 }
 
 void sched_wake(struct vcpu *v)
 {
 	struct cpu_block *b = block_of_vcpu(v);
-	struct sched_host *h = host_of(b);
+	struct sched_host *h = sched_host_of(b);
 
 	lock_take(&h->lock);
 	wake(b, rdtsc());
 	lock_release(&h->lock);
-	tell(b->stack.cpu.host);
+	sched_tell(b->stack.cpu.host);
 }
 
 void sched_timer(struct vcpu *v, u64 tsc)
 {
 	struct cpu_block *b = block_of_vcpu(v);
-	struct sched_host *h = host_of(b);
+	struct sched_host *h = sched_host_of(b);
 	bool sooner;
 
 	lock_take(&h->lock);
@@ -141,7 +125,7 @@ void sched_timer(struct vcpu *v, u64 tsc)
 	b->sched.deadline = tsc;
 	lock_release(&h->lock);
 	if (sooner)
-		tell(b->stack.cpu.host);
+		sched_tell(b->stack.cpu.host);
 }
 
 /* --- what comes to the machine --- */
@@ -176,7 +160,7 @@ bool sched_nmi_arrived(void)
 
 /* --- deciding --- */
 
-static void charge(struct sched_host *h, u64 now)
+void sched_charge(struct sched_host *h, u64 now)
 {
 	if (h->busy)
 		fair_charge(&h->queue, &h->current->sched.entity, now - h->since);
@@ -249,7 +233,7 @@ static void set_current(struct sched_host *h, struct cpu_block *b, u64 now)
 		return;
 	}
 	if (b != before || !h->busy || now >= h->slice_end)
-		h->slice_end = now + SLICE;
+		h->slice_end = now + SCHED_SLICE;
 	if (b != before || !h->busy)
 		note_begin(b, now);
 	if (b != before && before->sched.entity.ready)
@@ -271,10 +255,10 @@ static struct cpu_block *decide(struct cpu_block *own)
 	lock_take(&h->lock);
 	__atomic_store_n(&host->stack.cpu.look, 0, __ATOMIC_SEQ_CST);
 	now = rdtsc();
-	charge(h, now);
+	sched_charge(h, now);
 	catch_up(host, wants, now);
 	next = choose(host, own, now);
-	if (next == NULL && own->sched.stopped && !is_owner(own))
+	if (next == NULL && own->sched.stopped && !sched_is_owner(own))
 		next = host;
 	set_current(h, next, now);
 	lock_release(&h->lock);
@@ -329,7 +313,7 @@ static void release_previous(void)
 
 static void switch_to(struct cpu_block *own, struct cpu_block *next)
 {
-	struct sched_host *h = host_of(own);
+	struct sched_host *h = sched_host_of(own);
 
 	lock_check_none_held();
 	remote_halt(&own->vcpu.remote);
@@ -379,7 +363,7 @@ void sched_exit(struct vcpu *v)
 void sched_halt(struct vcpu *v)
 {
 	struct cpu_block *own = this_block();
-	struct sched_host *h = host_of(own);
+	struct sched_host *h = sched_host_of(own);
 	bool woken;
 
 	(void)v;
@@ -387,9 +371,9 @@ void sched_halt(struct vcpu *v)
 	woken = own->sched.woken;
 	own->sched.woken = false;
 	if (!woken) {
-		charge(h, rdtsc());
+		sched_charge(h, rdtsc());
 		own->sched.halted = true;
-		update_ready(own, rdtsc());
+		sched_update_ready(own, rdtsc());
 	}
 	lock_release(&h->lock);
 	if (!woken)
@@ -409,223 +393,21 @@ static __attribute__((noreturn)) void first(void)
 
 /* What switch_stacks() finds, below the place of the guest's frame. At the entry of a function RSP
  * is 8 off a multiple of 16. */
-static u64 first_stack(struct cpu_block *b)
+void sched_make_stack(struct cpu_block *b)
 {
 	u64 *top = (u64 *)(b->stack.cpu.stack_top - sizeof(struct trap_frame)) - 1;
 
 	*--top = (u64)first;
 	for (u32 i = 0; i < FIRST_STACK_WORDS; i++)
 		*--top = 0;
-	return (u64)top;
+	b->sched.rsp = (u64)top;
 }
 
-/* --- making and ending --- */
-
-/* Whether a CPU can be shared: Vellum needs all that comes by its interrupts, and its timer. */
-static bool is_host(const struct cpu *cpu)
-{
-	return cpu->vcpu != NULL && cpu->run == CPU_RUNS && apic_can_own_timer(cpu->vcpu);
-}
-
-static struct cpu *choose_host(void)
-{
-	const u32 needed = VL_LAYER_CPU | VL_LAYER_MEMORY | VL_LAYER_INTERRUPTS;
-	struct cpu *best = NULL;
-
-	if ((domain_first()->layers & needed) != needed)
-		return NULL;
-	for (u32 i = 0; i < cpu_count(); i++) {
-		struct cpu *cpu = cpu_by_index(i);
-
-		if (is_host(cpu) && (best == NULL || block_of(cpu)->host.nr_others <
-							     block_of(best)->host.nr_others))
-			best = cpu;
-	}
-	return best;
-}
-
-static struct cpu_block *make_block(struct cpu *host)
-{
-	struct cpu_block *b;
-
-	if (!live_alloc(&block_of(host)->sched.live))
-		return NULL;
-	b = block_alloc(host);
-	if (b != NULL && live_alloc(&b->sched.live))
-		return b;
-	if (b != NULL)
-		block_free(b);
-	return NULL;
-}
-
-/* What the owner ran while it was alone counts for nothing. */
-static void begin_sharing(struct sched_host *h, struct fair_entity *owner)
-{
-	h->since = rdtsc();
-	h->slice_end = h->since + SLICE;
-	fair_set_weight(&h->queue, owner, domain_first()->weight);
-}
-
-static void join(struct cpu_block *b, u32 weight)
-{
-	struct sched_host *h = host_of(b);
-
-	b->sched.stopped = true;
-	b->sched.deadline = CLOCK_NEVER;
-	lock_take(&h->lock);
-	if (h->nr_others == 0)
-		begin_sharing(h, &block_of(b->stack.cpu.host)->sched.entity);
-	fair_add(&h->queue, &b->sched.entity, weight);
-	b->sched.next = h->others;
-	h->others = b;
-	h->nr_others++;
-	lock_release(&h->lock);
-	tell(b->stack.cpu.host);
-}
-
-int vcpu_create(struct domain *d, u32 index)
-{
-	struct cpu *host = choose_host();
-	struct cpu_block *b;
-
-	if (host == NULL)
-		return -VL_EOPNOTSUPP;
-	b = make_block(host);
-	if (b == NULL)
-		return -VL_ENOMEM;
-	d->block[index] = b;
-	join(b, d->weight);
-	return 0;
-}
-
-struct cpu_block *vcpu_block(const struct domain *d, u32 index)
-{
-	return d->block[index];
-}
-
-static void part(struct cpu_block *b)
-{
-	struct sched_host *h = host_of(b);
-	struct cpu_block **at = &h->others;
-
-	lock_take(&h->lock);
-	while (*at != NULL && *at != b)
-		at = &(*at)->sched.next;
-	if (*at != NULL) {
-		*at = b->sched.next;
-		h->nr_others--;
-		fair_remove(&h->queue, &b->sched.entity);
-	}
-	lock_release(&h->lock);
-	tell(b->stack.cpu.host);
-}
-
-void vcpu_destroy(struct domain *d, u32 index)
-{
-	struct cpu_block *b = d->block[index];
-	struct vcpu *v;
-
-	if (b == NULL)
-		return;
-	assert(b->sched.stopped && !b->sched.on_cpu && b != this_block());
-	v = &b->vcpu;
-	if (remote_vcpu(d, index) == v) {
-		remote_leave(v);
-		vcpu_count(v, &d->counters);
-	}
-	part(b);
-	if (shadow_exists(&v->shadow))
-		shadow_destroy(&v->shadow, NO_BUDGET);
-	if (v->stack16.v != 0)
-		frame_free(ma_to_mfn(v->stack16));
-	live_free(&b->sched.live);
-	d->block[index] = NULL;
-	block_free(b);
-}
-
-void vcpu_started(struct cpu_block *b, void (*begin)(void))
-{
-	struct sched_host *h = host_of(b);
-
-	b->sched.begin = begin;
-	b->sched.rsp = first_stack(b);
-	lock_take(&h->lock);
-	b->sched.started = true;
-	update_ready(b, rdtsc());
-	lock_release(&h->lock);
-	tell(b->stack.cpu.host);
-}
-
-/* --- stopping --- */
-
-static void set_stopped(struct cpu_block *b, bool stopped)
-{
-	struct sched_host *h = host_of(b);
-
-	lock_take(&h->lock);
-	if (h->current == b)
-		charge(h, rdtsc());
-	b->sched.stopped = stopped;
-	update_ready(b, rdtsc());
-	lock_release(&h->lock);
-	tell(b->stack.cpu.host);
-}
-
-/* It may be in the middle of an exit; meanwhile others may wait for this vcpu. */
-static void wait_until_left(struct cpu_block *b)
-{
-	struct vcpu *v = current_vcpu();
-	u64 last = rdtsc();
-
-	while (b != this_block() && __atomic_load_n(&b->sched.on_cpu, __ATOMIC_ACQUIRE)) {
-		if (rdtsc() - last > KICK_AGAIN) {
-			tell(b->stack.cpu.host);
-			last = rdtsc();
-		}
-		if (remote_waits(&v->remote))
-			remote_serve(v);
-		cpu_relax();
-	}
-}
-
-void sched_stop(struct domain *d)
-{
-	for (u32 i = 0; i < VL_MAX_CPUS; i++)
-		if (d->block[i] != NULL)
-			set_stopped(d->block[i], true);
-	for (u32 i = 0; i < VL_MAX_CPUS; i++)
-		if (d->block[i] != NULL)
-			wait_until_left(d->block[i]);
-}
-
-void sched_start(struct domain *d)
-{
-	for (u32 i = 0; i < VL_MAX_CPUS; i++)
-		if (d->block[i] != NULL)
-			set_stopped(d->block[i], false);
-}
-
-/* The first domain's vcpus are those of the CPUs. */
-static struct cpu_block *block_at(const struct domain *d, u32 index)
-{
-	const struct vcpu *v;
-
-	if (!domain_owns_machine(d))
-		return d->block[index];
-	v = remote_vcpu(d, index);
-	return v != NULL ? block_of_vcpu(v) : NULL;
-}
-
-static void stop_all(struct domain *d)
-{
-	for (u32 i = 0; i < VL_MAX_CPUS; i++)
-		if (block_at(d, i) != NULL)
-			set_stopped(block_at(d, i), true);
-}
+/* --- ending --- */
 
 void sched_end(struct vcpu *v)
 {
-	stop_all(v->domain);
+	sched_stop_all(v->domain);
 	for (;;)
 		wait_for_turn(this_block());
 }
@@ -644,54 +426,4 @@ void sched_yield(void)
 	host->host.slice_end = 0;
 	lock_release(&host->host.lock);
 	look(&host->stack.cpu);
-}
-
-void sched_set_weight(struct domain *d, u32 weight)
-{
-	d->weight = weight;
-	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
-		struct cpu_block *b = block_at(d, i);
-		struct sched_host *h = b != NULL ? host_of(b) : NULL;
-
-		if (h == NULL)
-			continue;
-		lock_take(&h->lock);
-		fair_set_weight(&h->queue, &b->sched.entity, weight);
-		lock_release(&h->lock);
-	}
-}
-
-static void add_info(struct cpu_block *b, struct vl_sched_info *out)
-{
-	struct sched_host *h = host_of(b);
-	struct sched_vcpu *s = &b->sched;
-
-	lock_take(&h->lock);
-	if (h->current == b && h->nr_others != 0)
-		charge(h, rdtsc());
-	out->run += s->entity.ran;
-	out->waited += s->waited;
-	out->switches += s->switches;
-	out->wakes += s->wakes;
-	out->latency_max = max_u64(out->latency_max, s->latency_max);
-	lock_release(&h->lock);
-}
-
-void sched_info(const struct domain *d, struct vl_sched_info *out)
-{
-	*out = (struct vl_sched_info){.weight = d->weight};
-	for (u32 i = 0; i < VL_MAX_CPUS; i++)
-		if (block_at(d, i) != NULL)
-			add_info(block_at(d, i), out);
-}
-
-u64 sched_tables_spare(struct cpu_block *host)
-{
-	u64 sum = 0;
-
-	lock_take(&host->host.lock);
-	for (const struct cpu_block *b = host->host.others; b != NULL; b = b->sched.next)
-		sum += b->pool.spare;
-	lock_release(&host->host.lock);
-	return sum;
 }

@@ -10,8 +10,9 @@
  * The machine's interrupts, and what other CPUs ask of the host by NMI, are
  * the first guest's, whoever runs when they come.
  *
- * None of these functions is for an NMI handler. No lock of a rank behind
- * LOCK_SCHED may be held, which is all but the log's.
+ * None of these functions is for an NMI handler, but sched_nmi_arrived(). Those
+ * that are told to be called with locks held (sched_wake(), sched_timer()) take
+ * LOCK_SCHED, the last rank but the log's.
  */
 #ifndef VELLUM_CPU_SCHED_H
 #define VELLUM_CPU_SCHED_H

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The vcpus of later domains: made, started, stopped, given back, and what
+ * they got (cpu/sched.h). Any CPU of the first guest's does that to the vcpus of
+ * any host, under that one's lock.
+ */
+#include "cpu/sched.h"
+
+#include "cpu/apic.h"
+#include "cpu/live.h"
+#include "cpu/remote.h"
+#include "cpu/sched_host.h"
+#include "irq/clock.h"
+#include "lib/lock.h"
+#include "lib/panic.h"
+#include "mem/frames.h"
+#include "public/errno.h"
+
+/* --- making and ending --- */
+
+/* Whether a CPU can be shared: Vellum needs all that comes by its interrupts, and its timer. */
+static bool is_host(const struct cpu *cpu)
+{
+	return cpu->vcpu != NULL && cpu->run == CPU_RUNS && apic_can_own_timer(cpu->vcpu);
+}
+
+static struct cpu *choose_host(void)
+{
+	const u32 needed = VL_LAYER_CPU | VL_LAYER_MEMORY | VL_LAYER_INTERRUPTS;
+	struct cpu *best = NULL;
+
+	if ((domain_first()->layers & needed) != needed)
+		return NULL;
+	for (u32 i = 0; i < cpu_count(); i++) {
+		struct cpu *cpu = cpu_by_index(i);
+
+		if (is_host(cpu) && (best == NULL || block_of(cpu)->host.nr_others <
+							     block_of(best)->host.nr_others))
+			best = cpu;
+	}
+	return best;
+}
+
+static struct cpu_block *make_block(struct cpu *host)
+{
+	struct cpu_block *b;
+
+	if (!live_alloc(&block_of(host)->sched.live))
+		return NULL;
+	b = block_alloc(host);
+	if (b != NULL && live_alloc(&b->sched.live))
+		return b;
+	if (b != NULL)
+		block_free(b);
+	return NULL;
+}
+
+/* What the owner ran while it was alone counts for nothing. */
+static void begin_sharing(struct sched_host *h, struct fair_entity *owner)
+{
+	h->since = rdtsc();
+	h->slice_end = h->since + SCHED_SLICE;
+	fair_set_weight(&h->queue, owner, domain_first()->weight);
+}
+
+static void join(struct cpu_block *b, u32 weight)
+{
+	struct sched_host *h = sched_host_of(b);
+
+	b->sched.stopped = true;
+	b->sched.deadline = CLOCK_NEVER;
+	lock_take(&h->lock);
+	if (h->nr_others == 0)
+		begin_sharing(h, &block_of(b->stack.cpu.host)->sched.entity);
+	fair_add(&h->queue, &b->sched.entity, weight);
+	b->sched.next = h->others;
+	h->others = b;
+	h->nr_others++;
+	lock_release(&h->lock);
+	sched_tell(b->stack.cpu.host);
+}
+
+int vcpu_create(struct domain *d, u32 index)
+{
+	struct cpu *host = choose_host();
+	struct cpu_block *b;
+
+	if (host == NULL)
+		return -VL_EOPNOTSUPP;
+	b = make_block(host);
+	if (b == NULL)
+		return -VL_ENOMEM;
+	d->block[index] = b;
+	join(b, d->weight);
+	return 0;
+}
+
+struct cpu_block *vcpu_block(const struct domain *d, u32 index)
+{
+	return d->block[index];
+}
+
+static void part(struct cpu_block *b)
+{
+	struct sched_host *h = sched_host_of(b);
+	struct cpu_block **at = &h->others;
+
+	lock_take(&h->lock);
+	while (*at != NULL && *at != b)
+		at = &(*at)->sched.next;
+	if (*at != NULL) {
+		*at = b->sched.next;
+		h->nr_others--;
+		fair_remove(&h->queue, &b->sched.entity);
+	}
+	lock_release(&h->lock);
+	sched_tell(b->stack.cpu.host);
+}
+
+void vcpu_destroy(struct domain *d, u32 index)
+{
+	struct cpu_block *b = d->block[index];
+	struct vcpu *v;
+
+	if (b == NULL)
+		return;
+	assert(b->sched.stopped && !b->sched.on_cpu && b != this_block());
+	v = &b->vcpu;
+	if (remote_vcpu(d, index) == v) {
+		remote_leave(v);
+		vcpu_count(v, &d->counters);
+	}
+	part(b);
+	if (shadow_exists(&v->shadow))
+		shadow_destroy(&v->shadow, NO_BUDGET);
+	if (v->stack16.v != 0)
+		frame_free(ma_to_mfn(v->stack16));
+	live_free(&b->sched.live);
+	d->block[index] = NULL;
+	block_free(b);
+}
+
+void vcpu_started(struct cpu_block *b, void (*begin)(void))
+{
+	struct sched_host *h = sched_host_of(b);
+
+	b->sched.begin = begin;
+	sched_make_stack(b);
+	lock_take(&h->lock);
+	b->sched.started = true;
+	sched_update_ready(b, rdtsc());
+	lock_release(&h->lock);
+	sched_tell(b->stack.cpu.host);
+}
+
+/* --- stopping --- */
+
+static void set_stopped(struct cpu_block *b, bool stopped)
+{
+	struct sched_host *h = sched_host_of(b);
+
+	lock_take(&h->lock);
+	if (h->current == b)
+		sched_charge(h, rdtsc());
+	b->sched.stopped = stopped;
+	sched_update_ready(b, rdtsc());
+	lock_release(&h->lock);
+	sched_tell(b->stack.cpu.host);
+}
+
+/* It may be in the middle of an exit; meanwhile others may wait for this vcpu. */
+static void wait_until_left(struct cpu_block *b)
+{
+	struct vcpu *v = current_vcpu();
+	u64 last = rdtsc();
+
+	while (b != this_block() && __atomic_load_n(&b->sched.on_cpu, __ATOMIC_ACQUIRE)) {
+		if (rdtsc() - last > KICK_AGAIN) {
+			sched_tell(b->stack.cpu.host);
+			last = rdtsc();
+		}
+		if (remote_waits(&v->remote))
+			remote_serve(v);
+		cpu_relax();
+	}
+}
+
+void sched_stop(struct domain *d)
+{
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		if (d->block[i] != NULL)
+			set_stopped(d->block[i], true);
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		if (d->block[i] != NULL)
+			wait_until_left(d->block[i]);
+}
+
+void sched_start(struct domain *d)
+{
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		if (d->block[i] != NULL)
+			set_stopped(d->block[i], false);
+}
+
+/* The first domain's vcpus are those of the CPUs. */
+static struct cpu_block *block_at(const struct domain *d, u32 index)
+{
+	const struct vcpu *v;
+
+	if (!domain_owns_machine(d))
+		return d->block[index];
+	v = remote_vcpu(d, index);
+	return v != NULL ? block_of_vcpu(v) : NULL;
+}
+
+void sched_stop_all(struct domain *d)
+{
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		if (block_at(d, i) != NULL)
+			set_stopped(block_at(d, i), true);
+}
+
+void sched_set_weight(struct domain *d, u32 weight)
+{
+	d->weight = weight;
+	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
+		struct cpu_block *b = block_at(d, i);
+		struct sched_host *h = b != NULL ? sched_host_of(b) : NULL;
+
+		if (h == NULL)
+			continue;
+		lock_take(&h->lock);
+		fair_set_weight(&h->queue, &b->sched.entity, weight);
+		lock_release(&h->lock);
+	}
+}
+
+static void add_info(struct cpu_block *b, struct vl_sched_info *out)
+{
+	struct sched_host *h = sched_host_of(b);
+	struct sched_vcpu *s = &b->sched;
+
+	lock_take(&h->lock);
+	if (h->current == b && h->nr_others != 0)
+		sched_charge(h, rdtsc());
+	out->run += s->entity.ran;
+	out->waited += s->waited;
+	out->switches += s->switches;
+	out->wakes += s->wakes;
+	out->latency_max = max_u64(out->latency_max, s->latency_max);
+	lock_release(&h->lock);
+}
+
+void sched_info(const struct domain *d, struct vl_sched_info *out)
+{
+	*out = (struct vl_sched_info){.weight = d->weight};
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		if (block_at(d, i) != NULL)
+			add_info(block_at(d, i), out);
+}
+
+u64 sched_tables_spare(struct cpu_block *host)
+{
+	u64 sum = 0;
+
+	lock_take(&host->host.lock);
+	for (const struct cpu_block *b = host->host.others; b != NULL; b = b->sched.next)
+		sum += b->pool.spare;
+	lock_release(&host->host.lock);
+	return sum;
+}

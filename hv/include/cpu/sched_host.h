@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What hv/cpu/sched.c (who runs) and hv/cpu/sched_domain.c (who there is) share.
+ */
+#ifndef VELLUM_CPU_SCHED_HOST_H
+#define VELLUM_CPU_SCHED_HOST_H
+
+#include "cpu/block.h"
+
+/* TSC ticks: some milliseconds on what is built today. */
+#define SCHED_SLICE  ((u64)1 << 23)
+#define SCHED_CREDIT ((u64)1 << 22)
+
+static inline struct sched_host *sched_host_of(const struct cpu_block *b)
+{
+	return &block_of(b->stack.cpu.host)->host;
+}
+
+static inline bool sched_is_owner(const struct cpu_block *b)
+{
+	return b->stack.cpu.host == &b->stack.cpu;
+}
+
+/** Have a host look at what has changed: at the end of its exit, or of its next one, which comes at
+ * once. Not under its lock; takes none. */
+void sched_tell(struct cpu *host);
+
+/** Under the host's lock: the block's flags say whether it is ready; the one that runs has run up
+ * to `now`. */
+void sched_update_ready(struct cpu_block *b, u64 now);
+void sched_charge(struct sched_host *h, u64 now);
+
+/** The stack of a block that is to begin with sched.begin. */
+void sched_make_stack(struct cpu_block *b);
+
+/** Stop all of a domain's vcpus, the first one's, too; the caller's goes on to sched_end()'s end.
+ */
+void sched_stop_all(struct domain *d);
+
+#endif
