@@ -62,13 +62,13 @@ static const struct {
 	{0x250, 0x250}, /* MTRRs of fixed ranges */
 	{0x258, 0x259},
 	{0x268, 0x26f},
-	{0x280, 0x29f},           /* MCi_CTL2 */
-	{0x2ff, 0x2ff},           /* MTRR_DEF_TYPE */
-	{0x309, 0x318},           /* fixed counters */
-	{0x38d, 0x390},           /* their control, and that of all */
-	{0x400, 0x47f},           /* machine-check banks */
-	{0x4c1, 0x4c8},           /* counters in full width */
-	{0x770, 0x777},           /* HWP */
+	{0x280, 0x29f}, /* MCi_CTL2 */
+	{0x2ff, 0x2ff}, /* MTRR_DEF_TYPE */
+	{0x309, 0x318}, /* fixed counters */
+	{0x38d, 0x397}, /* their control, that of all, and of those outside of the cores */
+	{0x400, 0x47f}, /* machine-check banks */
+	{0x4c1, 0x4c8}, /* counters in full width */
+	{0x770, 0x777}, /* HWP */
 	{0xc0000300, 0xc0000303}, /* AMD: control of all counters */
 	{0xc0000408, 0xc000040f}, /* machine-check thresholds */
 	{0xc0002000, 0xc0002fff}, /* scalable machine-check banks */

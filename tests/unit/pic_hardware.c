@@ -302,6 +302,12 @@ static void test_masked_while_it_waits(void **state)
 	assert_int_equal(w.hardware.chip[0].isr, 0);
 	assert_false(pic_hardware_waits(&w.p));
 	assert_false(pic_hardware_can_leave(&w.p));
+	pic_hardware_write(&w.p, PIC_MASTER + 1, 0xff);
+	pic_hardware_write(&w.p, PIC_SLAVE + 1, 0xff);
+	assert_true(pic_hardware_can_leave(&w.p)); /* nobody is going to take it */
+	pic_hardware_write(&w.p, PIC_SLAVE + 1, 0);
+	pic_hardware_write(&w.p, PIC_MASTER + 1, 0x02);
+	assert_false(pic_hardware_can_leave(&w.p));
 	set_line(&w, 6, true);
 	assert_int_equal(arrive(&w), first + 5);
 	assert_int_equal(pic_hardware_take(&w.p), first + 5);

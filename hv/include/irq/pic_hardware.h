@@ -32,7 +32,8 @@ struct pic_hardware {
  */
 void pic_hardware_enter(struct pic_hardware *p, const struct port_access *ports);
 
-/** Whether the hardware can be given back: false while the model is ahead of it. */
+/** Whether the hardware can be given back: false while the model is ahead of it and a line is
+ * unmasked. */
 bool pic_hardware_can_leave(const struct pic_hardware *p);
 
 /** Give it back: the hardware is what the guest believes it to be. */
