@@ -15,14 +15,17 @@ CONFIG_SOURCES := $(wildcard dom-tools/config/*.c) $(filter %.c,$(CONFIG_GENERAT
 # Kernels are judged by the hypervisor's own code, and unpacked by the distribution's libraries.
 IMAGE_SOURCES := $(wildcard dom-tools/image/*.c) hv/domain/bzimage.c hv/domain/elf64.c hv/domain/image.c \
 	hv/lib/crc32.c hv/lib/print.c hv/lib/failure.c
+# What a guest finds at its start is made by the hypervisor's own code, in this process.
+GUEST_SOURCES := $(wildcard dom-tools/guest/*.c) hv/domain/start_area.c hv/domain/bootparams.c \
+	hv/mem/pagetable.c hv/mem/memmap.c
 IMAGE_LIBS := -lz -lbz2 -llzma -llz4 -lzstd
 
-VL_SOURCES := $(wildcard dom-tools/lib/*.c dom-tools/vl/*.c) $(CONFIG_SOURCES) $(IMAGE_SOURCES)
+VL_SOURCES := $(wildcard dom-tools/lib/*.c dom-tools/vl/*.c) $(CONFIG_SOURCES) $(IMAGE_SOURCES) $(GUEST_SOURCES)
 VL_OBJECTS := $(VL_SOURCES:%.c=$(B)/obj/%.o)
 VL_WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wundef \
 	-Wstrict-prototypes -Werror
-VL_CFLAGS := -std=gnu11 -O2 -g $(VL_WARNINGS) -D_GNU_SOURCE -DVL_VERSION='"$(VERSION)"' -I$(TOP) \
-	-I$(TOP)/hv/include -I$(CONFIG_GEN)
+VL_CFLAGS := -std=gnu11 -O2 -g $(VL_WARNINGS) -D_GNU_SOURCE -DVL_VERSION='"$(VERSION)"' -I$(TOP)/dom-tools/guest/host \
+	-I$(TOP) -I$(TOP)/hv/include -I$(CONFIG_GEN)
 VL_LDFLAGS ?= -static
 VL_LIBS := -ljson-c -lncurses -ltinfo $(IMAGE_LIBS)
 

@@ -82,6 +82,9 @@ int vl_set_failpoint(struct vl_client *c, uint64_t step, struct vl_error *e);
  */
 int vl_switch_mode(struct vl_client *c, uint32_t mode, uint32_t layers, struct vl_error *e);
 
+/** The sentence for what Vellum answered to a switch of the mode that the kernel made. */
+int vl_switch_answer(struct vl_client *c, uint32_t mode, int64_t result, struct vl_error *e);
+
 /** Words for VL_MODE_* and VL_STATE_*; "unknown" for a number of a later version. */
 const char *vl_mode_name(uint32_t mode);
 const char *vl_state_name(uint32_t state);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -89,6 +90,39 @@ static int device_switch(struct vl_transport *t, struct vl_ioctl_switch *s, stru
 	}
 }
 
+static int device_request(struct vl_transport *t, unsigned long code, void *argument)
+{
+	const struct vl_device *dev = (const struct vl_device *)t;
+
+	return ioctl(dev->fd, code, argument) < 0 ? -errno : 0;
+}
+
+static int device_write(struct vl_transport *t, uint64_t offset, const void *data, size_t size)
+{
+	const struct vl_device *dev = (const struct vl_device *)t;
+
+	while (size > 0) {
+		ssize_t n = pwrite(dev->fd, data, size, (off_t)offset);
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		data = (const char *)data + n;
+		offset += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int device_wait(struct vl_transport *t, int fd, int milliseconds)
+{
+	const struct vl_device *dev = (const struct vl_device *)t;
+	struct pollfd p[2] = {{.fd = dev->fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+
+	if (poll(p, 2, milliseconds) < 0)
+		return -errno;
+	return (p[0].revents ? VL_WAIT_CHANGE : 0) | (p[1].revents ? VL_WAIT_INPUT : 0);
+}
+
 static void device_close(struct vl_transport *t)
 {
 	struct vl_device *dev = (struct vl_device *)t;
@@ -100,6 +134,9 @@ static void device_close(struct vl_transport *t)
 static const struct vl_transport_ops device_ops = {
 	.call = device_call,
 	.switch_mode = device_switch,
+	.request = device_request,
+	.write = device_write,
+	.wait = device_wait,
 	.close = device_close,
 };
 

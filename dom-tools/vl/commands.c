@@ -54,6 +54,30 @@ static const struct option_spec check_options[] = {
 	{0},
 };
 
+static const struct option_spec create_options[] = {
+	FLAG('c', "console", "attach to the guest's console"),
+	FLAG('F', "foreground",
+	     "wait until the guest is gone, and start it anew where that is asked"),
+	FLAG('p', "paused", "let it wait for `vl unpause`"),
+	{0},
+};
+
+static const struct option_spec end_options[] = {
+	FLAG('w', "wait", "until it has stopped"),
+	{0},
+};
+
+static const struct option_spec sched_options[] = {
+	JSON,
+	{
+		.letter = 'w',
+		.name = "weight",
+		.argument = "N",
+		.help = "set its weight, from 1 to 65535",
+	},
+	{0},
+};
+
 static const struct option_spec virtualize_options[] = {
 	FLAG('c', "cpu", "the layer of the CPU"),
 	FLAG('m', "memory", "the layer of memory: a p2m"),
@@ -92,6 +116,82 @@ const struct command commands[] = {
 		.operand = {{OPERAND_DOMAIN, .optional = true}},
 		.needs_vellum = true,
 		.run = cmd_list,
+	},
+	{
+		.name = "create",
+		.summary = "start a guest from a configuration file",
+		.details = "What `vl check` would find is told, and then nothing has changed. A "
+			   "machine in\npassthrough is virtualized for its first guest. vl.cfg(5) "
+			   "has the file's form.\n",
+		.options = create_options,
+		.operand = {{.kind = OPERAND_FILE}},
+		.needs_vellum = true,
+		.run = cmd_create,
+	},
+	{
+		.name = "destroy",
+		.summary = "end a guest at once",
+		.details =
+			"It is not asked. When the last guest beside the first is gone, that is "
+			"back in\npassthrough, unless /sys/hypervisor/auto_devirtualize is off.\n",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_DOMAIN}},
+		.needs_vellum = true,
+		.run = cmd_destroy,
+	},
+	{
+		.name = "shutdown",
+		.summary = "ask a guest to power itself off",
+		.details = "What becomes of it then its configuration says.\n",
+		.options = end_options,
+		.operand = {{.kind = OPERAND_DOMAIN}},
+		.needs_vellum = true,
+		.run = cmd_shutdown,
+	},
+	{
+		.name = "reboot",
+		.summary = "ask a guest to reboot itself",
+		.details = "What becomes of it then its configuration says.\n",
+		.options = end_options,
+		.operand = {{.kind = OPERAND_DOMAIN}},
+		.needs_vellum = true,
+		.run = cmd_reboot,
+	},
+	{
+		.name = "pause",
+		.summary = "stop a guest where it is",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_DOMAIN}},
+		.needs_vellum = true,
+		.run = cmd_pause,
+	},
+	{
+		.name = "unpause",
+		.summary = "let a paused guest go on",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_DOMAIN}},
+		.needs_vellum = true,
+		.run = cmd_unpause,
+	},
+	{
+		.name = "console",
+		.summary = "be at a guest's console, until ^] is typed",
+		.details =
+			"First comes what the guest has written already, as far as it is kept.\n",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_DOMAIN}},
+		.needs_vellum = true,
+		.run = cmd_console,
+	},
+	{
+		.name = "sched",
+		.summary = "show or set the weights by which domains share the CPUs",
+		.details = "A domain of weight 512 gets twice what one of 256 gets, if both want "
+			   "more.\n",
+		.options = sched_options,
+		.operand = {{OPERAND_DOMAIN, .optional = true}},
+		.needs_vellum = true,
+		.run = cmd_sched,
 	},
 	{
 		.name = "domid",

@@ -87,6 +87,10 @@ const char *domain_state_letters(uint32_t state)
 		return "--p---";
 	case VL_STATE_CRASHED:
 		return "----c-";
+	case VL_STATE_SHUTDOWN:
+		return "---s--";
+	case VL_STATE_DYING:
+		return "-----d";
 	default:
 		return "------";
 	}

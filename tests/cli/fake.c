@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -15,8 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "dom-tools/lib/device.h"
+#include "tests/cli/driver.h"
 #include "tests/cli/world.h"
 
 #define FAKE_FD 12345
@@ -31,6 +34,12 @@ FILE *__real_fopen(const char *path, const char *mode);
 uint64_t __wrap_machine_tsc_rate(void);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 int __wrap_close(int fd);
+ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset);
+ssize_t __wrap_read(int fd, void *data, size_t size);
+ssize_t __real_read(int fd, void *data, size_t size);
+int __wrap_poll(struct pollfd *p, nfds_t n, int milliseconds);
+int __real_poll(struct pollfd *p, nfds_t n, int milliseconds);
+pid_t __wrap_fork(void);
 int __wrap_access(const char *path, int mode);
 int __wrap_nanosleep(const struct timespec *interval, struct timespec *left);
 
@@ -76,8 +85,10 @@ int __wrap_open(const char *path, int flags, ...)
 
 int __wrap_close(int fd)
 {
-	if (fd == FAKE_FD)
+	if (fd == FAKE_FD) {
+		driver_close(world());
 		return 0;
+	}
 	if (fd <= 2)
 		world_die("vl closes %d, which it did not open", fd);
 	return __real_close(fd);
@@ -152,11 +163,57 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	va_start(ap, request);
 	argument = va_arg(ap, void *);
 	va_end(ap);
-	if (fd != FAKE_FD || (request != VL_IOCTL_CALL && request != VL_IOCTL_SWITCH))
+	if (fd != FAKE_FD)
 		return fails_with(ENOTTY);
 	if (world()->ioctl_error)
 		return fails_with(world()->ioctl_error);
-	return request == VL_IOCTL_CALL ? carry(argument) : switch_mode(argument);
+	if (request == VL_IOCTL_CALL)
+		return carry(argument);
+	if (request == VL_IOCTL_SWITCH)
+		return switch_mode(argument);
+	return fails_with(driver_ioctl(world(), request, argument));
+}
+
+ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+	long n = fd == FAKE_FD ? driver_write(world(), data, size, (uint64_t)offset) : -EBADF;
+
+	return n < 0 ? fails_with((int)-n) : n;
+}
+
+/* What the user has typed while vl waited. */
+static const char *typed;
+
+ssize_t __wrap_read(int fd, void *data, size_t size)
+{
+	size_t n;
+
+	if (fd != STDIN_FILENO || !typed)
+		return __real_read(fd, data, size);
+	n = strlen(typed) < size ? strlen(typed) : size;
+	memcpy(data, typed, n);
+	typed = NULL;
+	return (ssize_t)n;
+}
+
+/* Waiting is when domains do something; when nothing is left to happen, the user presses ^C. */
+int __wrap_poll(struct pollfd *p, nfds_t n, int milliseconds)
+{
+	if (p[0].fd != FAKE_FD)
+		return __real_poll(p, n, milliseconds);
+	p[0].revents = p[1].revents = 0;
+	if (milliseconds == 0)
+		return 0;
+	if (!driver_wait(world(), &typed))
+		raise(SIGINT);
+	p[typed ? 1 : 0].revents = POLLIN;
+	return 1;
+}
+
+pid_t __wrap_fork(void)
+{
+	fprintf(stderr, "vl-fake: a process stays behind\n");
+	return 1;
 }
 
 /* Sleeping is when the log grows; when nothing is left to happen, the user presses ^C. */

@@ -180,6 +180,152 @@ int64_t world_switch(struct world *w, uint32_t mode, uint32_t layers)
 	return 0;
 }
 
+static struct vl_domain_info *find_domain(struct world *w, uint64_t domid)
+{
+	for (size_t i = 0; i < w->nr_domains; i++)
+		if (w->domain[i].domid == domid && !w->vanished[i])
+			return &w->domain[i];
+	return NULL;
+}
+
+int64_t world_create(struct world *w, const struct vl_domain_create *d)
+{
+	struct vl_domain_info *new = &w->domain[w->nr_domains];
+	uint32_t domid = w->domain[w->nr_domains - 1].domid + 1;
+
+	if (w->forced[VL_CALL_DOMAIN_CREATE])
+		return w->forced_value[VL_CALL_DOMAIN_CREATE];
+	if (d->nr_vcpus != 1 || d->weight == 0 || d->flags || d->memory_start % 4096)
+		return -VL_EINVAL;
+	for (size_t i = 0; i < w->nr_domains; i++)
+		if (strcmp(w->domain[i].name, d->name) == 0)
+			return -VL_EEXIST;
+	*new = (struct vl_domain_info){.domid = domid,
+				       .mode = VL_MODE_VIRTUALIZED,
+				       .state = VL_STATE_PAUSED,
+				       .nr_vcpus = 1,
+				       .memory = d->memory_size};
+	memcpy(new->name, d->name, sizeof(new->name));
+	w->weight[w->nr_domains++] = d->weight;
+	w->hv.nr_domains++;
+	w->started = 0;
+	return domid;
+}
+
+int world_end(struct world *w, uint32_t domid)
+{
+	struct vl_domain_info *d = find_domain(w, domid);
+
+	if (!d || domid == w->self)
+		return 0;
+	w->vanished[d - w->domain] = 1;
+	d->name[0] = 0;
+	w->hv.nr_domains--;
+	return 1;
+}
+
+static int64_t vcpu_start(struct world *w, const uint64_t *arg, const void *page, uint32_t size)
+{
+	if (arg[1] != 0 || size < sizeof(w->start))
+		return -VL_EINVAL;
+	if (!find_domain(w, arg[0]))
+		return -VL_ENOENT;
+	memcpy(&w->start, page, sizeof(w->start));
+	w->started = 1;
+	return 0;
+}
+
+static int64_t set_state(struct world *w, uint64_t domid, uint32_t state)
+{
+	struct vl_domain_info *d = find_domain(w, domid);
+
+	if (!d)
+		return -VL_ENOENT;
+	if (domid == w->self)
+		return -VL_EINVAL;
+	d->state = state;
+	return 0;
+}
+
+static int64_t domain_shutdown(struct world *w, uint64_t domid, uint64_t reason)
+{
+	if (!find_domain(w, domid))
+		return -VL_ENOENT;
+	fprintf(stderr, "vl-fake: domain %llu is asked to end itself, %llu\n",
+		(unsigned long long)domid, (unsigned long long)reason);
+	return 0;
+}
+
+static int64_t domain_weight(struct world *w, uint64_t domid, uint64_t weight)
+{
+	struct vl_domain_info *d = find_domain(w, domid);
+
+	if (!d)
+		return -VL_ENOENT;
+	if (weight > 65535)
+		return -VL_EINVAL;
+	if (weight) {
+		w->weight[d - w->domain] = (uint32_t)weight;
+		fprintf(stderr, "vl-fake: domain %u has weight %u\n", d->domid, (uint32_t)weight);
+	}
+	return w->weight[d - w->domain];
+}
+
+/* All that it has, in one piece. */
+static int64_t domain_console_read(struct world *w, uint64_t domid, void *page, uint32_t size)
+{
+	struct vl_console_read head;
+
+	if (!find_domain(w, domid))
+		return -VL_ENOENT;
+	if (size < sizeof(head) + MAX_CONSOLE / 2)
+		return -VL_EINVAL;
+	memcpy(&head, page, sizeof(head));
+	head.size = domid == w->console_of ? (uint32_t)w->console_size : 0;
+	head.end = head.pos + head.size;
+	memcpy(page, &head, sizeof(head));
+	memcpy((char *)page + sizeof(head), w->console, head.size);
+	w->console_size -= head.size;
+	return head.size;
+}
+
+/* It takes three bytes at a time. */
+static int64_t domain_console_write(struct world *w, uint64_t domid, const char *page,
+				    uint32_t size)
+{
+	uint32_t taken = size < 3 ? size : 3;
+
+	if (!find_domain(w, domid))
+		return -VL_ENOENT;
+	fprintf(stderr, "vl-fake: domain %llu is typed `%.*s`\n", (unsigned long long)domid,
+		(int)taken, page);
+	return taken;
+}
+
+static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page,
+			  uint32_t size)
+{
+	switch (nr) {
+	case VL_CALL_DOMAIN_CONSOLE_READ:
+		return domain_console_read(w, arg[0], page, size);
+	case VL_CALL_DOMAIN_CONSOLE_WRITE:
+		return domain_console_write(w, arg[0], page, size);
+	case VL_CALL_VCPU_START:
+		return vcpu_start(w, arg, page, size);
+	case VL_CALL_DOMAIN_PAUSE:
+		return set_state(w, arg[0], VL_STATE_PAUSED);
+	case VL_CALL_DOMAIN_UNPAUSE:
+		return set_state(w, arg[0], VL_STATE_RUNNING);
+	case VL_CALL_DOMAIN_WEIGHT:
+		return domain_weight(w, arg[0], arg[1]);
+	case VL_CALL_DOMAIN_SHUTDOWN:
+		return domain_shutdown(w, arg[0], arg[1]);
+	default:
+		world_die("vl makes hypercall %llu, which the kernel would refuse",
+			  (unsigned long long)nr);
+	}
+}
+
 static void expect_zero(uint64_t nr, const uint64_t *arg, size_t used)
 {
 	for (size_t i = used; i < 5; i++)
@@ -190,14 +336,25 @@ static void expect_zero(uint64_t nr, const uint64_t *arg, size_t used)
 
 int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page, uint32_t size)
 {
-	static const uint8_t nr_args[VL_CALL_LIMIT] = {
-		[VL_CALL_HV_INFO] = 2,       [VL_CALL_DOMAIN_INFO] = 3,
-		[VL_CALL_DOMAIN_NEXT] = 1,   [VL_CALL_CONSOLE_READ] = 2,
-		[VL_CALL_P2M_READ] = 4,      [VL_CALL_DOMAIN_COUNTERS] = 3,
-		[VL_CALL_SET_FAILPOINT] = 1, [VL_CALL_DOMAIN_RENAME] = 3,
+	static const uint8_t nr_args[NR_CALLS] = {
+		[VL_CALL_HV_INFO] = 2,
+		[VL_CALL_DOMAIN_INFO] = 3,
+		[VL_CALL_DOMAIN_NEXT] = 1,
+		[VL_CALL_CONSOLE_READ] = 2,
+		[VL_CALL_P2M_READ] = 4,
+		[VL_CALL_DOMAIN_COUNTERS] = 3,
+		[VL_CALL_SET_FAILPOINT] = 1,
+		[VL_CALL_DOMAIN_RENAME] = 3,
+		[VL_CALL_DOMAIN_CONSOLE_READ] = 3,
+		[VL_CALL_DOMAIN_CONSOLE_WRITE] = 3,
+		[VL_CALL_VCPU_START] = 4,
+		[VL_CALL_DOMAIN_PAUSE] = 1,
+		[VL_CALL_DOMAIN_UNPAUSE] = 1,
+		[VL_CALL_DOMAIN_WEIGHT] = 2,
+		[VL_CALL_DOMAIN_SHUTDOWN] = 2,
 	};
 
-	if (nr >= VL_CALL_LIMIT)
+	if (nr >= NR_CALLS)
 		return -VL_ENOSYS;
 	expect_zero(nr, arg, nr_args[nr]);
 	if (w->forced[nr])
@@ -222,7 +379,6 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 	case VL_CALL_SET_FAILPOINT:
 		return set_failpoint(w, arg[0]);
 	default:
-		world_die("vl makes hypercall %llu, which the kernel would refuse",
-			  (unsigned long long)nr);
+		return guest_call(w, nr, arg, page, size);
 	}
 }

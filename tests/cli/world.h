@@ -29,6 +29,14 @@
  *   grow KEY=VALUE ...         what counters add up by each time they are read
  *   step TICKS                 what tsc_now of each domain moves on by each time it is told
  *   meminfo KIB                what /proc/meminfo calls available (default 409600); none: no /proc
+ *   ram START SIZE             the range of RAM of the guest that vl runs in (default 1 MiB, 1 GiB)
+ *   allocatable MIB            memory that the kernel finds for a domain (default: enough)
+ *   guest ERRNO                every ioctl for other domains fails
+ *   busy ID                    another vl makes that domain
+ *   weights WEIGHT ...         of the domains in their order (default 256)
+ *   console ID TEXT            what that domain writes to its console, for one read
+ *   onwait STATEMENT           what happens while vl waits: `state ID N [REASON]`, `gone ID`,
+ *                              `console ...`, or `type TEXT` at stdin
  *   tsc_rate HZ                ticks of the TSC a second (default 1000)
  *   answer CALL VALUE          CALL (version, hv_info, ...) returns VALUE, a number or -ERRNO; for
  *                              virtualize and devirtualize, when the kernel calls them
@@ -42,13 +50,18 @@
 #include <stdint.h>
 
 #include "public/calls.h"
+#include "public/guests.h"
 
 enum {
 	MAX_DOMAINS = 64,
 	MAX_EVENTS = 16,
 	MAX_P2M = 1024,
 	MAX_LOG = 1 << 20,
+	MAX_CONSOLE = 4096,
 };
+
+/* Until calls.h has all of them. */
+#define NR_CALLS 48
 
 struct events {
 	size_t count;
@@ -78,13 +91,26 @@ struct world {
 	size_t nr_domains;
 	struct vl_domain_info domain[MAX_DOMAINS]; /* ascending ids */
 	int vanished[MAX_DOMAINS];
+	uint32_t weight[MAX_DOMAINS];
+	uint64_t ram_start;
+	uint64_t ram_size;
+	uint64_t available;   /* what the kernel says it could give */
+	uint64_t allocatable; /* and what it finds then */
+	int guest_error;
+	uint32_t busy;
+	int started; /* the domain in the making has a vcpu, as `start` says */
+	struct vl_vcpu_start start;
+	uint32_t console_of;
+	size_t console_size;
+	char console[MAX_CONSOLE];
+	struct events on_wait;
 	uint64_t ring;
 	uint64_t log_size; /* bytes since boot; the log keeps all, the ring is pretended */
 	char log[MAX_LOG];
 	struct events on_read;
 	struct events on_sleep;
-	int forced[VL_CALL_LIMIT]; /* `answer` was given for the call */
-	int64_t forced_value[VL_CALL_LIMIT];
+	int forced[NR_CALLS]; /* `answer` was given for the call */
+	int64_t forced_value[NR_CALLS];
 };
 
 /** Read a world file; ends the program with a sentence if it is not one. */
@@ -99,6 +125,18 @@ uint32_t world_layers(struct world *w);
 
 /** What Vellum answers to a switch; `layers` must be those that the world file wants. */
 int64_t world_switch(struct world *w, uint32_t mode, uint32_t layers);
+
+/** A domain is made: its id, or Vellum's error. */
+int64_t world_create(struct world *w, const struct vl_domain_create *d);
+
+/** A domain is no more; returns 0 if there was none. */
+int world_end(struct world *w, uint32_t domid);
+
+/** Replace the escapes in place; returns the length. */
+size_t world_unescape(char *text);
+
+/** One line of a world file; `line` is changed. */
+void world_statement(struct world *w, char *line);
 
 /** Add the next of the events' texts to the log; returns 0 if there was none left. */
 int world_next_event(struct world *w, struct events *events);

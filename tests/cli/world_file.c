@@ -66,8 +66,7 @@ static int error_number(const char *name)
 	world_die("unknown error `%s`", name);
 }
 
-/* Replace the escapes in place; returns the length. */
-static size_t unescape(char *text)
+size_t world_unescape(char *text)
 {
 	char *to = text;
 	unsigned int byte;
@@ -136,14 +135,14 @@ int world_next_event(struct world *w, struct events *events)
 	if (events->next == events->count)
 		return 0;
 	text = events->text[events->next++];
-	add_log(w, text, unescape(text));
+	add_log(w, text, world_unescape(text));
 	free(text);
 	return 1;
 }
 
 static void set_text(char *to, size_t size, char *value)
 {
-	size_t n = unescape(value);
+	size_t n = world_unescape(value);
 
 	if (n > size) /* n == size: not zero-terminated, which vl must survive */
 		world_die("`%s` is too long", value);
@@ -291,7 +290,7 @@ static void add_domain(struct world *w, char *rest, int vanished)
 
 static uint64_t call_number(const char *name)
 {
-	static const char *const names[VL_CALL_LIMIT] = {
+	static const char *const names[NR_CALLS] = {
 		[VL_CALL_VERSION] = "version",
 		[VL_CALL_HV_INFO] = "hv_info",
 		[VL_CALL_DOMAIN_INFO] = "domain_info",
@@ -303,9 +302,17 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_DOMAIN_COUNTERS] = "domain_counters",
 		[VL_CALL_SET_FAILPOINT] = "set_failpoint",
 		[VL_CALL_DOMAIN_RENAME] = "domain_rename",
+		[VL_CALL_DOMAIN_CREATE] = "domain_create",
+		[VL_CALL_MEMORY_GIVE] = "memory_give",
+		[VL_CALL_DOMAIN_CONSOLE_READ] = "domain_console_read",
+		[VL_CALL_VCPU_START] = "vcpu_start",
+		[VL_CALL_DOMAIN_PAUSE] = "domain_pause",
+		[VL_CALL_DOMAIN_UNPAUSE] = "domain_unpause",
+		[VL_CALL_DOMAIN_WEIGHT] = "domain_weight",
+		[VL_CALL_DOMAIN_SHUTDOWN] = "domain_shutdown",
 	};
 
-	for (uint64_t i = 0; i < VL_CALL_LIMIT; i++)
+	for (uint64_t i = 0; i < NR_CALLS; i++)
 		if (names[i] && strcmp(names[i], name) == 0)
 			return i;
 	world_die("unknown call `%s`", name);
@@ -330,7 +337,64 @@ static void set_abi(struct world *w, char *rest)
 	w->version = (int64_t)w->hv.abi_major << 16 | w->hv.abi_minor;
 }
 
-static void statement(struct world *w, char *line)
+static void set_console(struct world *w, char *rest)
+{
+	w->console_of = (uint32_t)number(word(&rest));
+	w->console_size = world_unescape(rest);
+	if (w->console_size > MAX_CONSOLE / 2)
+		world_die("that is too much for a console");
+	memcpy(w->console, rest, w->console_size);
+}
+
+static void set_weights(struct world *w, char *rest)
+{
+	size_t i = 0;
+
+	for (char *text = word(&rest); *text && i < MAX_DOMAINS; text = word(&rest))
+		w->weight[i++] = (uint32_t)number(text);
+}
+
+static void set_domain_state(struct world *w, char *rest)
+{
+	uint64_t domid = number(word(&rest));
+	uint32_t state = (uint32_t)number(word(&rest));
+
+	for (size_t i = 0; i < w->nr_domains; i++)
+		if (w->domain[i].domid == domid) {
+			w->domain[i].state = state;
+			w->domain[i].shutdown_reason = *rest ? (uint32_t)number(word(&rest)) : 0;
+		}
+}
+
+/* Statements about other domains; returns 0 if it is none. */
+static int guest_statement(struct world *w, const char *what, char *rest)
+{
+	if (strcmp(what, "ram") == 0) {
+		w->ram_start = number(word(&rest));
+		w->ram_size = number(word(&rest));
+	} else if (strcmp(what, "allocatable") == 0) {
+		w->allocatable = number(word(&rest)) << 20;
+	} else if (strcmp(what, "guest") == 0) {
+		w->guest_error = error_number(word(&rest));
+	} else if (strcmp(what, "busy") == 0) {
+		w->busy = (uint32_t)number(word(&rest));
+	} else if (strcmp(what, "weights") == 0) {
+		set_weights(w, rest);
+	} else if (strcmp(what, "console") == 0) {
+		set_console(w, rest);
+	} else if (strcmp(what, "state") == 0) {
+		set_domain_state(w, rest);
+	} else if (strcmp(what, "gone") == 0) {
+		world_end(w, (uint32_t)number(word(&rest)));
+	} else if (strcmp(what, "onwait") == 0) {
+		add_event(&w->on_wait, rest);
+	} else {
+		return 0;
+	}
+	return 1;
+}
+
+void world_statement(struct world *w, char *line)
 {
 	char *rest = line;
 	const char *what = word(&rest);
@@ -372,7 +436,7 @@ static void statement(struct world *w, char *line)
 	else if (strcmp(what, "ring") == 0)
 		w->ring = number(word(&rest));
 	else if (strcmp(what, "log") == 0)
-		add_log(w, rest, unescape(rest));
+		add_log(w, rest, world_unescape(rest));
 	else if (strcmp(what, "lines") == 0)
 		add_lines(w, rest);
 	else if (strcmp(what, "onread") == 0 || strcmp(what, "onsleep") == 0)
@@ -381,7 +445,7 @@ static void statement(struct world *w, char *line)
 		add_lines_event(&w->on_read, rest);
 	else if (strcmp(what, "answer") == 0)
 		force_answer(w, rest);
-	else
+	else if (!guest_statement(w, what, rest))
 		world_die("unknown statement `%s`", what);
 }
 
@@ -399,15 +463,22 @@ void world_load(struct world *w, const char *path)
 	w->ring = 65536;
 	w->meminfo = 409600;
 	w->tsc_rate = 1000;
+	w->ram_start = 1 << 20;
+	w->ram_size = 1 << 30;
+	w->allocatable = UINT64_MAX;
+	w->busy = UINT32_MAX;
+	for (size_t i = 0; i < MAX_DOMAINS; i++)
+		w->weight[i] = 256;
 	w->layers = VL_LAYER_ALL;
 	w->counters.layers = VL_LAYER_ALL;
 	while (fgets(line, sizeof(line), f)) {
 		world_line++;
 		line[strcspn(line, "\n")] = 0;
 		if (line[0] && line[0] != '#')
-			statement(w, line);
+			world_statement(w, line);
 	}
 	fclose(f);
+	w->available = w->meminfo == UINT64_MAX ? 0 : w->meminfo << 10;
 	for (size_t i = 0; i < w->nr_domains; i++)
 		w->hv.nr_domains += !w->vanished[i];
 }

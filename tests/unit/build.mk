@@ -5,7 +5,7 @@
 # with the formatting code that all of it needs. To add a test: one word in UNIT_TESTS, one line below.
 
 UNIT_TESTS := bootinfo memmap options crc32 bzimage elf64 placement bootparams print decode decode_return \
-	decode_zydis pic pic_hardware lapic lapic_hardware lapic_messages ioapic pit rtc uart16550 io_hardware walk p2m owner image_sum madt lock remote walk_race fair config payload
+	decode_zydis pic pic_hardware lapic lapic_hardware lapic_messages ioapic pit rtc uart16550 io_hardware walk p2m owner image_sum madt lock remote walk_race fair config payload guest
 
 UNIT_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c
 UNIT_madt_SOURCES := boot/madt.c
@@ -44,6 +44,7 @@ UNIT_uart16550_SOURCES := hv/irq/uart16550.c
 UNIT_config_SOURCES := $(CONFIG_SOURCES) dom-tools/lib/name.c dom-tools/lib/spell.c
 UNIT_payload_SOURCES := $(IMAGE_SOURCES) dom-tools/lib/error.c tests/unit/samples.c tests/unit/packed.c
 UNIT_payload_LIBS := $(IMAGE_LIBS)
+UNIT_guest_SOURCES := $(GUEST_SOURCES) dom-tools/lib/error.c
 UNIT_io_hardware_SOURCES := $(foreach device,pit rtc uart,hv/irq/$(device)_hardware.c) \
 	hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c hv/irq/clock.c
 
@@ -80,6 +81,9 @@ $(foreach name,$(UNIT_TESTS),$(eval $(call unit-rules,$(name))))
 $(UNIT_DIR)/decode: $(UNIT_DIR)/obj/tests/unit/decode_lines.o
 
 $(UNIT_config_OBJECTS): | $(CONFIG_GENERATED)
+
+# The hypervisor's code that vl has in itself.
+$(UNIT_guest_OBJECTS): UNIT_CFLAGS := -I$(TOP)/dom-tools/guest/host $(UNIT_CFLAGS)
 
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS:%=$(UNIT_DIR)/%)

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Other domains, see guests.h. The ioctls answer with an errno of the driver
+ * or with Vellum's; for each that a user can meet there is a sentence here.
+ */
+#include "dom-tools/lib/guests.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "dom-tools/lib/request.h"
+
+#define MIB ((uint64_t)1 << 20)
+
+static uint64_t to_mib(uint64_t bytes)
+{
+	return (bytes + MIB - 1) / MIB;
+}
+
+/* One ioctl; the sentences here are for what every one of them can say. */
+static int request(struct vl_client *c, unsigned long code, void *argument, struct vl_error *e)
+{
+	int rc = c->transport->ops->request(c->transport, code, argument);
+
+	switch (rc) {
+	case 0:
+		return 0;
+	case -ENOTTY:
+		return vl_fail(e, ENOTTY,
+			       "the kernel is too old to make domains; boot the one that was built "
+			       "with this vl");
+	case -EINTR:
+		return vl_fail(e, EINTR, "interrupted");
+	case -ESHUTDOWN:
+		return vl_fail(e, ESHUTDOWN, "the machine is going down");
+	default:
+		return vl_fail(e, -rc, "the kernel refused (%s); `dmesg` may say more",
+			       strerror(-rc));
+	}
+}
+
+int vl_guest_memory(struct vl_client *c, struct vl_ioctl_memory *m, struct vl_error *e)
+{
+	return request(c, VL_IOCTL_MEMORY, m, e);
+}
+
+int vl_guest_alloc(struct vl_client *c, uint64_t size, struct vl_error *e)
+{
+	struct vl_ioctl_alloc a = {.size = size};
+	int rc = request(c, VL_IOCTL_ALLOC, &a, e);
+
+	if (rc == -ENOMEM)
+		return vl_fail(e, ENOMEM,
+			       "a guest of %" PRIu64 " MiB does not fit: this one could give "
+			       "%" PRIu64 " MiB, %" PRIu64 " MiB are missing",
+			       to_mib(size), (size - a.missing) / MIB, to_mib(a.missing));
+	return rc;
+}
+
+static int explain_create(struct vl_client *c, const struct vl_domain_create *d, int64_t result,
+			  struct vl_error *e)
+{
+	struct request r = {.name = "domain_create", .io.result = result};
+
+	switch (result) {
+	case -VL_EEXIST:
+		return vl_fail(e, EEXIST, "another domain has the name `%s` already", d->name);
+	case -VL_EPERM:
+		return vl_fail(e, EPERM, "only the first guest may make domains; run vl there");
+	case -VL_EOPNOTSUPP:
+		return vl_fail(
+			e, EOPNOTSUPP,
+			"Vellum cannot make domains as it runs: it takes all layers "
+			"(`vl virtualize`), no debugging, one vcpu a guest, and an APIC that "
+			"Vellum stands before; `vl dmesg` may say more");
+	default:
+		return request_check(c, &r, e);
+	}
+}
+
+int vl_guest_create(struct vl_client *c, const struct vl_domain_create *d, uint32_t *domid,
+		    struct vl_error *e)
+{
+	struct vl_ioctl_create create = {.domain = *d};
+	int rc = request(c, VL_IOCTL_CREATE, &create, e);
+
+	if (rc == -EOPNOTSUPP)
+		return vl_fail(
+			e, EOPNOTSUPP,
+			"the kernel cannot be virtualized as it runs; `dmesg` names the cause");
+	if (rc)
+		return rc;
+	if (create.step == VL_STEP_VIRTUALIZE)
+		return vl_switch_answer(c, VL_MODE_VIRTUALIZED, create.result, e);
+	rc = explain_create(c, d, create.result, e);
+	*domid = (uint32_t)create.result;
+	return rc;
+}
+
+int vl_guest_write(struct vl_client *c, uint64_t offset, const void *data, size_t size,
+		   struct vl_error *e)
+{
+	int rc = c->transport->ops->write(c->transport, offset, data, size);
+
+	if (rc)
+		return vl_fail(e, -rc, "cannot fill the guest's memory (%s)", strerror(-rc));
+	return 0;
+}
+
+int vl_guest_give(struct vl_client *c, struct vl_error *e)
+{
+	struct request r = {.name = "memory_give"};
+	int rc = request(c, VL_IOCTL_GIVE, &r.io.result, e);
+
+	return rc ? rc : request_check(c, &r, e);
+}
+
+int vl_guest_start(struct vl_client *c, uint32_t domid, const struct vl_vcpu_start *start,
+		   struct vl_error *e)
+{
+	struct request r = {.name = "vcpu_start", .io.nr = VL_CALL_VCPU_START};
+	struct vl_vcpu_start buffer = *start;
+	uint64_t nothing;
+
+	r.io.arg[0] = domid;
+	request_buffer(&r, 2, &buffer, sizeof(buffer));
+	return request_answer(c, &r, &nothing, e);
+}
+
+int vl_guest_commit(struct vl_client *c, bool paused, const uint32_t on_stop[VL_NR_STOPS],
+		    struct vl_error *e)
+{
+	struct request r = {.name = "domain_unpause"};
+	struct vl_ioctl_commit commit = {.flags = paused ? VL_COMMIT_PAUSED : 0};
+	int rc;
+
+	memcpy(commit.on_stop, on_stop, sizeof(commit.on_stop));
+	rc = request(c, VL_IOCTL_COMMIT, &commit, e);
+	r.io.result = commit.result;
+	return rc ? rc : request_check(c, &r, e);
+}
+
+int vl_guest_hypercall_page(struct vl_client *c, struct vl_ioctl_page *page, struct vl_error *e)
+{
+	return request(c, VL_IOCTL_HYPERCALL_PAGE, page, e);
+}
+
+int vl_guest_destroy(struct vl_client *c, const struct vl_domain_info *d, struct vl_error *e)
+{
+	struct request r = {.name = "domain_destroy"};
+	struct vl_ioctl_destroy destroy = {.domid = d->domid};
+	int rc;
+
+	if (d->domid == 0)
+		return vl_fail(e, EPERM,
+			       "the first guest has the machine, and cannot be destroyed");
+	rc = request(c, VL_IOCTL_DESTROY, &destroy, e);
+	if (rc == -EBUSY)
+		return vl_fail(e, EBUSY, "domain %" PRIu32 " is being made by another vl",
+			       d->domid);
+	if (rc == -ENOENT)
+		return vl_fail(e, ENOENT, "there is no domain %" PRIu32 " that this guest has made",
+			       d->domid);
+	r.io.result = destroy.result;
+	return rc ? rc : request_check(c, &r, e);
+}
+
+/* A hypercall on a domain, with one argument. */
+static int steer(struct vl_client *c, struct request *r, const struct vl_domain_info *d,
+		 uint64_t argument, uint64_t *answer, struct vl_error *e)
+{
+	int rc;
+
+	if (d->domid == 0 && r->io.nr != VL_CALL_DOMAIN_WEIGHT)
+		return vl_fail(e, EPERM, "that is for other domains than the first guest");
+	r->io.arg[0] = d->domid;
+	r->io.arg[1] = argument;
+	rc = request_answer(c, r, answer, e);
+	if (rc == -VL_EPERM)
+		return vl_fail(e, EPERM, "only the first guest may do that; run vl there");
+	return rc;
+}
+
+int vl_guest_pause(struct vl_client *c, const struct vl_domain_info *d, struct vl_error *e)
+{
+	struct request r = {.name = "domain_pause", .io.nr = VL_CALL_DOMAIN_PAUSE};
+	uint64_t nothing;
+
+	return steer(c, &r, d, 0, &nothing, e);
+}
+
+int vl_guest_unpause(struct vl_client *c, const struct vl_domain_info *d, struct vl_error *e)
+{
+	struct request r = {.name = "domain_unpause", .io.nr = VL_CALL_DOMAIN_UNPAUSE};
+	uint64_t nothing;
+
+	return steer(c, &r, d, 0, &nothing, e);
+}
+
+int vl_guest_shutdown(struct vl_client *c, const struct vl_domain_info *d, uint32_t reason,
+		      struct vl_error *e)
+{
+	struct request r = {.name = "domain_shutdown", .io.nr = VL_CALL_DOMAIN_SHUTDOWN};
+	uint64_t nothing;
+
+	return steer(c, &r, d, reason, &nothing, e);
+}
+
+int vl_guest_weight(struct vl_client *c, const struct vl_domain_info *d, uint32_t weight,
+		    uint32_t *now, struct vl_error *e)
+{
+	struct request r = {.name = "domain_weight", .io.nr = VL_CALL_DOMAIN_WEIGHT};
+	uint64_t answer;
+	int rc = steer(c, &r, d, weight, &answer, e);
+
+	if (rc)
+		return rc;
+	if (answer == 0 || answer > UINT16_MAX)
+		return request_nonsense(&r, e, "no weight");
+	*now = (uint32_t)answer;
+	return 0;
+}
+
+bool vl_state_is_end(uint32_t state)
+{
+	return state == VL_STATE_CRASHED || state == VL_STATE_SHUTDOWN || state == VL_STATE_DYING;
+}
+
+int vl_guest_wait(struct vl_client *c, uint32_t domid, bool stopped, struct vl_error *e)
+{
+	struct vl_domain_info d;
+	uint64_t changes;
+	int rc;
+
+	for (;;) {
+		rc = request(c, VL_IOCTL_CHANGES, &changes, e);
+		if (rc)
+			return rc;
+		rc = vl_get_domain(c, domid, &d, e);
+		if (rc == -ENOENT || (rc == 0 && stopped && vl_state_is_end(d.state)))
+			return 0;
+		if (rc)
+			return rc;
+		rc = c->transport->ops->wait(c->transport, -1, -1);
+		if (rc < 0)
+			return vl_fail(e, -rc, "waiting was interrupted");
+	}
+}
+
+int vl_guest_console_read(struct vl_client *c, uint32_t domid, uint64_t pos,
+			  struct vl_log_chunk *chunk, struct vl_error *e)
+{
+	struct request r = {.name = "domain_console_read", .io.nr = VL_CALL_DOMAIN_CONSOLE_READ};
+
+	r.io.arg[0] = domid;
+	return request_text(c, &r, 1, pos, chunk, e);
+}
+
+int vl_guest_console_write(struct vl_client *c, uint32_t domid, const void *text, size_t size,
+			   size_t *taken, struct vl_error *e)
+{
+	struct request r = {.name = "domain_console_write", .io.nr = VL_CALL_DOMAIN_CONSOLE_WRITE};
+	char buffer[256];
+	uint64_t answer;
+	int rc;
+
+	size = size < sizeof(buffer) ? size : sizeof(buffer);
+	memcpy(buffer, text, size);
+	r.io.arg[0] = domid;
+	request_buffer(&r, 1, buffer, size);
+	rc = request_answer(c, &r, &answer, e);
+	if (rc)
+		return rc;
+	if (answer > size)
+		return request_nonsense(&r, e, "wrong size");
+	*taken = answer;
+	return 0;
+}
