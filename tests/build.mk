@@ -26,6 +26,16 @@ $(B)/initrd/test.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(LINUX_TESTS)
 	@echo "  INITRD  $@"
 	@scripts/mkinitrd --vl $(B)/vl --tests $(B)/linux-tests --tests tests/linux/scripts --out $@
 
+# With what later guests start from.
+GUEST_FILES := $(B)/initrd/guests
+$(B)/initrd/guests.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(B)/mini/mini.elf $(B)/linux/min/bzImage
+	@rm -rf $(GUEST_FILES)
+	@mkdir -p $(GUEST_FILES)/guests
+	@cp $(B)/mini/mini.elf $(GUEST_FILES)/guests/mini
+	@cp $(B)/linux/min/bzImage $(GUEST_FILES)/guests/linux
+	@echo "  INITRD  $@"
+	@scripts/mkinitrd --vl $(B)/vl --tests tests/linux/scripts --tree $(GUEST_FILES) --out $@
+
 # Scripts alone: the machines of 64 MiB have no room for all programs.
 $(B)/initrd/small.cpio.gz: $(INITRD_SOURCES) $(B)/vl
 	@echo "  INITRD  $@"

@@ -16,6 +16,7 @@
 #define HV_INFO_LEAST     160
 #define DOMAIN_INFO_LEAST 80
 #define COUNTERS_LEAST    144
+#define SCHED_INFO_LEAST  48
 
 /*
  * A call that fills a structure of which ABI 0.1 had `least` bytes. The structure is zeroed first:
@@ -146,6 +147,15 @@ int vl_get_counters(struct vl_client *c, uint32_t domid, struct vl_domain_counte
 
 	r.io.arg[0] = domid;
 	return fill(c, &r, 1, counters, sizeof(*counters), COUNTERS_LEAST, e);
+}
+
+int vl_get_sched(struct vl_client *c, uint32_t domid, struct vl_sched_info *info,
+		 struct vl_error *e)
+{
+	struct request r = {.name = "domain_sched_info", .io.nr = VL_CALL_DOMAIN_SCHED_INFO};
+
+	r.io.arg[0] = domid;
+	return fill(c, &r, 1, info, sizeof(*info), SCHED_INFO_LEAST, e);
 }
 
 /* Ranges in ascending order from `pfn` on, each of at least a frame, and a `next` behind them. */

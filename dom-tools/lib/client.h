@@ -15,6 +15,7 @@
 
 #include "dom-tools/lib/transport.h"
 #include "public/calls.h"
+#include "public/guests.h"
 
 struct vl_client {
 	struct vl_transport *transport;
@@ -55,6 +56,13 @@ int vl_read_log(struct vl_client *c, uint64_t pos, struct vl_log_chunk *chunk, s
 /** Layers and counters of a domain. ENOENT: there is none; ENOSYS: Vellum is too old to tell. */
 int vl_get_counters(struct vl_client *c, uint32_t domid, struct vl_domain_counters *counters,
 		    struct vl_error *e);
+
+/**
+ * What a domain got of the CPUs. ENOENT: there is none; EPERM: only the first guest may ask;
+ * ENOSYS: Vellum is too old to tell.
+ */
+int vl_get_sched(struct vl_client *c, uint32_t domid, struct vl_sched_info *info,
+		 struct vl_error *e);
 
 /** Ranges of a p2m that one call can get. */
 #define VL_P2M_CHUNK ((4096 - sizeof(struct vl_p2m_read)) / sizeof(struct vl_p2m_range))

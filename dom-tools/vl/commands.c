@@ -59,6 +59,7 @@ static const struct option_spec create_options[] = {
 	FLAG('F', "foreground",
 	     "wait until the guest is gone, and start it anew where that is asked"),
 	FLAG('p', "paused", "let it wait for `vl unpause`"),
+	FAIL_AT,
 	{0},
 };
 

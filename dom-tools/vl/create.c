@@ -21,6 +21,7 @@
 #include "dom-tools/lib/guests.h"
 #include "dom-tools/lib/machine.h"
 #include "dom-tools/vl/console.h"
+#include "dom-tools/vl/failpoint.h"
 #include "dom-tools/vl/examine.h"
 
 #define MIB_BYTES ((uint64_t)1 << 20)
@@ -147,7 +148,7 @@ static bool is_to_restart(const struct making *m, const struct vl_domain_info *d
 		return m->on_crash == ACTION_RESTART;
 	if (d->state != VL_STATE_SHUTDOWN)
 		return false;
-	switch (d->shutdown_reason) {
+	switch (d->shutdown) {
 	case VL_SHUTDOWN_POWEROFF:
 		return m->on_poweroff == ACTION_RESTART;
 	case VL_SHUTDOWN_REBOOT:
@@ -239,7 +240,11 @@ int cmd_create(struct invocation *inv, struct vl_error *e)
 	if (console && stay)
 		return vl_fail(e, VL_USAGE,
 			       "create: --console and --foreground exclude each other");
+	rc = failpoint_set(inv, e);
+	if (rc)
+		return rc;
 	rc = make_from_file(&m, e);
+	failpoint_clear(inv);
 	if (rc)
 		return rc;
 	if (stay)

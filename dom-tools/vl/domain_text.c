@@ -29,24 +29,47 @@ static int get_list(struct vl_client *c, const char *id_or_name, struct vl_domai
 	return rc;
 }
 
+int domain_table_times(struct vl_client *c, struct domain_table *t, struct vl_error *e)
+{
+	t->sched = calloc(t->list.count + 1, sizeof(*t->sched));
+	if (!t->sched)
+		return vl_fail(e, ENOMEM, "out of memory");
+	for (size_t i = 0; i < t->list.count && !t->alone; i++) {
+		int rc = vl_get_sched(c, t->list.domain[i].domid, &t->sched[i], e);
+
+		if (rc == -ENOENT || rc == -ENOSYS || rc == -EPERM)
+			t->sched[i].weight = 0;
+		else if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 int domain_table_get(struct vl_client *c, const char *id_or_name, struct domain_table *t,
 		     struct vl_error *e)
 {
 	struct vl_hv_info hv;
 	int rc = vl_get_hv_info(c, &hv, e);
 
+	t->sched = NULL;
 	if (rc == 0)
 		rc = get_list(c, id_or_name, &t->list, e);
 	if (rc)
 		return rc;
 	t->alone = hv.nr_domains == 1;
-	t->tsc_rate = t->list.count ? machine_tsc_rate() : 0;
-	return 0;
+	rc = domain_table_times(c, t, e);
+	if (rc)
+		domain_table_free(t);
+	else
+		t->tsc_rate = t->list.count ? machine_tsc_rate() : 0;
+	return rc;
 }
 
 void domain_table_free(struct domain_table *t)
 {
 	vl_free_domains(&t->list);
+	free(t->sched);
+	t->sched = NULL;
 }
 
 int domain_table_show(struct invocation *inv, void (*text)(const struct domain_table *),
@@ -103,5 +126,9 @@ double domain_uptime(const struct domain_table *t, const struct vl_domain_info *
 
 double domain_cpu_seconds(const struct domain_table *t, const struct vl_domain_info *d)
 {
-	return t->alone ? domain_uptime(t, d) * d->nr_vcpus : -1;
+	const struct vl_sched_info *sched = &t->sched[d - t->list.domain];
+
+	if (t->alone)
+		return domain_uptime(t, d) * d->nr_vcpus;
+	return sched->weight ? (double)sched->run / (double)t->tsc_rate : -1;
 }

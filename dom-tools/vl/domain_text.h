@@ -15,6 +15,7 @@
 /** The domains that a command is about, and what it takes to tell times. */
 struct domain_table {
 	struct vl_domain_list list;
+	struct vl_sched_info *sched; /* as the list's; weight 0: Vellum does not tell */
 	uint64_t tsc_rate;
 	bool alone; /* there is one domain on the whole machine */
 };
@@ -25,6 +26,9 @@ struct domain_table {
  */
 int domain_table_get(struct vl_client *c, const char *id_or_name, struct domain_table *t,
 		     struct vl_error *e);
+
+/** Fill t->sched, for those who have made the list themselves. As domain_table_get(). */
+int domain_table_times(struct vl_client *c, struct domain_table *t, struct vl_error *e);
 
 void domain_table_free(struct domain_table *t);
 
@@ -45,8 +49,9 @@ const char *domain_state_letters(uint32_t state);
 double domain_uptime(const struct domain_table *t, const struct vl_domain_info *d);
 
 /**
- * Seconds that CPUs were the domain's: while it is the only one, all of its CPUs, all the time. Of
- * several Vellum does not tell it, and it is negative.
+ * Seconds that CPUs were the domain's: while it is the only one, all of its CPUs, all the time; of
+ * several what Vellum has counted since it was made or, of the first guest, since there are others.
+ * Negative if Vellum does not tell.
  */
 double domain_cpu_seconds(const struct domain_table *t, const struct vl_domain_info *d);
 

@@ -9,8 +9,8 @@
 #include "dom-tools/vl/command.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "dom-tools/vl/failpoint.h"
 
 static const struct {
 	uint32_t layer;
@@ -106,45 +106,18 @@ static int check_layers(struct invocation *inv, uint32_t mode, uint32_t asked, s
 	return check_devirtualize(now.layers, asked, e);
 }
 
-static int parse_step(const char *text, uint64_t *step, struct vl_error *e)
-{
-	char *end;
-
-	errno = 0;
-	*step = strtoull(text, &end, 10);
-	if (!*text || *end || text[strspn(text, "0123456789")] || errno || *step == 0)
-		return vl_fail(e, VL_USAGE, "--fail-at wants a number from 1 on, not `%s`", text);
-	return 0;
-}
-
-static int switch_failing(struct invocation *inv, uint32_t mode, uint32_t bits, const char *at,
-			  struct vl_error *e)
-{
-	struct vl_error ignored;
-	uint64_t step;
-	int rc = parse_step(at, &step, e);
-
-	if (rc == 0)
-		rc = vl_set_failpoint(&inv->client, step, e);
-	if (rc)
-		return rc;
-	rc = vl_switch_mode(&inv->client, mode, bits, e);
-	/* If Vellum was not asked, the failpoint is still there. */
-	vl_set_failpoint(&inv->client, 0, &ignored);
-	return rc;
-}
-
 static int switch_mode(struct invocation *inv, uint32_t mode, uint32_t debug, struct vl_error *e)
 {
-	const char *at = option_value(inv, "fail-at");
 	uint32_t asked = layers_asked(inv);
 	int rc = check_layers(inv, mode, asked, e);
 
+	if (rc == 0)
+		rc = failpoint_set(inv, e);
 	if (rc)
 		return rc;
-	if (at)
-		return switch_failing(inv, mode, asked | debug, at, e);
-	return vl_switch_mode(&inv->client, mode, asked | debug, e);
+	rc = vl_switch_mode(&inv->client, mode, asked | debug, e);
+	failpoint_clear(inv);
+	return rc;
 }
 
 int cmd_virtualize(struct invocation *inv, struct vl_error *e)

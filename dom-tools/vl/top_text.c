@@ -63,7 +63,9 @@ int sample_get(struct vl_client *c, uint64_t tsc_rate, struct sample *s, struct 
 	if (rc)
 		return rc;
 	s->table.alone = s->hv.nr_domains == 1;
-	rc = get_counters(c, s, e);
+	rc = domain_table_times(c, &s->table, e);
+	if (rc == 0)
+		rc = get_counters(c, s, e);
 	if (rc)
 		sample_free(s);
 	return rc;

@@ -271,6 +271,20 @@ static int64_t domain_weight(struct world *w, uint64_t domid, uint64_t weight)
 	return w->weight[d - w->domain];
 }
 
+static int64_t domain_sched_info(struct world *w, uint64_t domid, void *page, uint32_t size)
+{
+	struct vl_domain_info *d = find_domain(w, domid);
+	struct vl_sched_info info = {0};
+
+	if (!w->has_run)
+		return -VL_ENOSYS;
+	if (!d)
+		return -VL_ENOENT;
+	info.weight = w->weight[d - w->domain];
+	info.run = w->run[d - w->domain];
+	return fill(page, size, &info, sizeof(info));
+}
+
 /* All that it has, in one piece. */
 static int64_t domain_console_read(struct world *w, uint64_t domid, void *page, uint32_t size)
 {
@@ -310,6 +324,8 @@ static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, voi
 		return domain_console_read(w, arg[0], page, size);
 	case VL_CALL_DOMAIN_CONSOLE_WRITE:
 		return domain_console_write(w, arg[0], page, size);
+	case VL_CALL_DOMAIN_SCHED_INFO:
+		return domain_sched_info(w, arg[0], page, size);
 	case VL_CALL_VCPU_START:
 		return vcpu_start(w, arg, page, size);
 	case VL_CALL_DOMAIN_PAUSE:
@@ -352,6 +368,7 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		[VL_CALL_DOMAIN_UNPAUSE] = 1,
 		[VL_CALL_DOMAIN_WEIGHT] = 2,
 		[VL_CALL_DOMAIN_SHUTDOWN] = 2,
+		[VL_CALL_DOMAIN_SCHED_INFO] = 3,
 	};
 
 	if (nr >= NR_CALLS)

@@ -34,6 +34,7 @@
  *   guest ERRNO                every ioctl for other domains fails
  *   busy ID                    another vl makes that domain
  *   weights WEIGHT ...         of the domains in their order (default 256)
+ *   run TICKS ...              what they ran (default: Vellum does not tell)
  *   console ID TEXT            what that domain writes to its console, for one read
  *   onwait STATEMENT           what happens while vl waits: `state ID N [REASON]`, `gone ID`,
  *                              `console ...`, or `type TEXT` at stdin
@@ -92,6 +93,8 @@ struct world {
 	struct vl_domain_info domain[MAX_DOMAINS]; /* ascending ids */
 	int vanished[MAX_DOMAINS];
 	uint32_t weight[MAX_DOMAINS];
+	int has_run;
+	uint64_t run[MAX_DOMAINS];
 	uint64_t ram_start;
 	uint64_t ram_size;
 	uint64_t available;   /* what the kernel says it could give */

@@ -362,7 +362,7 @@ static void set_domain_state(struct world *w, char *rest)
 	for (size_t i = 0; i < w->nr_domains; i++)
 		if (w->domain[i].domid == domid) {
 			w->domain[i].state = state;
-			w->domain[i].shutdown_reason = *rest ? (uint32_t)number(word(&rest)) : 0;
+			w->domain[i].shutdown = *rest ? (uint32_t)number(word(&rest)) : 0;
 		}
 }
 
@@ -380,6 +380,10 @@ static int guest_statement(struct world *w, const char *what, char *rest)
 		w->busy = (uint32_t)number(word(&rest));
 	} else if (strcmp(what, "weights") == 0) {
 		set_weights(w, rest);
+	} else if (strcmp(what, "run") == 0) {
+		w->has_run = 1;
+		for (size_t i = 0; i < MAX_DOMAINS; i++)
+			w->run[i] = *rest ? number(word(&rest)) : 0;
 	} else if (strcmp(what, "console") == 0) {
 		set_console(w, rest);
 	} else if (strcmp(what, "state") == 0) {

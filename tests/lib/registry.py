@@ -25,6 +25,7 @@ ARTIFACTS = {
     "mini": "build/mini/mini.elf",
     "initrd-test": "build/initrd/test.cpio.gz",
     "initrd-small": "build/initrd/small.cpio.gz",
+    "initrd-guests": "build/initrd/guests.cpio.gz",
     "initrd-run": "build/initrd/run.cpio.gz",
     "thirdparty": "build/thirdparty/disk.img",
 }

@@ -39,16 +39,26 @@ static inline int64_t vl_call_domain_destroy(vl_hypercall_fn call, uint64_t domi
 #endif
 
 #ifndef VL_CALL_VCPU_START
-#define VL_CALL_VCPU_START      40
-#define VL_CALL_DOMAIN_PAUSE    41
-#define VL_CALL_DOMAIN_UNPAUSE  42
-#define VL_CALL_DOMAIN_WEIGHT   43
-#define VL_CALL_DOMAIN_SHUTDOWN 45
-#define VL_STATE_SHUTDOWN       3
-#define VL_STATE_DYING          4
-#define VL_SHUTDOWN_POWEROFF    0
-#define VL_SHUTDOWN_REBOOT      1
-#define VL_SHUTDOWN_CRASH       2
+#define VL_CALL_VCPU_START        40
+#define VL_CALL_DOMAIN_PAUSE      41
+#define VL_CALL_DOMAIN_UNPAUSE    42
+#define VL_CALL_DOMAIN_WEIGHT     43
+#define VL_CALL_DOMAIN_SHUTDOWN   45
+#define VL_STATE_SHUTDOWN         3
+#define VL_STATE_DYING            4
+#define VL_SHUTDOWN_POWEROFF      1
+#define VL_SHUTDOWN_REBOOT        2
+#define VL_SHUTDOWN_CRASH         3
+#define VL_CALL_DOMAIN_SCHED_INFO 47
+struct vl_sched_info {
+	uint32_t weight;
+	uint32_t reserved;
+	uint64_t run;
+	uint64_t waited;
+	uint64_t switches;
+	uint64_t wakes;
+	uint64_t latency_max;
+};
 static inline int64_t vl_call_domain_unpause(vl_hypercall_fn call, uint64_t domid)
 {
 	return call(VL_CALL_DOMAIN_UNPAUSE, domid, 0, 0, 0, 0);

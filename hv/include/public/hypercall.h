@@ -183,12 +183,11 @@ struct vl_domain_info {
 	uint64_t hypercalls; /* made by this domain */
 	uint64_t tsc_start;  /* TSC when it was entered */
 	uint64_t tsc_now;
-	char name[32];            /* zero-terminated */
-	uint32_t shutdown_reason; /* VL_SHUTDOWN_*, in VL_STATE_SHUTDOWN */
-	uint32_t weight;
-	uint64_t cpu_time; /* ticks of the TSC that its vcpus ran */
+	char name[32];     /* zero-terminated */
+	uint32_t shutdown; /* VL_SHUTDOWN_*: why it ended itself, in VL_STATE_SHUTDOWN */
+	uint32_t reserved;
 };
-VL_ABI_ASSERT(sizeof(struct vl_domain_info) == 96, "vl_domain_info is ABI");
+VL_ABI_ASSERT(sizeof(struct vl_domain_info) == 88, "vl_domain_info is ABI");
 
 /** In buffer of VL_CALL_DOMAIN_CREATE. */
 struct vl_domain_create {

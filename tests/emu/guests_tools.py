@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""Later guests as the tools make and end them, from the first guest's shell."""
+import re
+
+from guest import finish_linux, linux_image, output_of
+from qemu import Qemu
+from registry import test
+
+
+def run(t, names, seconds, **kw):
+    m = Qemu(t, linux_image(names, initrd="initrd-guests"), **kw)
+    finish_linux(t, m, names, seconds)
+    return m
+
+
+@test("guests-tools", shows="M4 M18 I9 U2", needs="vellum min initrd-guests", limit=180)
+def guests_tools(t):
+    """vl create in passthrough virtualizes, vl list, console, sched and destroy do what they say, and after the last guest
+    the machine is in passthrough again with all its memory; what does not fit changes nothing."""
+    m = run(t, ["guests-tools"], 160, memory=256)
+    lines = output_of(m, "guests-tools")
+    t.check("ok: created and destroyed" in lines, f"the guest's verdict: {lines[-3:]}")
+
+
+@test("guests-killed", shows="M4 M18 I9", needs="vellum min initrd-guests", limit=240)
+def guests_killed(t):
+    """SIGKILL of vl create at points all over its life: no guest is left, no page is lost, and the machine is back in
+    passthrough each time."""
+    m = Qemu(t, linux_image(["guests-killed"], initrd="initrd-guests", cmdline="rounds=20"), memory=256)
+    finish_linux(t, m, ["guests-killed"], 220)
+    lines = output_of(m, "guests-killed")
+    verdict = re.match(r"ok: 20 kills, (\d+) too late", lines[-1])
+    t.check(verdict and int(verdict[1]) < 20, f"the guest's verdict: {lines[-3:]}")
