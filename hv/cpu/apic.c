@@ -320,7 +320,7 @@ static bool is_direct(const struct vcpu *v, u32 msr)
 	if (offset == LAPIC_TPR || offset == LAPIC_PPR || offset == LAPIC_EOI ||
 	    offset == LAPIC_ICR)
 		return false;
-	return (offset < LAPIC_ISR || offset >= LAPIC_ESR) && !v->lapic.shared;
+	return (offset < LAPIC_ISR || offset >= LAPIC_ESR) && !v->lapic.shared && !v->lapic.stray;
 }
 
 bool apic_read_msr(struct vcpu *v, u32 msr, u64 *value)

@@ -283,7 +283,8 @@ static void capture_timer(struct lapic_hardware *h, u64 now)
  * back. */
 static void share(struct lapic_hardware *h, u64 now)
 {
-	h->svr = get(h, LAPIC_SVR);
+	if (!h->stray)
+		h->svr = get(h, LAPIC_SVR);
 	lapic_hardware_keep_icr(h);
 	capture_timer(h, now);
 	h->shared = true;
@@ -311,6 +312,13 @@ static void restore_count(struct lapic_hardware *h, u64 now)
 	put(h, LAPIC_INITIAL, count);
 }
 
+/* What could hold Vellum's interrupt back is the guest's again. */
+static void restore_priority(const struct lapic_hardware *h)
+{
+	put(h, LAPIC_TPR, h->tpr);
+	put(h, LAPIC_SVR, h->svr);
+}
+
 /* And back: the guest's programming in the real registers. What the timer has requested by now will
  * still arrive. */
 static void unshare(struct lapic_hardware *h, u64 now)
@@ -326,8 +334,8 @@ static void unshare(struct lapic_hardware *h, u64 now)
 		restore_count(h, now);
 	else if (h->access->write_deadline != NULL && h->timer.deadline != 0)
 		h->access->write_deadline(h->access->context, h->timer.deadline);
-	put(h, LAPIC_TPR, h->tpr);
-	put(h, LAPIC_SVR, h->svr);
+	if (!h->stray)
+		restore_priority(h);
 }
 
 RARELY_USED bool lapic_hardware_set_timer(struct lapic_hardware *h, u64 deadline, u64 now)
@@ -388,8 +396,10 @@ enum lapic_arrival lapic_hardware_arrived(struct lapic_hardware *h, u8 vector, u
 		return LAPIC_NOTHING;
 	if (is_own(h, vector, now))
 		return own_arrived(h, now);
-	if (is_stray)
+	if (is_stray) {
 		h->stray = false;
+		restore_priority(h);
+	}
 	if (is_stray || !(h->svr & LAPIC_ENABLED)) /* or the guest's APIC does not take part */
 		put(h, LAPIC_EOI, 0);
 	else
@@ -450,6 +460,8 @@ u32 lapic_hardware_read(const struct lapic_hardware *h, u32 offset, u64 now)
 		return 0;
 	case LAPIC_ICR:
 		return read_icr(h);
+	case LAPIC_SVR:
+		return h->shared || h->stray ? h->svr : get(h, offset);
 	default:
 		return h->shared ? read_shared(h, offset, now) : get(h, offset);
 	}
@@ -458,7 +470,7 @@ u32 lapic_hardware_read(const struct lapic_hardware *h, u32 offset, u64 now)
 static void write_tpr(struct lapic_hardware *h, u32 value)
 {
 	h->tpr = value & 0xff;
-	put(h, LAPIC_TPR, h->shared ? (u32)min_u64(h->tpr, TPR_BELOW_OWN) : h->tpr);
+	put(h, LAPIC_TPR, h->shared || h->stray ? (u32)min_u64(h->tpr, TPR_BELOW_OWN) : h->tpr);
 }
 
 static void write_lvt_timer(struct lapic_hardware *h, u32 value, u64 now)
@@ -520,6 +532,8 @@ void lapic_hardware_write(struct lapic_hardware *h, u32 offset, u32 value, u64 n
 		lapic_hardware_send(h, (u64)get(h, LAPIC_ICR_HIGH) << 32 | value);
 	} else if (h->shared) {
 		write_shared(h, offset, value, now);
+	} else if (offset == LAPIC_SVR && h->stray) {
+		h->svr = value; /* until that has come */
 	} else {
 		put(h, offset, value);
 		if (offset == LAPIC_SVR)

@@ -395,6 +395,39 @@ static void test_guest_disabled(void **state)
 			 lapic_read(&w.bare.apic, LAPIC_LINT0, 110));
 }
 
+/* It is stopped when its interrupt is requested, and the guest's APIC takes none. */
+static void test_stray_while_held_back(void **state)
+{
+	static const struct {
+		u32 offset, value;
+	} how[] = {{LAPIC_SVR, SPURIOUS}, {LAPIC_TPR, 0xff}};
+	struct world w;
+
+	(void)state;
+	for (u32 i = 0; i < 2 * ARRAY_SIZE(how); i++) {
+		u32 offset = how[i / 2].offset, value = how[i / 2].value;
+
+		start(&w, false);
+		if (i % 2 == 0)
+			both_write(&w, offset, value);
+		own_timer(&w, 100);
+		w.real.now = w.bare.now = 150;
+		lapic_advance(&w.real.apic, 150);
+		lapic_hardware_set_timer(&w.h, CLOCK_NEVER, 150);
+		assert_false(lapic_hardware_can_leave(&w.h));
+		if (i % 2 != 0) {
+			lapic_hardware_write(&w.h, offset, value, 150);
+			machine_write(&w.bare, offset, value);
+		}
+		assert_int_equal(guest_read(&w, offset), value);
+		run(&w);
+		assert_true(lapic_hardware_can_leave(&w.h));
+		assert_int_equal(lapic_read(&w.real.apic, offset, 150), value);
+		assert_int_equal(take(&w), LAPIC_NO_VECTOR);
+		compare(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_shared_deadline),
 		cmocka_unit_test(test_capture_of_expired),
 		cmocka_unit_test(test_stray),
+		cmocka_unit_test(test_stray_while_held_back),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_own_vector_and_tpr),
 		cmocka_unit_test(test_guest_disabled),
