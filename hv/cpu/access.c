@@ -51,6 +51,19 @@ static bool has_aliases(const struct vcpu *v, u64 va, u32 level)
 	       start == round_down(v->info->va, level_size(level));
 }
 
+/* A page that another domain offered for reading alone is one that its tables make read-only.
+ * Without D, no leaf is writable, whatever CR0.WP says. */
+static RARELY_USED u32 protect_foreign(const struct vcpu *v, u64 va, u32 access,
+				       struct translation *t)
+{
+	pa_t page = {t->page.v + (va & (level_size(t->level) - 1))};
+
+	if (!p2m_is_read_only(&v->domain->p2m, pa_to_pfn(page)))
+		return 0;
+	t->rights &= ~(PTE_W | PTE_D);
+	return access & PF_WRITE ? WALK_FAULT | PF_PRESENT | access : 0;
+}
+
 u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 access,
 		   struct translation *t)
 {
@@ -59,6 +72,8 @@ u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 a
 	/* In the kernel's view: not for a user, but for what the processor reads on its behalf. */
 	if (fault == 0 && !(access & PF_USER) && has_aliases(v, va, t->level))
 		apply_aliases(v, va, t);
+	if (fault == 0 && v->domain->p2m.foreign_read_only != 0)
+		fault = protect_foreign(v, va, access, t);
 	return fault;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "domain/owner.h"
 
+#include "domain/grant.h"
 #include "lib/panic.h"
 #include "p2m/mover.h"
 #include "public/errno.h"
@@ -20,8 +21,8 @@ static bool is_shown(const struct domain *d, u64 pfn)
 	return pfn >> P2M_PFN_BITS == 0 && memmap_is_ram(&d->memory, page_of(pfn));
 }
 
-/* Vellum has a pointer to it, or shows it at another address. */
-static bool is_shared_with_vellum(const struct domain *d, u64 pfn)
+/* Vellum has a pointer to it, or shows it at another address; or another domain has mapped it. */
+static bool is_shared(const struct domain *d, u64 pfn)
 {
 	struct range page = page_of(pfn);
 
@@ -34,7 +35,7 @@ static bool is_shared_with_vellum(const struct domain *d, u64 pfn)
 		if (range_overlaps(page, (struct range){a->pa.v, a->pa.v + a->size}))
 			return true;
 	}
-	return false;
+	return grant_is_in_use(d, pfn);
 }
 
 /* --- giving --- */
@@ -48,7 +49,7 @@ static int can_give(const struct domain *first, u64 pfn)
 	mfn = p2m_lookup(&first->p2m, (pfn_t){pfn}).v;
 	if (mfn == P2M_NOTHING)
 		return -VL_EFAULT;
-	return mfn != pfn || is_shared_with_vellum(first, pfn) ? -VL_EBUSY : 0;
+	return mfn != pfn || is_shared(first, pfn) ? -VL_EBUSY : 0;
 }
 
 /* In this order: as long as its frame is on the way, nobody has it. */
@@ -107,7 +108,7 @@ int owner_can_take(const struct domain *from, u64 pfn, u64 count)
 		if ((pfn + i) >> P2M_PFN_BITS != 0 ||
 		    p2m_lookup(&from->p2m, (pfn_t){pfn + i}).v == P2M_NOTHING)
 			return -VL_EFAULT;
-		if (is_shared_with_vellum(from, pfn + i))
+		if (is_shared(from, pfn + i))
 			return -VL_EBUSY;
 	}
 	return 0;

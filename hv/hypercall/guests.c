@@ -7,6 +7,7 @@
  */
 #include "cpu/remote.h"
 #include "cpu/sched.h"
+#include "domain/grant.h"
 #include "domain/owner.h"
 #include "lib/debug.h"
 #include "lib/failpoint.h"
@@ -216,11 +217,31 @@ s64 call_memory_take(struct domain *d, u64 domid, u64 pfn, u64 count)
 
 /* --- destroy --- */
 
+/* What it shares with others ends first, for which those that have a page of its stand still. */
+static void end_sharing(struct vcpu *v, struct domain *d)
+{
+	for (struct domain *other = domain_next(1); other != NULL;
+	     other = domain_next(other->domid + 1))
+		if (other != d && grant_uses(other, d->domid))
+			remote_stop_domain(v, other);
+	grant_end(d);
+}
+
+static void go_on_sharing(struct vcpu *v, const struct domain *d)
+{
+	for (struct domain *other = domain_next(1); other != NULL;
+	     other = domain_next(other->domid + 1))
+		if (other != d)
+			remote_start_domain(v, other);
+}
+
 /* Alone; nothing of it runs. */
 static s64 destroy(struct vcpu *v, struct domain *d)
 {
 	destroy_vcpus(d);
 	stop(v, d);
+	end_sharing(v, d);
+	go_on_sharing(v, d);
 	owner_take_any(domain_first(), d, PAGES_A_CALL);
 	go_on(v, d);
 	if (d->p2m.frames != 0)

@@ -6,6 +6,7 @@
 
 #include "cpu/remote.h"
 #include "domain/domain.h"
+#include "domain/grant.h"
 #include "lib/debug.h"
 #include "lib/string.h"
 #include "p2m/mover.h"
@@ -117,7 +118,7 @@ s64 call_test_move_page(struct domain *d, u64 pfn, u64 away)
 	if (pfn >> P2M_PFN_BITS != 0 || domain_buffer(d, (pa_t){pfn << PAGE_SHIFT}, 1) == NULL)
 		return -VL_EFAULT;
 	remote_stop_others(v);
-	err = move(&d->p2m, (pfn_t){pfn}, away == 1);
+	err = grant_is_in_use(d, pfn) ? -VL_EBUSY : move(&d->p2m, (pfn_t){pfn}, away == 1);
 	domain_p2m_changed(d);
 	remote_start_others(v);
 	return err < 0 ? err : (s64)p2m_lookup(&d->p2m, (pfn_t){pfn}).v;

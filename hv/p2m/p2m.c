@@ -20,14 +20,17 @@
 #include "public/errno.h"
 #include "public/hypercall.h"
 
-#define ENTRY_TABLE   ((u64)1)
-#define ENTRY_FRAMES  ((u64)2)
-#define ENTRY_GIVEN   ((u64)3)
-#define ENTRY_KIND    ((u64)3)
-#define ENTRY_NUMBER  PAGE_MASK
-#define ENTRIES       512u
-#define ROOT_LEVEL    5
-#define LARGEST_LEVEL 3 /* of an entry that p2m_set() makes: 1 GiB */
+#define ENTRY_TABLE     ((u64)1)
+#define ENTRY_FRAMES    ((u64)2)
+#define ENTRY_GIVEN     ((u64)3)
+#define ENTRY_KIND      ((u64)3)
+/* Of frames, 4 KiB: */
+#define ENTRY_FOREIGN   ((u64)4)
+#define ENTRY_READ_ONLY ((u64)8)
+#define ENTRY_NUMBER    PAGE_MASK
+#define ENTRIES         512u
+#define ROOT_LEVEL      5
+#define LARGEST_LEVEL   3 /* of an entry that p2m_set() makes: 1 GiB */
 
 static struct {
 	struct range partition;
@@ -67,6 +70,11 @@ static bool is_table(u64 entry)
 static bool is_given(u64 entry)
 {
 	return (entry & ENTRY_KIND) == ENTRY_GIVEN;
+}
+
+static bool is_foreign(u64 entry)
+{
+	return (entry & (ENTRY_KIND | ENTRY_FOREIGN)) == (ENTRY_FRAMES | ENTRY_FOREIGN);
 }
 
 static u64 *table_of(u64 entry)
@@ -117,7 +125,7 @@ void p2m_destroy(struct p2m *p)
 			free_table(p, p->root[i], ROOT_LEVEL - 1);
 		p->root[i] = 0;
 	}
-	p->frames = p->moved = p->given = 0;
+	p->frames = p->moved = p->given = p->foreign = p->foreign_read_only = 0;
 }
 
 static ma_t identity(u64 pa, u32 *shift)
@@ -154,6 +162,11 @@ ma_t p2m_translate_unmapped(void *context, pa_t pa, u32 *shift)
 {
 	(void)context;
 	return identity(pa.v, shift);
+}
+
+bool p2m_is_partition(pa_t pa)
+{
+	return range_overlaps((struct range){pa.v, pa.v + PAGE_SIZE}, machine.partition);
 }
 
 bool p2m_is_nothing(const struct p2m *p, ma_t ma)
@@ -195,6 +208,9 @@ static void count(struct p2m *p, u64 entry, u64 pa, u32 level, u64 sign)
 		return;
 	if (is_given(entry)) {
 		p->given += sign;
+	} else if (is_foreign(entry)) {
+		p->foreign += sign;
+		p->foreign_read_only += entry & ENTRY_READ_ONLY ? sign : 0;
 	} else if (!is_table(entry)) {
 		p->frames += frames;
 		p->moved += (entry & ENTRY_NUMBER) != pa ? frames : 0;
@@ -334,6 +350,30 @@ bool p2m_is_given(const struct p2m *p, pfn_t pfn, struct p2m_owner *to)
 	return true;
 }
 
+int p2m_map_foreign(struct p2m *p, pfn_t pfn, mfn_t mfn, bool read_only)
+{
+	u64 pa = pfn.v << PAGE_SHIFT, ma = mfn.v << PAGE_SHIFT;
+
+	if ((pfn.v | mfn.v) >> P2M_PFN_BITS != 0 || !can_set(pa, ma, PAGE_SHIFT))
+		return -VL_EINVAL;
+	return put(p, pa, 1, ma | ENTRY_FRAMES | ENTRY_FOREIGN | (read_only ? ENTRY_READ_ONLY : 0));
+}
+
+bool p2m_is_foreign(const struct p2m *p, pfn_t pfn)
+{
+	u32 level;
+
+	return is_foreign(find(p, pfn.v << PAGE_SHIFT, &level));
+}
+
+bool p2m_is_read_only(const struct p2m *p, pfn_t pfn)
+{
+	u32 level;
+	u64 entry = find(p, pfn.v << PAGE_SHIFT, &level);
+
+	return is_foreign(entry) && (entry & ENTRY_READ_ONLY);
+}
+
 void p2m_clear(struct p2m *p, pfn_t pfn)
 {
 	int err = put(p, pfn.v << PAGE_SHIFT, 1, 0);
@@ -378,7 +418,7 @@ static bool next_below(const u64 *table, u32 entries, u32 level, u64 kind, u64 *
 		if (is_table(table[i])) {
 			if (next_below(table_of(table[i]), ENTRIES, level - 1, kind, address))
 				return true;
-		} else if ((table[i] & ENTRY_KIND) == kind) {
+		} else if ((table[i] & ENTRY_KIND) == kind && !is_foreign(table[i])) {
 			return true;
 		}
 		*address = round_down(*address, size) + size;

@@ -216,7 +216,8 @@ static void check_walk(const struct paging_mode *mode, const struct shadow_p2m *
 		if (!(pte & PTE_P))
 			panic("shadow audit: %lx is filled, but the guest maps nothing there", va);
 	} while (level > 1 && !(pte & PTE_PS));
-	if (rights != (t->rights & RIGHTS))
+	/* The p2m may take the right to write away, never give it. */
+	if (rights != (t->rights & RIGHTS) && (rights & ~PTE_W) != (t->rights & RIGHTS))
 		panic("shadow audit: %lx is filled with rights %lx, the guest's tables say %lx", va,
 		      t->rights & RIGHTS, rights);
 	/* An alias, which the kernel has in the upper half, makes the page another one. */

@@ -29,8 +29,8 @@ FUZZ_payload_LIBS := $(IMAGE_LIBS)
 # Hypercalls on a machine made of memory: the headers in tests/fuzz/machine come before Vellum's own. As
 # in debug builds, so that pages can be moved.
 FUZZ_hypercall_SOURCES := tests/fuzz/machine/machine.c tests/fuzz/machine/sched.c tests/fuzz/damage.c $(wildcard hv/p2m/*.c) \
-	$(patsubst %,hv/%.c,hypercall/dispatch hypercall/guest_memory hypercall/info hypercall/p2m hypercall/domain hypercall/guests hypercall/sched \
-	domain/domain domain/owner lib/failpoint \
+	$(patsubst %,hv/%.c,hypercall/dispatch hypercall/guest_memory hypercall/info hypercall/p2m hypercall/domain hypercall/guests hypercall/grants hypercall/sched \
+	domain/domain domain/owner domain/grant lib/failpoint \
 	mem/frames mem/memmap mem/machine lib/log lib/lock domain/switches domain/remote shadow/shadow shadow/tables \
 	cpu/mmu cpu/counters cpu/remote_flush cpu/lock_watch)
 FUZZ_hypercall_CFLAGS := -Itests/fuzz/machine -I$(B)/gen -DVELLUM_DEBUG=1

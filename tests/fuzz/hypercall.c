@@ -20,6 +20,7 @@
 
 #include <string.h>
 
+#include "domain/grant.h"
 #include "hypercall/hypercall.h"
 #include "lib/failpoint.h"
 #include "public/calls.h"
@@ -123,15 +124,20 @@ static const u64 errors[VL_CALL_LIMIT] = {
 		E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EBUSY) | E(EEXIST) | E(ENOMEM) | E(EPERM),
 	[VL_CALL_DOMAIN_DESTROY] = E(ENOENT) | E(EPERM),
 	[VL_CALL_MEMORY_TAKE] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EBUSY) | E(EPERM),
-	[VL_CALL_VCPU_START] =
-		E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EBUSY) | E(ENOMEM) | E(EPERM),
+	[VL_CALL_VCPU_START] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EBUSY) | E(ENOMEM) | E(EPERM),
 	[VL_CALL_DOMAIN_PAUSE] = E(ENOENT) | E(EBUSY) | E(EPERM),
 	[VL_CALL_DOMAIN_UNPAUSE] = E(ENOENT) | E(EINVAL) | E(EBUSY) | E(EPERM),
 	[VL_CALL_DOMAIN_WEIGHT] = E(ENOENT) | E(EINVAL) | E(EPERM),
 	[VL_CALL_SHUTDOWN] = E(EINVAL) | E(EPERM),
 	[VL_CALL_DOMAIN_SHUTDOWN] = E(ENOENT) | E(EINVAL) | E(EBUSY) | E(EPERM),
 	[VL_CALL_DOMAIN_SCHED_INFO] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EPERM),
-	[VL_CALL_TEST_MOVE_PAGE] = OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(ENOMEM) | E(EPERM),
+	[VL_CALL_GRANT_OFFER] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(ENOSPC) | E(ENOMEM),
+	[VL_CALL_GRANT_MAP] =
+		E(ENOENT) | E(EFAULT) | E(EBUSY) | E(EINVAL) | E(EEXIST) | E(ENOSPC) | E(ENOMEM),
+	[VL_CALL_GRANT_UNMAP] = E(ENOENT),
+	[VL_CALL_GRANT_REVOKE] = E(ENOENT) | E(EBUSY),
+	[VL_CALL_TEST_MOVE_PAGE] =
+		E(EBUSY) | OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(ENOMEM) | E(EPERM),
 };
 
 static bool is_elsewhere(u64 nr)
@@ -144,7 +150,7 @@ static bool is_elsewhere(u64 nr)
 /* The numbers that are set aside. */
 static bool is_unused(u64 nr)
 {
-	return nr >= VL_CALL_LIMIT || (nr > VL_CALL_MEMORY_TAKE && nr < VL_CALL_VCPU_START);
+	return nr >= VL_CALL_LIMIT || (nr > VL_CALL_GRANT_REVOKE && nr < VL_CALL_VCPU_START);
 }
 
 static bool is_defined(u64 nr, s64 r)
@@ -424,9 +430,74 @@ static void destroy(struct input *in)
 	call(domain_first(), VL_CALL_DOMAIN_DESTROY, a);
 }
 
-static void others(struct input *in)
+/* --- shared pages --- */
+
+#define FOREIGN_PFN 0x200u /* no RAM is there */
+
+static void offer(struct input *in)
+{
+	struct domain *d = any_domain(in);
+	u64 a[5] = {any_domain(in)->domid, d->memory.range[0].start / PAGE_SIZE + next(in) % 8,
+		    next(in) % 2};
+
+	call(d, VL_CALL_GRANT_OFFER, a);
+}
+
+static void map(struct input *in)
+{
+	u64 a[5] = {any_domain(in)->domid, next(in) % 4, FOREIGN_PFN + next(in) % 4};
+
+	call(any_domain(in), VL_CALL_GRANT_MAP, a);
+}
+
+static void unmap(struct input *in)
+{
+	struct domain *d = any_domain(in);
+	u8 how = next(in);
+	u64 a[5] = {how & 1 ? FOREIGN_PFN + how / 2 % 4 : how / 2 % 4};
+
+	call(d, how & 1 ? VL_CALL_GRANT_UNMAP : VL_CALL_GRANT_REVOKE, a);
+}
+
+/* Who has the frame that a domain has mapped: another one, which knows that it is in use. */
+static void check_foreign(const struct domain *d)
+{
+	for (u64 pfn = FOREIGN_PFN; pfn < FOREIGN_PFN + 4; pfn++) {
+		const struct domain *owner = domain_first();
+		mfn_t mfn = p2m_lookup(&d->p2m, (pfn_t){pfn});
+		struct p2m_owner to = {0, mfn.v};
+
+		must(p2m_is_foreign(&d->p2m, (pfn_t){pfn}) == grant_is_mapped(d, pfn));
+		if (!grant_is_mapped(d, pfn))
+			continue;
+		if (p2m_is_given(&owner->p2m, (pfn_t){mfn.v}, &to))
+			owner = domain_find(to.domid, NULL);
+		must(owner != NULL && owner != d && grant_is_in_use(owner, to.pfn));
+	}
+}
+
+static void check_sharing(void)
+{
+	for (const struct domain *d = domain_first(); d != NULL; d = domain_next(d->domid + 1))
+		if (d->layers & VL_LAYER_MEMORY)
+			check_foreign(d);
+}
+
+static void sharing(struct input *in)
 {
 	u8 what = next(in) % 8;
+
+	if (what < 3)
+		offer(in);
+	else if (what < 6)
+		map(in);
+	else
+		unmap(in);
+}
+
+static void others(struct input *in)
+{
+	u8 what = next(in) % 16;
 
 	if (what < 2)
 		create(in);
@@ -434,8 +505,11 @@ static void others(struct input *in)
 		give(in);
 	else if (what < 7)
 		take(in);
-	else
+	else if (what < 8)
 		destroy(in);
+	else
+		sharing(in);
+	check_sharing();
 }
 
 static void touch(struct input *in)
@@ -468,6 +542,42 @@ static void one_step(struct input *in)
 	}
 }
 
+/* Chance alone takes long to come here: two domains with two pages each, that offer each other and
+ * the first guest one. */
+static void populate(void)
+{
+	struct vl_domain_create w = {.name = "x",
+				     .memory_start = FIRST_RAM.start,
+				     .memory_size = 8 * PAGE_SIZE,
+				     .nr_vcpus = 1,
+				     .weight = VL_WEIGHT_USUAL};
+	u64 first_pfn = FIRST_RAM.start / PAGE_SIZE, domid[3] = {0}, list[2], a[5] = {0};
+
+	machine_virtualize(VL_LAYER_ALL);
+	for (u64 i = 1; i < 3; i++) {
+		w.name[0] = (char)('x' + i);
+		a[0] = buffer_with(domain_first(), &w, sizeof(w), 0);
+		a[1] = sizeof(w);
+		domid[i] = (u64)call(domain_first(), VL_CALL_DOMAIN_CREATE, a);
+		list[0] = first_pfn + 2 * i;
+		list[1] = list[0] + 1;
+		a[0] = domid[i];
+		a[1] = first_pfn;
+		a[2] = buffer_with(domain_first(), list, sizeof(list), 0);
+		a[3] = sizeof(list);
+		must(call(domain_first(), VL_CALL_MEMORY_GIVE, a) == 0);
+	}
+	for (u64 i = 0; i < 3; i++)
+		for (u64 to = 0; to < 3; to++) {
+			a[0] = domid[to];
+			a[1] = first_pfn + (to & 1);
+			a[2] = to & 1;
+			if (to != i)
+				must(call(domain_find(domid[i], NULL), VL_CALL_GRANT_OFFER, a) >=
+				     0);
+		}
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	static bool booted;
@@ -477,6 +587,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		machine_boot();
 	booted = true;
 	machine_start();
+	if (next(&in) & 1)
+		populate();
 	while (in.size > 0)
 		one_step(&in);
 	machine_stop();

@@ -143,7 +143,7 @@ def check_lengths(t):
     """Files stay below 600 lines, functions below 100; few exceed 45 and the median is small."""
     lengths = []
     for name in tree():
-        if not name.endswith((".c", ".h")):
+        if not name.endswith((".c", ".h")) or name == "hv/include/public/calls.h":  # which is generated
             continue
         text = text_of(name)
         lines = text.count("\n")

@@ -10,6 +10,7 @@
 
 #include <setjmp.h>
 
+#include "domain/grant.h"
 #include "domain/owner.h"
 #include "lib/panic.h"
 #include "p2m/mover.h"
@@ -97,6 +98,13 @@ void domain_not_plain(struct domain *d, u64 pa)
 {
 	assert_ptr_equal(d, &first);
 	assert_int_equal(p2m_lookup(&first.p2m, (pfn_t){pa >> PAGE_SHIFT}).v, P2M_NOTHING);
+}
+
+static u64 granted; /* a page of the first later domain's that another has mapped */
+
+bool grant_is_in_use(const struct domain *owner, u64 pfn)
+{
+	return granted != 0 && owner == &later[0] && pfn == granted;
 }
 
 /* --- the model --- */
@@ -318,6 +326,9 @@ static void shared_pages_stay(void **state)
 	assert_int_equal(owner_can_take(&later[0], LATER_PFN, 1), 0);
 	assert_int_equal(owner_can_take(&later[0], LATER_PFN, 2), -VL_EBUSY);
 	assert_int_equal(owner_can_take(&later[0], ~(u64)0 >> 24, 2), -VL_EFAULT);
+	granted = LATER_PFN;
+	assert_int_equal(owner_can_take(&later[0], LATER_PFN, 1), -VL_EBUSY);
+	granted = 0;
 	stop();
 }
 

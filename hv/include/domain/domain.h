@@ -27,6 +27,8 @@ struct info_place {
 };
 
 struct cpu_block;
+struct grant_table;
+struct map_table;
 struct vcpu;
 
 #define DOMAIN_NAME_SIZE sizeof(((struct vl_domain_name *)0)->name)
@@ -62,6 +64,8 @@ struct domain {
 	struct range_pair main_ram;          /* the largest ranges of it that are RAM */
 	struct range_pair plain;             /* of these, where physical is machine; or less */
 	struct p2m p2m;                      /* valid with VL_LAYER_MEMORY */
+	struct grant_table *grants;          /* what it offers, domain/grant.h; NULL: nothing yet */
+	struct map_table *maps;              /* and has mapped of others */
 	struct memmap memory;                /* what it is shown */
 	struct info_place info[VL_MAX_CPUS]; /* the first nr_vcpus; by number of the CPU */
 };

@@ -19,7 +19,7 @@
  * `count` pages of the first guest's, list[], become the page frames from `pfn` on of `to`. All, or
  * none with
  *  -VL_EFAULT: one is not its own RAM, or is twice in the list; or `to` is shown no RAM there;
- *  -VL_EBUSY: one is not at home, or Vellum shares words in it;
+ *  -VL_EBUSY: one is not at home, or shared: with Vellum, or mapped by another domain;
  *  -VL_EEXIST: `to` has a page there;
  *  -VL_ENOMEM: no memory for tables of a p2m.
  */
@@ -27,7 +27,7 @@ int owner_give(struct domain *first, struct domain *to, u64 pfn, const u64 *list
 
 /**
  * Whether the page frames from `pfn` on can be taken from a domain: 0; -VL_EFAULT: it does not have
- * one of them; -VL_EBUSY: Vellum shares words in one.
+ * one of them; -VL_EBUSY: one is shared.
  */
 int owner_can_take(const struct domain *from, u64 pfn, u64 count);
 

@@ -33,6 +33,8 @@ struct p2m {
 	u64 frames;   /* page frames that have an entry with a frame; `own`: all that it has */
 	u64 moved;    /* those of them whose machine frame has another number */
 	u64 given;    /* page frames that a later domain has; never `own` */
+	u64 foreign;  /* page frames of other domains that are mapped here; in none of the above */
+	u64 foreign_read_only; /* those of them that may not be written to */
 	u64 root[P2M_ROOT_ENTRIES];
 };
 
@@ -87,6 +89,16 @@ int p2m_give(struct p2m *p, pfn_t pfn, struct p2m_owner to);
 /** Whether a page was given away, and to whom. */
 bool p2m_is_given(const struct p2m *p, pfn_t pfn, struct p2m_owner *to);
 
+/**
+ * Another domain's frame is found at `pfn`, where there is no RAM, for reading or for both. As
+ * p2m_set(); what was there before comes back by p2m_clear().
+ */
+int p2m_map_foreign(struct p2m *p, pfn_t pfn, mfn_t mfn, bool read_only);
+
+/** Whether such a one is there; and that for reading alone. */
+bool p2m_is_foreign(const struct p2m *p, pfn_t pfn);
+bool p2m_is_read_only(const struct p2m *p, pfn_t pfn);
+
 /** Empty the entry of one page frame, which is not part of a larger one: it is at home, or of a
  * later domain gone. Needs no memory. */
 void p2m_clear(struct p2m *p, pfn_t pfn);
@@ -96,6 +108,9 @@ ma_t p2m_translate(void *context, pa_t pa, u32 *shift);
 
 /** The same without a p2m, for a domain whose memory is not virtualized: its own frames. */
 ma_t p2m_translate_unmapped(void *context, pa_t pa, u32 *shift);
+
+/** Whether this page is in the partition, where no p2m has an entry. */
+bool p2m_is_partition(pa_t pa);
 
 /** Whether this frame is one that stands for nothing. */
 bool p2m_is_nothing(const struct p2m *p, ma_t ma);

@@ -363,6 +363,7 @@ static inline int64_t vl_call_verify_image(vl_hypercall_fn call)
  *   VL_EFAULT: the page frame is not the caller's own RAM.
  *   VL_EINVAL: away is neither 0 nor 1.
  *   VL_ENOMEM: the partition has no frame left.
+ *   VL_EBUSY: another domain has mapped the page (grant_map).
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
  */
@@ -528,7 +529,7 @@ static inline int64_t vl_call_domain_create(vl_hypercall_fn call, uint64_t wante
  *     there.
  *   VL_EINVAL: the buffer's size is 0 or no multiple of 8.
  *   VL_EBUSY: one of the pages is not at home, or Vellum shares words in it (set_vcpu_info) or
- *     shows it (set_alias).
+ *     shows it (set_alias), or another domain has mapped it (grant_map).
  *   VL_EEXIST: the domain has a page there already.
  *   VL_ENOMEM: Vellum's partition has no room for tables.
  *   VL_EPERM: the caller is not the first guest.
@@ -573,7 +574,8 @@ static inline int64_t vl_call_domain_destroy(vl_hypercall_fn call, uint64_t domi
  *   VL_EFAULT: the domain has no page at one of the first of them.
  *   VL_EINVAL: count is 0.
  *   VL_EBUSY: the domain is running and not the caller's; or Vellum shares words in one of the
- *     first of them (set_vcpu_info) or shows it (set_alias).
+ *     first of them (set_vcpu_info) or shows it (set_alias), or another domain has mapped it
+ *     (grant_map).
  *   VL_EPERM: the domain is not the caller's, and the caller not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
  */
@@ -581,6 +583,90 @@ static inline int64_t vl_call_memory_take(vl_hypercall_fn call, uint64_t domid, 
 					  uint64_t count)
 {
 	return call(VL_CALL_MEMORY_TAKE, domid, pfn, count, 0, 0);
+}
+
+#define VL_CALL_GRANT_OFFER 26
+
+/**
+ * Sharing a page: it stays the caller's. As long as it is mapped it can neither be given away
+ * nor taken.
+ * Who: any domain. Since ABI 0.2.
+ * domid: the domain that may map the page.
+ * pfn: page frame of the caller's own RAM.
+ * flags: 0, or VL_GRANT_READ_ONLY.
+ * Returns a reference, for that domain's grant_map; below VL_MAX_GRANTS; or a negated error:
+ *   VL_ENOENT: no other domain has this id, or it is being destroyed; or the caller's memory is
+ *     not virtualized.
+ *   VL_EFAULT: the page frame is not the caller's own RAM, or it has no page there.
+ *   VL_EINVAL: flags are unknown.
+ *   VL_ENOSPC: the caller has VL_MAX_GRANTS offers.
+ *   VL_ENOMEM: Vellum's partition has no room for a table of offers.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_grant_offer(vl_hypercall_fn call, uint64_t domid, uint64_t pfn,
+					  uint64_t flags)
+{
+	return call(VL_CALL_GRANT_OFFER, domid, pfn, flags, 0, 0);
+}
+
+#define VL_CALL_GRANT_MAP 27
+
+/**
+ * The caller finds the other's page at pfn, for reading or for both as it was offered: where it
+ * may not write, its write is a page fault, as if its own page tables said so. Neither of the
+ * two may keep page tables there, nor pass it to a hypercall as a buffer. When its owner is
+ * destroyed it is unmapped.
+ * Who: any domain. Since ABI 0.2.
+ * domid: the domain that made the offer.
+ * ref: what grant_offer returned there.
+ * pfn: page frame of the caller, outside its RAM.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: no other domain has this id, it is being destroyed, or it has not offered this to
+ *     the caller.
+ *   VL_EFAULT: the owner has no page there any more.
+ *   VL_EBUSY: the page is not at home.
+ *   VL_EINVAL: pfn is in the caller's own RAM, or in Vellum's, or no page.
+ *   VL_EEXIST: something is mapped there already.
+ *   VL_ENOSPC: the caller has mapped VL_MAX_GRANTS pages.
+ *   VL_ENOMEM: Vellum's partition has no room for tables.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_grant_map(vl_hypercall_fn call, uint64_t domid, uint64_t ref,
+					uint64_t pfn)
+{
+	return call(VL_CALL_GRANT_MAP, domid, ref, pfn, 0, 0);
+}
+
+#define VL_CALL_GRANT_UNMAP 28
+
+/**
+ * Whatever was there before is there again.
+ * Who: any domain. Since ABI 0.2.
+ * pfn: page frame that the caller mapped something at.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: there is nothing.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_grant_unmap(vl_hypercall_fn call, uint64_t pfn)
+{
+	return call(VL_CALL_GRANT_UNMAP, pfn, 0, 0, 0, 0);
+}
+
+#define VL_CALL_GRANT_REVOKE 29
+
+/**
+ * The offer is over. That of a page that another has mapped is so only once that has unmapped
+ * it, or is destroyed.
+ * Who: any domain. Since ABI 0.2.
+ * ref: what grant_offer returned.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: there is no such offer.
+ *   VL_EBUSY: it is mapped.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_grant_revoke(vl_hypercall_fn call, uint64_t ref)
+{
+	return call(VL_CALL_GRANT_REVOKE, ref, 0, 0, 0, 0);
 }
 
 #define VL_CALL_VCPU_START 40

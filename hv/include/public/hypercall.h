@@ -208,6 +208,12 @@ struct vl_memory_list {
 };
 VL_ABI_ASSERT(sizeof(struct vl_memory_list) == 4096, "vl_memory_list is ABI");
 
+/* VL_CALL_GRANT_OFFER. */
+#define VL_GRANT_READ_ONLY 1u
+
+/* A domain has at most so many offers, and has mapped at most so many of others'. */
+#define VL_MAX_GRANTS 128u
+
 /** In buffer of VL_CALL_DOMAIN_RENAME. */
 struct vl_domain_name {
 	char name[32]; /* zero-terminated printable ASCII, not empty */

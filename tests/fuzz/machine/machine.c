@@ -6,6 +6,7 @@
  */
 #include "tests/fuzz/machine/machine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -437,6 +438,6 @@ void apic_send_nmi(struct vcpu *v, u32 apic_id)
 
 void panic(const char *fmt, ...)
 {
-	(void)fmt;
+	fprintf(stderr, "panic: %s\n", fmt);
 	abort();
 }
