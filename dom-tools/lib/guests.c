@@ -146,6 +146,16 @@ int vl_guest_hypercall_page(struct vl_client *c, struct vl_ioctl_page *page, str
 	return request(c, VL_IOCTL_HYPERCALL_PAGE, page, e);
 }
 
+/* Of the driver's domains it is none, or none yet. */
+static int explain_guest(const struct vl_domain_info *d, int rc, struct vl_error *e)
+{
+	if (rc == -EBUSY)
+		return vl_fail(e, EBUSY, "domain %" PRIu32 " is being made by another vl",
+			       d->domid);
+	return vl_fail(e, ENOENT, "there is no domain %" PRIu32 " that this guest has made",
+		       d->domid);
+}
+
 int vl_guest_destroy(struct vl_client *c, const struct vl_domain_info *d, struct vl_error *e)
 {
 	struct request r = {.name = "domain_destroy"};
@@ -156,12 +166,8 @@ int vl_guest_destroy(struct vl_client *c, const struct vl_domain_info *d, struct
 		return vl_fail(e, EPERM,
 			       "the first guest has the machine, and cannot be destroyed");
 	rc = request(c, VL_IOCTL_DESTROY, &destroy, e);
-	if (rc == -EBUSY)
-		return vl_fail(e, EBUSY, "domain %" PRIu32 " is being made by another vl",
-			       d->domid);
-	if (rc == -ENOENT)
-		return vl_fail(e, ENOENT, "there is no domain %" PRIu32 " that this guest has made",
-			       d->domid);
+	if (rc == -EBUSY || rc == -ENOENT)
+		return explain_guest(d, rc, e);
 	r.io.result = destroy.result;
 	return rc ? rc : request_check(c, &r, e);
 }
@@ -227,25 +233,72 @@ bool vl_state_is_end(uint32_t state)
 	return state == VL_STATE_CRASHED || state == VL_STATE_SHUTDOWN || state == VL_STATE_DYING;
 }
 
+/* Find the domain as it is now, remembering what changes there were before. */
+static int look(struct vl_client *c, uint32_t domid, struct vl_domain_info *d, struct vl_error *e)
+{
+	uint64_t changes;
+	int rc = request(c, VL_IOCTL_CHANGES, &changes, e);
+
+	return rc ? rc : vl_get_domain(c, domid, d, e);
+}
+
+static int wait_for_change(struct vl_client *c, struct vl_error *e)
+{
+	int rc = c->transport->ops->wait(c->transport, -1, -1);
+
+	return rc < 0 ? vl_fail(e, -rc, "waiting was interrupted") : 0;
+}
+
 int vl_guest_wait(struct vl_client *c, uint32_t domid, bool stopped, struct vl_error *e)
 {
 	struct vl_domain_info d;
-	uint64_t changes;
 	int rc;
 
-	for (;;) {
-		rc = request(c, VL_IOCTL_CHANGES, &changes, e);
-		if (rc)
-			return rc;
-		rc = vl_get_domain(c, domid, &d, e);
+	do {
+		rc = look(c, domid, &d, e);
 		if (rc == -ENOENT || (rc == 0 && stopped && vl_state_is_end(d.state)))
 			return 0;
-		if (rc)
-			return rc;
-		rc = c->transport->ops->wait(c->transport, -1, -1);
-		if (rc < 0)
-			return vl_fail(e, -rc, "waiting was interrupted");
-	}
+		if (rc == 0)
+			rc = wait_for_change(c, e);
+	} while (rc == 0);
+	return rc;
+}
+
+int vl_guest_wait_memory(struct vl_client *c, uint32_t domid, uint64_t size, struct vl_error *e)
+{
+	struct vl_domain_info d;
+	int rc;
+
+	do {
+		rc = look(c, domid, &d, e);
+		if (rc == 0 && d.memory == size)
+			return 0;
+		if (rc == 0)
+			rc = wait_for_change(c, e);
+	} while (rc == 0);
+	return rc;
+}
+
+int vl_guest_resize(struct vl_client *c, const struct vl_domain_info *d, uint64_t size,
+		    struct vl_error *e)
+{
+	struct request r = {.name = "memory_target"};
+	struct vl_ioctl_resize resize = {.domid = d->domid, .size = size};
+	int rc;
+
+	if (d->domid == 0)
+		return vl_fail(e, EPERM,
+			       "the first guest has what others do not: it gives them theirs");
+	rc = request(c, VL_IOCTL_RESIZE, &resize, e);
+	if (rc == -ERANGE)
+		return vl_fail(e, ERANGE, "a guest has at most what it was created with");
+	if (rc == -ENOMEM)
+		return vl_fail(e, ENOMEM, "this guest has %" PRIu64 " MiB too few to give",
+			       to_mib(resize.missing));
+	if (rc == -EBUSY || rc == -ENOENT)
+		return explain_guest(d, rc, e);
+	r.io.result = resize.result;
+	return rc ? rc : request_check(c, &r, e);
 }
 
 int vl_guest_console_read(struct vl_client *c, uint32_t domid, uint64_t pos,

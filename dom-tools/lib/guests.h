@@ -47,6 +47,16 @@ int vl_guest_shutdown(struct vl_client *c, const struct vl_domain_info *d, uint3
 int vl_guest_weight(struct vl_client *c, const struct vl_domain_info *d, uint32_t weight,
 		    uint32_t *now, struct vl_error *e);
 
+/**
+ * Say how much memory it is to have, in bytes. ERANGE: more than it was made with; ENOMEM says how
+ * much is missing.
+ */
+int vl_guest_resize(struct vl_client *c, const struct vl_domain_info *d, uint64_t size,
+		    struct vl_error *e);
+
+/** Wait until it has that many bytes of memory; or ENOENT: it is gone. */
+int vl_guest_wait_memory(struct vl_client *c, uint32_t domid, uint64_t size, struct vl_error *e);
+
 /** Wait until the domain is no more, or runs no more if `stopped`. */
 int vl_guest_wait(struct vl_client *c, uint32_t domid, bool stopped, struct vl_error *e);
 

@@ -40,6 +40,7 @@ enum operand_kind {
 	OPERAND_COMMAND,
 	OPERAND_FILE,
 	OPERAND_NEW_NAME,
+	OPERAND_MEMORY,
 };
 
 struct operand_spec {
@@ -105,6 +106,7 @@ int cmd_reboot(struct invocation *inv, struct vl_error *e);
 int cmd_pause(struct invocation *inv, struct vl_error *e);
 int cmd_unpause(struct invocation *inv, struct vl_error *e);
 int cmd_console(struct invocation *inv, struct vl_error *e);
+int cmd_mem_set(struct invocation *inv, struct vl_error *e);
 int cmd_sched(struct invocation *inv, struct vl_error *e);
 int cmd_p2m(struct invocation *inv, struct vl_error *e);
 int cmd_check(struct invocation *inv, struct vl_error *e);

@@ -68,6 +68,11 @@ static const struct option_spec end_options[] = {
 	{0},
 };
 
+static const struct option_spec mem_set_options[] = {
+	FLAG('w', "wait", "until it has as much"),
+	{0},
+};
+
 static const struct option_spec sched_options[] = {
 	JSON,
 	{
@@ -183,6 +188,19 @@ const struct command commands[] = {
 		.operand = {{.kind = OPERAND_DOMAIN}},
 		.needs_vellum = true,
 		.run = cmd_console,
+	},
+	{
+		.name = "mem-set",
+		.summary = "say how much memory a guest is to have",
+		.details = "MEMORY is in MiB, or with k, m or g behind it in KiB, MiB, GiB: at "
+			   "most what "
+			   "the guest\nwas created with. A guest gives memory back if its kernel "
+			   "has a "
+			   "balloon.\n",
+		.options = mem_set_options,
+		.operand = {{.kind = OPERAND_DOMAIN}, {.kind = OPERAND_MEMORY}},
+		.needs_vellum = true,
+		.run = cmd_mem_set,
 	},
 	{
 		.name = "sched",

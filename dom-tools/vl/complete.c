@@ -75,20 +75,37 @@ static void offer_domains(const char *typed)
 	dev.transport.ops->close(&dev.transport);
 }
 
+/* Whether the word is an option whose argument is the next one. */
+static bool takes_next(const struct command *c, const char *word)
+{
+	const struct option_spec *spec = c->options;
+
+	for (size_t i = 0; word[0] == '-' && spec[i].name; i++)
+		if (spec[i].argument && (word[1] == '-' ? strcmp(word + 2, spec[i].name) == 0
+							: word[strlen(word) - 1] == spec[i].letter))
+			return true;
+	return false;
+}
+
 /* Operands among the words between the command and the one under the cursor. */
-static int count_operands(char **words, int n)
+static int count_operands(const struct command *c, char **words, int n)
 {
 	int operands = 0;
 
 	for (int i = 0; i < n; i++)
-		operands += words[i][0] != '-';
+		if (takes_next(c, words[i]))
+			i++;
+		else
+			operands += words[i][0] != '-';
 	return operands;
 }
 
 static void offer_arguments(const struct command *c, char **words, int n, const char *typed)
 {
-	int position = count_operands(words, n);
+	int position = count_operands(c, words, n);
 
+	if (n > 0 && takes_next(c, words[n - 1]))
+		return;
 	if (typed[0] == '-') {
 		offer_options(c, typed);
 		return;

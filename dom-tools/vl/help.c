@@ -17,6 +17,8 @@ const char *operand_label(enum operand_kind kind)
 		return "COMMAND";
 	case OPERAND_FILE:
 		return "FILE";
+	case OPERAND_MEMORY:
+		return "MEMORY";
 	case OPERAND_NEW_NAME:
 		return "NEW-NAME";
 	case OPERAND_NONE:

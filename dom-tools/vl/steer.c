@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands that tell another domain to stop or to go on. They print
- * nothing when it is done.
+ * The commands that tell another domain to stop, to go on, or how much memory
+ * to have. They print nothing when it is done.
  */
 #include "dom-tools/vl/command.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "dom-tools/lib/domains.h"
 #include "dom-tools/lib/guests.h"
@@ -58,4 +62,41 @@ int cmd_shutdown(struct invocation *inv, struct vl_error *e)
 int cmd_reboot(struct invocation *inv, struct vl_error *e)
 {
 	return ask_to_end(inv, VL_SHUTDOWN_REBOOT, e);
+}
+
+/* MiB without a unit, as xl has it. */
+static int parse_memory(const char *text, uint64_t *bytes, struct vl_error *e)
+{
+	static const char units[] = "kmg";
+	unsigned long long n;
+	unsigned int shift = 20;
+	const char *unit;
+	char *end;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	unit = *end ? strchr(units, *end | 0x20) : NULL;
+	if (unit && *unit) {
+		shift = 10 * ((unsigned int)(unit - units) + 1);
+		end++;
+	}
+	if (*text < '0' || *text > '9' || *end || errno || n == 0 || n > UINT64_MAX >> shift)
+		return vl_fail(e, VL_USAGE, "mem-set: `%s` is no size of memory", text);
+	*bytes = (uint64_t)n << shift;
+	return 0;
+}
+
+int cmd_mem_set(struct invocation *inv, struct vl_error *e)
+{
+	struct vl_domain_info d;
+	uint64_t size = 0;
+	int rc = parse_memory(inv->operands[1], &size, e);
+
+	if (rc == 0)
+		rc = find(inv, &d, e);
+	if (rc == 0)
+		rc = vl_guest_resize(&inv->client, &d, size, e);
+	if (rc == 0 && option_given(inv, "wait"))
+		rc = vl_guest_wait_memory(&inv->client, d.domid, size, e);
+	return rc;
 }

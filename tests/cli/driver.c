@@ -157,6 +157,22 @@ static int destroy(struct world *w, struct vl_ioctl_destroy *d)
 	return 0;
 }
 
+static int resize(struct world *w, struct vl_ioctl_resize *m)
+{
+	if (m->reserved)
+		return EINVAL;
+	for (size_t i = 0; i < w->nr_domains; i++)
+		if (w->domain[i].domid == m->domid && !w->vanished[i]) {
+			if (m->size > w->domain[i].memory)
+				return ERANGE;
+			fprintf(stderr, "vl-fake: domain %u is to have %llu KiB\n", m->domid,
+				(unsigned long long)m->size >> 10);
+			m->result = 0;
+			return 0;
+		}
+	return ENOENT;
+}
+
 int driver_ioctl(struct world *w, unsigned long request, void *argument)
 {
 	if (w->guest_error)
@@ -174,6 +190,8 @@ int driver_ioctl(struct world *w, unsigned long request, void *argument)
 		return commit(w, argument);
 	case VL_IOCTL_DESTROY:
 		return destroy(w, argument);
+	case VL_IOCTL_RESIZE:
+		return resize(w, argument);
 	case VL_IOCTL_CHANGES:
 		*(uint64_t *)argument = making.changes;
 		return 0;

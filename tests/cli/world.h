@@ -37,7 +37,7 @@
  *   run TICKS ...              what they ran (default: Vellum does not tell)
  *   console ID TEXT            what that domain writes to its console, for one read
  *   onwait STATEMENT           what happens while vl waits: `state ID N [REASON]`, `gone ID`,
- *                              `console ...`, or `type TEXT` at stdin
+ *                              `memory ID BYTES`, `console ...`, or `type TEXT` at stdin
  *   tsc_rate HZ                ticks of the TSC a second (default 1000)
  *   answer CALL VALUE          CALL (version, hv_info, ...) returns VALUE, a number or -ERRNO; for
  *                              virtualize and devirtualize, when the kernel calls them

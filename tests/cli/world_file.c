@@ -380,6 +380,12 @@ static int guest_statement(struct world *w, const char *what, char *rest)
 		w->busy = (uint32_t)number(word(&rest));
 	} else if (strcmp(what, "weights") == 0) {
 		set_weights(w, rest);
+	} else if (strcmp(what, "memory") == 0) {
+		uint64_t domid = number(word(&rest)), memory = number(word(&rest));
+
+		for (size_t i = 0; i < w->nr_domains; i++)
+			if (w->domain[i].domid == domid)
+				w->domain[i].memory = memory;
 	} else if (strcmp(what, "run") == 0) {
 		w->has_run = 1;
 		for (size_t i = 0; i < MAX_DOMAINS; i++)

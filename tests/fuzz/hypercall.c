@@ -138,6 +138,7 @@ static const u64 errors[VL_CALL_LIMIT] = {
 	[VL_CALL_GRANT_REVOKE] = E(ENOENT) | E(EBUSY),
 	[VL_CALL_TEST_MOVE_PAGE] =
 		E(EBUSY) | OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(ENOMEM) | E(EPERM),
+	[VL_CALL_MEMORY_TARGET] = E(ENOENT) | E(EINVAL) | E(EPERM),
 };
 
 static bool is_elsewhere(u64 nr)

@@ -67,6 +67,7 @@ struct domain {
 	struct grant_table *grants;          /* what it offers, domain/grant.h; NULL: nothing yet */
 	struct map_table *maps;              /* and has mapped of others */
 	struct memmap memory;                /* what it is shown */
+	u64 memory_target;                   /* bytes that it is to have; 0: all of it */
 	struct info_place info[VL_MAX_CPUS]; /* the first nr_vcpus; by number of the CPU */
 };
 

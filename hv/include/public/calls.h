@@ -823,7 +823,28 @@ static inline int64_t vl_call_domain_sched_info(vl_hypercall_fn call, uint64_t d
 	return call(VL_CALL_DOMAIN_SCHED_INFO, domid, info_pa, info_size, 0, 0);
 }
 
+#define VL_CALL_MEMORY_TARGET 48
+
+/**
+ * A wish: a guest that follows it gives pages back by memory_take, or finds that it was given
+ * some again (p2m_read). Nobody forces it.
+ * Who: any domain. Since ABI 0.2.
+ * domid: domain id, or VL_DOMID_SELF.
+ * size: bytes of RAM that it is to have, a multiple of the page size; 0: as it is.
+ * Returns the bytes that it is to have; without having been told, all that it is shown; or a
+ *   negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_EINVAL: size is no multiple of the page size, or more than the RAM that it is shown.
+ *   VL_EPERM: the domain is not the caller's or size is not 0, and the caller not the first
+ *     guest; or domid names that.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_memory_target(vl_hypercall_fn call, uint64_t domid, uint64_t size)
+{
+	return call(VL_CALL_MEMORY_TARGET, domid, size, 0, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 48
+#define VL_CALL_LIMIT 49
 
 #endif

@@ -177,6 +177,23 @@ VL_ABI_ASSERT(sizeof(struct vl_ioctl_destroy) == 16, "vl_ioctl_destroy is ABI");
 #define VL_IOCTL_DESTROY _IOWR('V', 7, struct vl_ioctl_destroy)
 
 /**
+ * Say how much memory a domain is to have, up to what it was made with. To have less it gives pages
+ * back itself, if and when its kernel does so; to have more, it is given pages here. Errors:
+ * EFAULT; EINVAL (reserved != 0); ERANGE (0, or more than it was made with); ENOENT, EBUSY, EINTR
+ * (as for VL_IOCTL_DESTROY); ENOMEM, and `missing` says how much there is too little.
+ */
+struct vl_ioctl_resize {
+	uint32_t domid;
+	uint32_t reserved;
+	uint64_t size;    /* bytes */
+	uint64_t missing; /* out: bytes, with ENOMEM */
+	int64_t result;   /* out: 0, or Vellum's error */
+};
+VL_ABI_ASSERT(sizeof(struct vl_ioctl_resize) == 32, "vl_ioctl_resize is ABI");
+
+#define VL_IOCTL_RESIZE _IOWR('V', 10, struct vl_ioctl_resize)
+
+/**
  * How many changes there were: a domain came or went, or its state became another. poll() says
  * POLLIN as long as there are some that this file has not asked for. Errors: EFAULT.
  */
