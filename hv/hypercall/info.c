@@ -86,6 +86,7 @@ s64 call_domain_info(struct domain *d, u64 domid, pa_t info, u64 info_size)
 		.hypercalls = found->hypercalls,
 		.tsc_start = found->tsc_start,
 		.tsc_now = rdtsc(),
+		.shutdown = found->shutdown,
 	};
 	domain_get_name(found, out.name);
 	return answer(d, info, info_size, &out, sizeof(out));
