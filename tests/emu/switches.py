@@ -136,7 +136,7 @@ for where, needs, machine in (("bochs", "min", in_bochs), ("full", "full", in_qe
                   "Vellum's optimisations and the guest's fast paths off.", machine(ALL_OFF, "vellum_pv=none"))
 
 
-@test("probe-one-off", shows="I1 I2 I3 M5 M9", needs="vellum min initrd-test", limit=1200, group="soak")
+@test("probe-one-off", shows="I1 I2 I3 M5 M9", needs="vellum min initrd-test", limit=5000, group="soak")
 def probe_one_off(t):
     """The exactness probe finds no difference with each optimisation of Vellum's, and each fast path of the
     guest's, off alone: and prints the same each time."""
@@ -145,7 +145,7 @@ def probe_one_off(t):
     runs += [(f"no-pv-{name}", "", f"vellum_pv={','.join(n for n in PV if n != name)}") for name in PV]
     ends = set()
     for name, opts, cmdline in runs:
-        m = run_linux(t, ["probe-switch"], opts=opts, cmdline=cmdline, memory=256, icount=True, name=name, seconds=100)
+        m = run_linux(t, ["probe-switch"], opts=opts, cmdline=cmdline, memory=256, icount=True, name=name, seconds=250)
         check_probe(t, m)
         ends.add(output_of(m, "probe-switch")[-1])
     t.equal(len(ends), 1, "how many different outputs the probe has")
