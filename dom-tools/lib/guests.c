@@ -183,6 +183,10 @@ static int steer(struct vl_client *c, struct request *r, const struct vl_domain_
 	r->io.arg[0] = d->domid;
 	r->io.arg[1] = argument;
 	rc = request_answer(c, r, answer, e);
+	if (rc == -VL_EBUSY)
+		return vl_fail(e, EBUSY,
+			       "domain %" PRIu32 " has stopped for good; `vl destroy` takes it away",
+			       d->domid);
 	if (rc == -VL_EPERM)
 		return vl_fail(e, EPERM, "only the first guest may do that; run vl there");
 	return rc;

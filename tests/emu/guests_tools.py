@@ -42,3 +42,12 @@ def guests_failpoints(t):
     lines = output_of(m, "guests-failpoints")
     t.log("; ".join(line for line in lines if "steps failed" in line))
     t.check("ok: all of them" in lines, f"the guest's verdict: {lines[-3:]}")
+
+
+@test("guests-stop", shows="M4 M18 I9 I4 U2", needs="vellum min initrd-guests", limit=240)
+def guests_stop(t):
+    """Later guests crash and are kept, destroyed or started anew as their configurations say, also when the process that
+    starts them anew is killed; then the machine is in passthrough again, with all its memory."""
+    m = run(t, ["guests-stop"], 220, memory=256)
+    lines = output_of(m, "guests-stop")
+    t.check("ok: stopped" in lines, f"the guest's verdict: {lines[-3:]}")
