@@ -51,3 +51,23 @@ def guests_stop(t):
     m = run(t, ["guests-stop"], 220, memory=256)
     lines = output_of(m, "guests-stop")
     t.check("ok: stopped" in lines, f"the guest's verdict: {lines[-3:]}")
+
+
+def run_rounds(t, rounds, seconds, seed):
+    m = Qemu(t, linux_image(["guests-rounds"], initrd="initrd-guests", cmdline=f"rounds={rounds} seed={seed}"), memory=512)
+    finish_linux(t, m, ["guests-rounds"], seconds)
+    lines = output_of(m, "guests-rounds")
+    t.check(f"ok: {rounds} rounds" in lines, f"the guest's verdict: {lines[-3:]}")
+
+
+@test("guests-rounds", shows="M4 M18 I4 I9", needs="vellum min initrd-guests", limit=240)
+def guests_rounds(t):
+    """Guests of random sizes come and go, by vl destroy, by crashes, by SIGKILL of vl create: no page is lost, of Linux's or
+    of Vellum's, nothing is left, and each time the machine goes back to passthrough by itself."""
+    run_rounds(t, 15, 220, 1)
+
+
+@test("guests-rounds-500", shows="M4 M18 I4 I9", needs="vellum min initrd-guests", limit=7200, group="soak")
+def guests_rounds_500(t):
+    """The same 500 times."""
+    run_rounds(t, 500, 7000, 2)
