@@ -18,23 +18,29 @@ include bench/guest/build.mk
 
 INITRD_SOURCES := scripts/mkinitrd $(wildcard tests/linux/init tests/linux/scripts/*)
 
-$(B)/initrd/run.cpio.gz: $(INITRD_SOURCES) $(B)/vl
+# What later guests start from, by the places on the first one's RAM disk.
+GUEST_FILES := $(B)/initrd/guests
+EXAMPLES := $(wildcard dom-tools/examples/*.cfg)
+$(GUEST_FILES).made: $(B)/mini/mini.elf $(B)/linux/min/bzImage $(B)/initrd/small.cpio.gz $(EXAMPLES)
+	@rm -rf $(GUEST_FILES)
+	@mkdir -p $(GUEST_FILES)/guests $(GUEST_FILES)/etc/vl
+	@cp $(B)/mini/mini.elf $(GUEST_FILES)/guests/mini
+	@cp $(B)/linux/min/bzImage $(GUEST_FILES)/guests/linux
+	@cp $(B)/initrd/small.cpio.gz $(GUEST_FILES)/guests/initrd
+	@cp $(EXAMPLES) $(GUEST_FILES)/etc/vl/
+	@touch $@
+
+$(B)/initrd/run.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(GUEST_FILES).made
 	@echo "  INITRD  $@"
-	@scripts/mkinitrd --vl $(B)/vl --out $@
+	@scripts/mkinitrd --vl $(B)/vl --tree $(GUEST_FILES) --out $@
+
+$(B)/initrd/guests.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(GUEST_FILES).made
+	@echo "  INITRD  $@"
+	@scripts/mkinitrd --vl $(B)/vl --tests tests/linux/scripts --tree $(GUEST_FILES) --out $@
 
 $(B)/initrd/test.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(LINUX_TESTS)
 	@echo "  INITRD  $@"
 	@scripts/mkinitrd --vl $(B)/vl --tests $(B)/linux-tests --tests tests/linux/scripts --out $@
-
-# With what later guests start from.
-GUEST_FILES := $(B)/initrd/guests
-$(B)/initrd/guests.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(B)/mini/mini.elf $(B)/linux/min/bzImage
-	@rm -rf $(GUEST_FILES)
-	@mkdir -p $(GUEST_FILES)/guests
-	@cp $(B)/mini/mini.elf $(GUEST_FILES)/guests/mini
-	@cp $(B)/linux/min/bzImage $(GUEST_FILES)/guests/linux
-	@echo "  INITRD  $@"
-	@scripts/mkinitrd --vl $(B)/vl --tests tests/linux/scripts --tree $(GUEST_FILES) --out $@
 
 # Scripts alone: the machines of 64 MiB have no room for all programs.
 $(B)/initrd/small.cpio.gz: $(INITRD_SOURCES) $(B)/vl

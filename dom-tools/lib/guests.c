@@ -185,7 +185,8 @@ static int steer(struct vl_client *c, struct request *r, const struct vl_domain_
 	rc = request_answer(c, r, answer, e);
 	if (rc == -VL_EBUSY)
 		return vl_fail(e, EBUSY,
-			       "domain %" PRIu32 " has stopped for good; `vl destroy` takes it away",
+			       "domain %" PRIu32
+			       " has stopped for good; `vl destroy` takes it away",
 			       d->domid);
 	if (rc == -VL_EPERM)
 		return vl_fail(e, EPERM, "only the first guest may do that; run vl there");
