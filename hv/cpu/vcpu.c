@@ -46,10 +46,15 @@ static void log_crash(const struct vcpu *v, const char *reason)
 		  v->cr4);
 }
 
-/* If it is the only guest, the machine ends with it, and the reason goes to the console, too. */
+/*
+ * If it is the only guest, the machine ends with it. Nobody has the console any more when it was the
+ * first one, so the reason goes there, too; the others go on, but with nobody who could steer them.
+ */
 void vcpu_crash(struct vcpu *v, const char *reason)
 {
 	if (domain_count() > 1) {
+		if (domain_owns_machine(v->domain))
+			panic_open_console();
 		log_crash(v, reason);
 		sched_shutdown(v, VL_SHUTDOWN_CRASH);
 	}

@@ -191,9 +191,12 @@ static const struct transition_step *steps(const struct domain *d, u64 layers, u
 /* SMAP is off: the guest kernel's own pages are user pages to the processor now. */
 void transition_enter_cpu(struct vcpu *v)
 {
+	/* Without it a machine check shuts the machine down: not for a later guest to choose. */
+	u64 machine = domain_owns_machine(v->domain) ? 0 : read_cr4() & CR4_MCE;
+
 	this_cpu()->vcpu = v;
 	remote_enter(v); /* before anything of the guest's tables is in the shadow */
-	write_cr4((v->cr4 & ~(CR4_SMAP | CR4_PGE | CR4_PCIDE | CR4_PVI)) | CR4_PAE);
+	write_cr4((v->cr4 & ~(CR4_SMAP | CR4_PGE | CR4_PCIDE | CR4_PVI)) | CR4_PAE | machine);
 	write_cr0(v->cr0 | CR0_WP);
 	wrmsr(MSR_EFER, v->efer | (cpu_has_nx() ? EFER_NXE : 0));
 	write_cr3(shadow_top(&v->shadow, vcpu_view(v)).v);

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Guests that share CPUs: shares by weight, sleep and wake, the processor's registers, pauses and ends."""
+import time
+
 import images
 from bochs import Bochs
 from guest import check_tap
 from qemu import Qemu
 from registry import test
+
+GUEST_CODE = 0x100000  # the page that the guests of tests/mini/tests/later.c run
 
 
 def check(t, m, seconds, good):
@@ -46,3 +50,20 @@ def sched_smp_debug(t):
     debug build that checks the order of locks and waits at random."""
     m = Qemu(t, smp_image(2, "test=smp_sched", "vellum-debug", "mem=all delays=20000"), smp=2)
     check(t, m, 190, "exit-16")
+
+
+@test("sched-first-crashes", shows="I4 I2", needs="vellum mini", limit=90)
+def sched_first_crashes(t):
+    """The first guest crashes while another one spins: Vellum says why, does not panic, and the other goes on."""
+    m = Qemu(t, images.vellum(("mini", "test=first_crashes_alone")))
+    m.expect(r"^vellum: domain 0 crashed: triple fault", 60)
+    m.expect(r"^vellum: domain 0 has ended", 10)
+    seen = set()
+    for _ in range(5):
+        time.sleep(0.3)
+        registers = m.registers()
+        seen.add(registers["RIP"] >> 12)
+    t.equal(seen, {GUEST_CODE >> 12}, "where the processor is")
+    m.no_panic()
+    t.check(not m.triple_faulted(), "the machine itself did not shut down")
+    m.stop()

@@ -21,6 +21,7 @@
 
 #define CR4_PVI   ((u64)1 << 1)
 #define CR4_PAE   ((u64)1 << 5)
+#define CR4_MCE   ((u64)1 << 6)
 #define CR4_PGE   ((u64)1 << 7)
 #define CR4_LA57  ((u64)1 << 12)
 #define CR4_DE    ((u64)1 << 3)

@@ -7,6 +7,7 @@
 #include "mini/cpu.h"
 #include "mini/hypercall.h"
 #include "mini/memory.h"
+#include "mini/segments.h"
 #include "mini/tap.h"
 #include "mini/tests/domains.h"
 #include "mini/tests/later.h"
@@ -19,6 +20,7 @@
 #define MANY   4u
 #define TICKS  60u
 #define ROUNDS 10u
+#define YIELDS 1000u
 
 static void begin(u32 guests)
 {
@@ -189,6 +191,26 @@ TEST_ON_REQUEST(sched_latency, "I3 U4")
 	end(1);
 }
 
+/* Two that do nothing but yield: what is left is Vellum's. */
+TEST_ON_REQUEST(sched_cost, "U4")
+{
+	u64 domid, start, switches;
+
+	begin(1);
+	domid = later_begin(LATER_YIELDS, 0, USUAL);
+	later_spend(4 * SLICE);
+	switches = later_info(domid)->switches + later_info(0)->switches;
+	start = rdtsc();
+	for (u32 i = 0; i < YIELDS; i++)
+		CHECK(vl_call_yield(hypercall_page) == 0, "yield");
+	start = rdtsc() - start;
+	switches = later_info(domid)->switches + later_info(0)->switches - switches;
+	CHECK(switches > YIELDS / 2, "%lu switches", switches);
+	print("# a yield and a switch to another domain cost %lu ticks\n", start / switches);
+	guest_destroy(domid);
+	end(1);
+}
+
 /* --- the processor --- */
 
 static void check_own_registers(u64 turns)
@@ -287,6 +309,19 @@ TEST_ON_REQUEST(sched_ends, "M18 U4")
 		check_end(LATER_CRASHES, VL_STATE_CRASHED, VL_SHUTDOWN_CRASH);
 	}
 	end(2);
+}
+
+/* It does not come back: the machine is the other guest's, and Vellum's. */
+TEST_ON_REQUEST(first_crashes_alone, "I4 I2")
+{
+	static const struct table_register none = {0};
+
+	begin(1);
+	later_begin(LATER_SPINS, 0, USUAL);
+	later_spend(3 * SLICE);
+	print("# the first guest crashes\n");
+	asm volatile("lidt %0; int3" ::"m"(none) : "memory");
+	test_fail("it went on");
 }
 
 TEST_ON_REQUEST(sched_refused, "U3")
