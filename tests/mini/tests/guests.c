@@ -22,6 +22,7 @@ TEST(guests_created, "I9 U2")
 	s64 answer;
 
 	guests_go_in();
+	guests_warm_up();
 	free = guests_partition_free();
 	domid = guest_make("one", 64);
 	CHECK(guest_ask(domid) == sizeof(guest_info), "domain_info failed");

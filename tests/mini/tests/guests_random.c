@@ -100,6 +100,7 @@ TEST(guests_random, "I4 I9 M3")
 	u64 state = 2026, free, ram;
 
 	guests_go_in();
+	guests_warm_up();
 	ram = guests_own_memory();
 	free = guests_partition_free();
 	guests_take_frames(GUESTS_PAGES);

@@ -128,6 +128,7 @@ TEST_ON_REQUEST(smp_guests, "U7 I4 I9")
 	all_become(MOVING);
 	looks = 0;
 	over = false;
+	guests_warm_up();
 	free = guests_partition_free();
 	for (u32 i = 1; i < smp_count(); i++)
 		smp_begin(i, look_on, NULL);
