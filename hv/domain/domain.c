@@ -78,6 +78,27 @@ struct domain *domain_find(u64 domid, struct domain *self)
 	return d != NULL && (d == self || d->domid == domid) ? d : NULL;
 }
 
+/* It may be another one by the time that it is counted: who ends a domain looks at the count after
+ * the state has changed. */
+struct domain *domain_use(u64 domid)
+{
+	struct domain *d = domain_find(domid, NULL);
+
+	if (d == NULL || d == &first_domain)
+		return NULL;
+	__atomic_add_fetch(&d->users, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&d->state, __ATOMIC_SEQ_CST) != VL_STATE_DYING &&
+	    domain_find(domid, NULL) == d)
+		return d;
+	domain_unuse(d);
+	return NULL;
+}
+
+void domain_unuse(struct domain *d)
+{
+	__atomic_sub_fetch(&d->users, 1, __ATOMIC_SEQ_CST);
+}
+
 u32 domain_count(void)
 {
 	return __atomic_load_n(&domains.count, __ATOMIC_ACQUIRE);
@@ -197,10 +218,10 @@ static void put_spare(struct domain *d)
 	lock_release(&list_lock);
 }
 
-/* Somebody who found it before its end may hold its lock. */
+/* Somebody who found it before its end may hold its lock, or just count himself. */
 static void clear(struct domain *d)
 {
-	const size_t behind = offsetof(struct domain, lock) + sizeof(d->lock);
+	const size_t behind = offsetof(struct domain, users) + sizeof(d->users);
 
 	memset(d, 0, offsetof(struct domain, lock));
 	memset((u8 *)d + behind, 0, sizeof(*d) - behind);
@@ -214,6 +235,7 @@ static struct domain *alloc_struct(void)
 	if (d == NULL && frame_alloc_run(STRUCT_FRAMES, &mfn)) {
 		d = direct(mfn_to_ma(mfn));
 		d->lock = (struct lock)LOCK_INIT(LOCK_DOMAIN);
+		d->users = 0;
 	}
 	if (d != NULL)
 		clear(d);

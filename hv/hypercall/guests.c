@@ -235,9 +235,14 @@ static void go_on_sharing(struct vcpu *v, const struct domain *d)
 			remote_start_domain(v, other);
 }
 
-/* Alone; nothing of it runs. */
+/* Alone; what other CPUs do to its vcpus has to be over. */
 static s64 destroy(struct vcpu *v, struct domain *d)
 {
+	u64 left = d->p2m.frames;
+
+	if (!__atomic_load_n(&d->at_rest, __ATOMIC_SEQ_CST) ||
+	    __atomic_load_n(&d->users, __ATOMIC_SEQ_CST) != 0)
+		return left != 0 ? (s64)left : 1;
 	destroy_vcpus(d);
 	stop(v, d);
 	end_sharing(v, d);
@@ -250,19 +255,35 @@ static s64 destroy(struct vcpu *v, struct domain *d)
 	return 0;
 }
 
+/* From here on nobody starts it any more. Whether the caller is the first who ends it. */
+static bool begin_end(struct vcpu *v, u64 domid, struct domain **found)
+{
+	u32 before = VL_STATE_DYING;
+
+	remote_begin_alone(v);
+	*found = find_later(domid, v->domain);
+	if (*found != NULL)
+		before = __atomic_exchange_n(&(*found)->state, VL_STATE_DYING, __ATOMIC_SEQ_CST);
+	remote_end_alone(v);
+	return before != VL_STATE_DYING;
+}
+
 s64 call_domain_destroy(struct domain *d, u64 domid)
 {
 	struct vcpu *v = current_vcpu();
-	struct domain *found = find_later(domid, d);
+	struct domain *found;
 	s64 answer = -VL_ENOENT;
 
-	if (v == NULL || found == NULL)
+	if (v == NULL)
 		return -VL_ENOENT;
-	/* Not alone: one of its vcpus may be waiting for that. Nobody starts it any more. */
-	__atomic_store_n(&found->state, VL_STATE_DYING, __ATOMIC_SEQ_CST);
-	sched_stop(found);
+	if (begin_end(v, domid, &found)) {
+		/* Not alone: one of its vcpus may be waiting for that. */
+		sched_stop(found);
+		__atomic_store_n(&found->at_rest, true, __ATOMIC_SEQ_CST);
+	}
 	remote_begin_alone(v);
-	if (find_later(domid, d) == found && found->state == VL_STATE_DYING)
+	found = find_later(domid, d);
+	if (found != NULL)
 		answer = destroy(v, found);
 	remote_end_alone(v);
 	return answer;

@@ -8,6 +8,7 @@
 #include "cpu/sched.h"
 
 #include "cpu/block.h"
+#include "cpu/remote.h"
 #include "lib/string.h"
 #include "public/errno.h"
 #include "hypercall_handlers.h"
@@ -32,13 +33,19 @@ static s64 find_later(struct domain *caller, u64 domid, struct domain **found)
 	return domain_owns_machine(*found) ? -VL_EPERM : 0;
 }
 
-s64 call_domain_pause(struct domain *d, u64 domid)
+/* The same, for what takes its time: it does not end meanwhile. */
+static s64 use_later(struct domain *caller, u64 domid, struct domain **found)
 {
-	struct domain *found;
-	s64 err = find_later(d, domid, &found);
+	s64 err = find_later(caller, domid, found);
 
 	if (err < 0)
 		return err;
+	*found = domain_use(domid);
+	return *found != NULL ? 0 : -VL_EBUSY;
+}
+
+static s64 pause(struct domain *found)
+{
 	if (!change_state(found, VL_STATE_RUNNING, VL_STATE_PAUSED) &&
 	    state_of(found) != VL_STATE_PAUSED)
 		return -VL_EBUSY;
@@ -48,13 +55,20 @@ s64 call_domain_pause(struct domain *d, u64 domid)
 	return 0;
 }
 
-s64 call_domain_unpause(struct domain *d, u64 domid)
+s64 call_domain_pause(struct domain *d, u64 domid)
 {
 	struct domain *found;
-	s64 err = find_later(d, domid, &found);
+	s64 err = use_later(d, domid, &found);
 
 	if (err < 0)
 		return err;
+	err = pause(found);
+	domain_unuse(found);
+	return err;
+}
+
+static s64 unpause(struct domain *found)
+{
 	if (vcpu_block(found, 0) == NULL || !vcpu_block(found, 0)->sched.started)
 		return -VL_EINVAL;
 	if (!change_state(found, VL_STATE_PAUSED, VL_STATE_RUNNING) &&
@@ -66,17 +80,46 @@ s64 call_domain_unpause(struct domain *d, u64 domid)
 	return 0;
 }
 
+s64 call_domain_unpause(struct domain *d, u64 domid)
+{
+	struct domain *found;
+	s64 err = use_later(d, domid, &found);
+
+	if (err < 0)
+		return err;
+	err = unpause(found);
+	domain_unuse(found);
+	return err;
+}
+
+/* What looks at vcpus and is done at once is done alone, as they end. In passthrough nobody else is
+ * there. */
+static struct domain *begin(struct domain *caller, u64 domid)
+{
+	if (current_vcpu() != NULL)
+		remote_begin_alone(current_vcpu());
+	return domain_find(domid, caller);
+}
+
+static void end(void)
+{
+	if (current_vcpu() != NULL)
+		remote_end_alone(current_vcpu());
+}
+
 s64 call_domain_weight(struct domain *d, u64 domid, u64 weight)
 {
-	struct domain *found = domain_find(domid, d);
+	struct domain *found = begin(d, domid);
+	s64 answer = -VL_ENOENT;
 
-	if (found == NULL)
-		return -VL_ENOENT;
-	if (weight > VL_WEIGHT_MAX)
-		return -VL_EINVAL;
-	if (weight != 0)
+	if (found != NULL && weight > VL_WEIGHT_MAX)
+		answer = -VL_EINVAL;
+	if (found != NULL && weight > 0 && weight <= VL_WEIGHT_MAX)
 		sched_set_weight(found, (u32)weight);
-	return found->weight;
+	if (found != NULL && weight <= VL_WEIGHT_MAX)
+		answer = found->weight;
+	end();
+	return answer;
 }
 
 s64 call_shutdown(struct domain *d, u64 reason)
@@ -114,10 +157,13 @@ s64 call_yield(struct domain *d)
 
 s64 call_domain_sched_info(struct domain *d, u64 domid, pa_t info, u64 info_size)
 {
-	struct domain *found = domain_find(domid, d);
+	struct domain *found = begin(d, domid);
 	struct vl_sched_info out;
 	void *buffer;
 
+	if (found != NULL)
+		sched_info(found, &out);
+	end();
 	if (found == NULL)
 		return -VL_ENOENT;
 	if (info_size == 0)
@@ -125,7 +171,6 @@ s64 call_domain_sched_info(struct domain *d, u64 domid, pa_t info, u64 info_size
 	buffer = domain_buffer(d, info, info_size);
 	if (buffer == NULL)
 		return -VL_EFAULT;
-	sched_info(found, &out);
 	memcpy(buffer, &out, min_u64(info_size, sizeof(out)));
 	return (s64)min_u64(info_size, sizeof(out));
 }

@@ -3,6 +3,7 @@
  * The first guest starts a vcpu of a later domain (transition/fresh.h).
  */
 #include "cpu/block.h"
+#include "cpu/remote.h"
 #include "cpu/sched.h"
 #include "domain/domain.h"
 #include "lib/string.h"
@@ -28,10 +29,12 @@ static s64 start(struct domain *found, u32 index, const struct vl_vcpu_start *s)
 s64 call_vcpu_start(struct domain *d, u64 domid, u64 vcpu, pa_t start_pa, u64 start_size)
 {
 	struct domain *found = domain_find(domid, d);
+	struct vcpu *v = current_vcpu();
 	struct vl_vcpu_start copy;
 	const void *buffer;
+	s64 answer;
 
-	if (found == NULL)
+	if (found == NULL || v == NULL)
 		return -VL_ENOENT;
 	if (domain_owns_machine(found))
 		return -VL_EPERM;
@@ -42,5 +45,12 @@ s64 call_vcpu_start(struct domain *d, u64 domid, u64 vcpu, pa_t start_pa, u64 st
 		return -VL_EFAULT;
 	/* The guest may write to its buffer while we look at it. */
 	memcpy(&copy, buffer, sizeof(copy));
-	return vcpu < VL_MAX_CPUS ? start(found, (u32)vcpu, &copy) : -VL_ENOENT;
+	if (vcpu >= VL_MAX_CPUS)
+		return -VL_ENOENT;
+	/* Neither the domain nor its memory goes meanwhile. */
+	remote_begin_alone(v);
+	found = domain_find(domid, d);
+	answer = found != NULL ? start(found, (u32)vcpu, &copy) : -VL_ENOENT;
+	remote_end_alone(v);
+	return answer;
 }

@@ -55,9 +55,9 @@ def smp_mini_threads_4(t):
 
 @test("smp-guests-debug", shows="U7 I4 I9", needs="vellum-debug mini", limit=150)
 def smp_guests_debug(t):
-    """Pages go to other domains and come home while two more CPUs that run at a time look at them, on a debug build, which
-    compares who has which frame after each change."""
-    m = Qemu(t, image(3, "vellum-debug", "mem=all delays=20000", tests="test=smp_guests"), smp=3)
+    """Pages go to other domains and come home while two more CPUs that run at a time look at them; then all three make,
+    feed, steer and end domains at random. On a debug build, which compares who has which frame after each change."""
+    m = Qemu(t, image(3, "vellum-debug", "mem=all delays=20000", tests="test=smp_guests*"), smp=3)
     check(t, m, 140, "exit-16")
 
 

@@ -46,6 +46,8 @@ struct domain {
 	u32 nr_vcpus;
 	u32 weight;                     /* of its share of the CPUs; of the first guest, too */
 	struct lock lock;               /* LOCK_DOMAIN, see docs/invariants.md */
+	u32 users;                      /* domain_use(); atomic */
+	bool at_rest;                   /* dying, and none of its vcpus will run again; atomic */
 	struct vcpu *vcpu[VL_MAX_CPUS]; /* those that are virtualized, by number; cpu/remote.h */
 	struct cpu_block *block[VL_MAX_CPUS]; /* of a later domain, its vcpus'; cpu/sched.h */
 	u32 shutdown;                         /* VL_SHUTDOWN_*: why it ended */
@@ -104,6 +106,13 @@ struct domain *domain_next(u64 domid);
 
 /** The domain with this id, `self` for VL_DOMID_SELF; NULL if there is none. */
 struct domain *domain_find(u64 domid, struct domain *self);
+
+/**
+ * The same of a later domain whose end has not begun, nor comes to its vcpus before domain_unuse():
+ * for what another domain does to them. NULL also if it is the first, or dying.
+ */
+struct domain *domain_use(u64 domid);
+void domain_unuse(struct domain *d);
 
 /** How many there are; takes no lock. */
 u32 domain_count(void);

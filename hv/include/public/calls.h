@@ -545,11 +545,12 @@ static inline int64_t vl_call_memory_give(vl_hypercall_fn call, uint64_t domid, 
 
 /**
  * The domain stops at once and for good. Each call brings some of its pages home: cleared, and
- * the caller's again as the page frame that it gave away.
+ * the caller's again as the page frame that it gave away. Another CPU's call that concerns the
+ * domain may have to end first: then a call gets no further, and the answer is not 0.
  * Who: only the first guest. Since ABI 0.2.
  * domid: domain id.
- * Returns the number of pages that the domain still has: call again; 0: it is gone; or a negated
- *   error:
+ * Returns 0: it is gone; else call again: the number of pages that it still has, or 1; or a
+ *   negated error:
  *   VL_ENOENT: no domain has this id, or it is the caller's.
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
