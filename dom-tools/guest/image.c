@@ -50,13 +50,23 @@ void panic(const char *fmt, ...)
 	abort();
 }
 
+/*
+ * Its RAM, and what lies below or above: Linux takes a map of a single range for a mistake of its
+ * loader, and makes one up.
+ */
 static struct memmap *memory_of(struct range ram)
 {
 	static struct memmap map;
+	struct range other = {0, ram.start};
+	u32 first = ram.start == 0 ? 0 : 1;
 
-	map = (struct memmap){.count = 1};
-	map.range[0] = (struct vl_memory_range){
+	if (ram.start == 0)
+		other = (struct range){ram.end, ram.end + PAGE_SIZE};
+	map = (struct memmap){.count = 2};
+	map.range[first] = (struct vl_memory_range){
 		.start = ram.start, .size = range_size(ram), .type = VL_MEMORY_RAM};
+	map.range[1 - first] = (struct vl_memory_range){
+		.start = other.start, .size = range_size(other), .type = VL_MEMORY_RESERVED};
 	return &map;
 }
 

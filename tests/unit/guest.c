@@ -266,11 +266,14 @@ static void start_information(void **state)
 	assert_int_equal(info->cmdline_size, 10);
 	assert_string_equal(at(info->cmdline, info->cmdline_size), "a=b quiet");
 	assert_memory_equal(at(info->hypercall_page, PAGE_SIZE), &hypercall_page, PAGE_SIZE);
-	assert_int_equal(info->memory_map_count, 1);
-	map = at(info->memory_map, sizeof(*map));
-	assert_int_equal(map->start, RAM_START);
-	assert_int_equal(map->size, RAM_SIZE);
-	assert_int_equal(map->type, VL_MEMORY_RAM);
+	assert_int_equal(info->memory_map_count, 2);
+	map = at(info->memory_map, 2 * sizeof(*map));
+	assert_int_equal(map[0].start, 0);
+	assert_int_equal(map[0].size, RAM_START);
+	assert_int_equal(map[0].type, VL_MEMORY_RESERVED);
+	assert_int_equal(map[1].start, RAM_START);
+	assert_int_equal(map[1].size, RAM_SIZE);
+	assert_int_equal(map[1].type, VL_MEMORY_RAM);
 }
 
 static u64 get(const u8 *page, size_t offset, size_t size)
@@ -294,10 +297,11 @@ static void zero_page(void **state)
 	assert_int_equal(get(page, 0x218, 4), plan.initrd.start);
 	assert_int_equal(get(page, 0x21c, 4), sizeof(ramdisk));
 	assert_string_equal(at(get(page, 0x228, 4), 4), "a=b");
-	assert_int_equal(get(page, 0x1e8, 1), 1);
-	assert_int_equal(get(page, 0x2d0, 8), RAM_START);
-	assert_int_equal(get(page, 0x2d8, 8), RAM_SIZE);
-	assert_int_equal(get(page, 0x2e0, 4), 1);
+	assert_int_equal(get(page, 0x1e8, 1), 2); /* of one range Linux would believe nothing */
+	assert_int_equal(get(page, 0x2e0, 4), VL_MEMORY_RESERVED);
+	assert_int_equal(get(page, 0x2e4, 8), RAM_START);
+	assert_int_equal(get(page, 0x2ec, 8), RAM_SIZE);
+	assert_int_equal(get(page, 0x2f4, 4), VL_MEMORY_RAM);
 	assert_int_equal(get(page, 0x006, 1), 0); /* no video mode: there is no screen */
 	assert_int_equal(get(page, 0x00f, 1), 0);
 	assert_int_equal(node, plan.start.start);
