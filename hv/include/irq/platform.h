@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a later domain finds where the machine has its board: a PC without PCI
+ * and ACPI, of models alone. One local APIC, two 8259s on its LINT0, interval
+ * timer on line 0, serial port on line 4, real-time clock on line 8, and the
+ * three ports that reset. Everything else is absent: reads as ones.
+ *
+ * Pure: `now` is the TSC in all functions. It may come from several CPUs; one
+ * that is behind what was seen counts as that. One caller at a time.
+ */
+#ifndef VELLUM_IRQ_PLATFORM_H
+#define VELLUM_IRQ_PLATFORM_H
+
+#include "irq/clock.h"
+#include "irq/lapic.h"
+#include "irq/pic.h"
+#include "irq/pit.h"
+#include "irq/rtc.h"
+#include "irq/uart16550.h"
+#include "lib/ring.h"
+#include "lib/types.h"
+
+#define PLATFORM_LINE_PIT  0
+#define PLATFORM_LINE_UART 4
+#define PLATFORM_LINE_RTC  8
+#define PLATFORM_UART      0x3f8 /* its first port */
+
+#define PLATFORM_OUT_SIZE 16384u
+#define PLATFORM_IN_SIZE  1024u
+
+/** What is the same for all of them: a clock counts ticks of its device in terms of the TSC. */
+struct platform_kind {
+	struct clock pit, rtc, bus;
+	bool has_deadline; /* the CPU's local APIC has a deadline mode, as CPUID says */
+};
+
+enum platform_source {
+	PLATFORM_PIT,
+	PLATFORM_RTC,
+	PLATFORM_APIC,
+	NR_PLATFORM_SOURCES,
+};
+
+struct platform {
+	struct lapic lapic;
+	struct pic pic;
+	struct pit pit;
+	struct rtc rtc;
+	struct uart16550 uart;
+	struct ring out, in; /* the console's: what the guest wrote, what it has yet to read */
+	u64 now;             /* the latest that was seen */
+	u64 due[NR_PLATFORM_SOURCES]; /* when each has to be looked at again; CLOCK_NEVER */
+	u64 late;                     /* ticks of the PIT that line 0 still owes */
+	u8 reset_control;             /* as port 0xcf9 reads */
+	bool reset;                   /* the guest asked for one; who does it clears it */
+	bool waits;                   /* the CPU would take an interrupt with its IF set */
+	bool nmi;                     /* one has arrived; who hands it to the CPU clears it */
+	u64 deadline;                 /* the first of `due` */
+	u8 out_byte[PLATFORM_OUT_SIZE];
+	u8 in_byte[PLATFORM_IN_SIZE];
+};
+
+/** As firmware leaves it: local APIC on, virtual wire; the clock shows `seconds` since 1970. */
+void platform_init(struct platform *p, const struct platform_kind *kind, u64 seconds, u64 now);
+
+/** An access of 1, 2 or 4 bytes to a port. Reads have effects. */
+u32 platform_in(struct platform *p, u16 port, u8 size, u64 now);
+void platform_out(struct platform *p, u16 port, u8 size, u32 value, u64 now);
+
+/** A 32-bit access to the local APIC's register at `offset` (0 .. 0xff0, a multiple of 16). */
+u32 platform_apic_read(struct platform *p, u32 offset, u64 now);
+void platform_apic_write(struct platform *p, u32 offset, u32 value, u64 now);
+
+/** Whether this write can let no interrupt in that was held back before. */
+bool platform_apic_write_is_plain(const struct platform *p, u32 offset);
+
+/** IA32_TSC_DEADLINE. */
+u64 platform_read_deadline(struct platform *p, u64 now);
+void platform_write_deadline(struct platform *p, u64 tsc, u64 now);
+
+/** An interrupt from beside the board, by its vector (32 .. 255). */
+void platform_raise(struct platform *p, u8 vector, u64 now);
+
+/** Let time pass. Needed from `deadline` on; `waits` is right until then. */
+void platform_advance(struct platform *p, u64 now);
+
+/** The CPU takes an interrupt: its vector; negative: none waits. */
+int platform_take(struct platform *p, u64 now);
+
+/* --- the console: of the serial port, and of a guest that calls --- */
+
+/** Somebody types: how many of the bytes there was room for. */
+size_t platform_type(struct platform *p, const u8 *text, size_t size, u64 now);
+
+/** The guest prints or reads beside the serial port; the latter returns how many bytes there were.
+ */
+void platform_print(struct platform *p, const u8 *text, size_t size);
+size_t platform_get(struct platform *p, u8 *text, size_t size);
+
+#endif

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The board of a later domain. The models know nothing of each other; here are
+ * the wires between them, and what is asked when. Every access ends in
+ * settle(), which carries lines over and finds out what the CPU would take and
+ * when to look again; only what was touched, or is due, is asked.
+ *
+ * Ticks of the interval timer that pass while the guest does not run, or has
+ * its interrupts off, are caught up with, so that a kernel that counts them
+ * keeps time; up to MOST_LATE, and while line 0 is masked not at all.
+ */
+#include "irq/platform.h"
+
+#include "lib/string.h"
+
+#define ABSENT    0xffu
+#define MOST_LATE 100u
+
+#define KEYBOARD_COMMAND 0x64
+#define KEYBOARD_PULSE   0xf0 /* pulses the output lines whose bits are 0; bit 0 is the reset's */
+#define FAST_A20         0x92
+#define A20_ON           0x02
+#define A20_RESET        0x01
+#define PCI_ADDRESS      0xcf8 /* as 32 bits, and then its second byte is not: */
+#define RESET_CONTROL    0xcf9
+#define RESET_NOW        0x04
+
+#define APIC_VERSION   0x50014u /* five entries behind the timer's, as P6's have */
+#define APIC_SPURIOUS  0x0fu
+#define LVT_EXTINT     ((u32)LAPIC_EXTINT << 8)
+#define LVT_NMI        ((u32)LAPIC_NMI << 8)
+#define BIT(n)         (1u << (n))
+#define TOUCHES_TIMERS (BIT(PLATFORM_PIT) | BIT(PLATFORM_RTC))
+
+/* --- the wires --- */
+
+static bool is_masked(const struct platform *p, u8 line)
+{
+	const struct pic_chip *master = &p->pic.chip[0], *slave = &p->pic.chip[1];
+
+	if (line < PIC_LINES_A_CHIP)
+		return (master->imr >> line & 1) != 0;
+	return (master->imr >> PIC_CASCADE & 1) != 0 ||
+	       (slave->imr >> (line - PIC_LINES_A_CHIP) & 1) != 0;
+}
+
+/* The next tick waits until this one was acknowledged, and a masked line owes one at most. Until
+ * then there is no need to look. */
+static void run_pit(struct platform *p)
+{
+	const struct pic_chip *master = &p->pic.chip[0];
+	bool masked = is_masked(p, PLATFORM_LINE_PIT);
+
+	p->late = min_u64(p->late + pit_ticks(&p->pit, p->now), MOST_LATE);
+	if (p->late > 0 && !(master->edge & BIT(PLATFORM_LINE_PIT))) {
+		pic_set_line(&p->pic, PLATFORM_LINE_PIT, false);
+		pic_set_line(&p->pic, PLATFORM_LINE_PIT, true);
+		p->late--;
+	}
+	p->late = masked ? 0 : p->late;
+	p->due[PLATFORM_PIT] = masked || (master->edge & BIT(PLATFORM_LINE_PIT))
+				       ? CLOCK_NEVER
+				       : pit_deadline(&p->pit, p->now);
+}
+
+static void run_rtc(struct platform *p)
+{
+	pic_set_line(&p->pic, PLATFORM_LINE_RTC, rtc_line(&p->rtc, p->now));
+	p->due[PLATFORM_RTC] =
+		is_masked(p, PLATFORM_LINE_RTC) ? CLOCK_NEVER : rtc_deadline(&p->rtc, p->now);
+}
+
+/* A periodic timer whose interrupt was not taken yet adds nothing to it. */
+static void run_apic(struct platform *p)
+{
+	lapic_advance(&p->lapic, p->now);
+	p->due[PLATFORM_APIC] = lapic_has(p->lapic.irr, (u8)p->lapic.lvt[LVT_TIMER])
+					? CLOCK_NEVER
+					: lapic_deadline(&p->lapic);
+}
+
+/* What is typed stays in the ring until a driver of the port wants it: a guest that reads its
+ * console by calls never does. */
+static void receive(struct platform *p, bool wanted)
+{
+	struct uart16550 *u = &p->uart;
+
+	if (!wanted || (u->mcr & UART_MCR_LOOP))
+		return;
+	while (uart16550_room(u) > 0 && p->in.start != p->in.end)
+		uart16550_give(u, (u8)ring_take(&p->in));
+}
+
+/* The line falls before a byte is taken, which raises it: an 8259 counts edges. */
+static void send(struct platform *p)
+{
+	int byte;
+
+	pic_set_line(&p->pic, PLATFORM_LINE_UART, uart16550_line(&p->uart));
+	while ((byte = uart16550_take(&p->uart)) != UART_NO_BYTE)
+		ring_put(&p->out, (u8)byte);
+	pic_set_line(&p->pic, PLATFORM_LINE_UART, uart16550_line(&p->uart));
+}
+
+static void settle(struct platform *p, u32 touched)
+{
+	static void (*const run[NR_PLATFORM_SOURCES])(struct platform * p) = {
+		[PLATFORM_PIT] = run_pit,
+		[PLATFORM_RTC] = run_rtc,
+		[PLATFORM_APIC] = run_apic,
+	};
+
+	p->deadline = CLOCK_NEVER;
+	for (u32 i = 0; i < NR_PLATFORM_SOURCES; i++) {
+		if ((touched & BIT(i)) || p->now >= p->due[i])
+			run[i](p);
+		p->deadline = min_u64(p->deadline, p->due[i]);
+	}
+	receive(p, (p->uart.ier & UART_IER_RECEIVE) != 0);
+	send(p);
+	lapic_set_lint(&p->lapic, 0, pic_output(&p->pic));
+	p->nmi |= p->lapic.nmi;
+	p->lapic.nmi = false;
+	p->waits = lapic_request(&p->lapic) >= 0 || lapic_passes_extint(&p->lapic);
+}
+
+static void see(struct platform *p, u64 now)
+{
+	p->now = max_u64(p->now, now);
+}
+
+static void set_register(struct platform *p, u32 offset, u32 value)
+{
+	struct lapic_effect effect; /* there is no IOAPIC, and no other CPU */
+
+	lapic_write(&p->lapic, offset, value, p->now, &effect);
+}
+
+void platform_init(struct platform *p, const struct platform_kind *kind, u64 seconds, u64 now)
+{
+	const struct lapic_kind apic = {.version = APIC_VERSION,
+					.has_deadline = kind->has_deadline};
+
+	memset(p, 0, sizeof(*p));
+	p->now = now;
+	ring_init(&p->out, p->out_byte, sizeof(p->out_byte));
+	ring_init(&p->in, p->in_byte, sizeof(p->in_byte));
+	pic_reset(&p->pic);
+	pit_reset(&p->pit, kind->pit, now);
+	rtc_reset(&p->rtc, kind->rtc, seconds, now);
+	uart16550_reset(&p->uart);
+	lapic_reset(&p->lapic, &apic, 0, kind->bus);
+	set_register(p, LAPIC_SVR, LAPIC_ENABLED | APIC_SPURIOUS);
+	set_register(p, LAPIC_LINT0, LVT_EXTINT);
+	set_register(p, LAPIC_LINT1, LVT_NMI);
+	settle(p, ~(u32)0);
+}
+
+/* --- ports --- */
+
+static bool is_pic(u16 port)
+{
+	u16 first = port & (u16)~1u;
+
+	return first == PIC_MASTER || first == PIC_SLAVE || first == PIC_ELCR;
+}
+
+static bool is_pit(u16 port)
+{
+	return (port >= PIT_COUNTER && port <= PIT_CONTROL) || port == PIT_GATE;
+}
+
+static bool is_rtc(u16 port)
+{
+	return port == RTC_INDEX || port == RTC_DATA;
+}
+
+static bool is_uart(u16 port)
+{
+	return port >= PLATFORM_UART && port < PLATFORM_UART + NR_UART_PORTS;
+}
+
+/* Whose deadline an access changes. Reading a counter, as kernels do in a loop, changes none. */
+static u32 touched_by(u16 port, bool write)
+{
+	if (is_pic(port))
+		return TOUCHES_TIMERS;
+	if (is_rtc(port))
+		return BIT(PLATFORM_RTC);
+	return write && is_pit(port) ? BIT(PLATFORM_PIT) : 0;
+}
+
+static u8 read_byte(struct platform *p, u16 port)
+{
+	if (is_pic(port))
+		return pic_read(&p->pic, port);
+	if (is_pit(port))
+		return pit_read(&p->pit, port, p->now);
+	if (is_rtc(port))
+		return rtc_read(&p->rtc, port, p->now);
+	if (is_uart(port)) {
+		receive(p, true);
+		return uart16550_read(&p->uart, (u8)(port - PLATFORM_UART));
+	}
+	if (port == FAST_A20)
+		return A20_ON;
+	return port == RESET_CONTROL ? p->reset_control : ABSENT;
+}
+
+static void write_pit(struct platform *p, u16 port, u8 value)
+{
+	/* A counter that is programmed anew owes nothing of before. */
+	p->late += pit_ticks(&p->pit, p->now);
+	if (port == PIT_COUNTER || (port == PIT_CONTROL && value >> 6 == 0 && (value & 0x30) != 0))
+		p->late = 0;
+	pit_write(&p->pit, port, value, p->now);
+}
+
+static void write_byte(struct platform *p, u16 port, u8 value)
+{
+	if (is_pic(port)) {
+		run_pit(p); /* by the old mask */
+		pic_write(&p->pic, port, value);
+	} else if (is_pit(port)) {
+		write_pit(p, port, value);
+	} else if (is_rtc(port)) {
+		rtc_write(&p->rtc, port, value, p->now);
+	} else if (is_uart(port)) {
+		uart16550_write(&p->uart, (u8)(port - PLATFORM_UART), value);
+	} else if (port == RESET_CONTROL) {
+		p->reset_control = value & (u8)~RESET_NOW;
+		p->reset |= (value & RESET_NOW) != 0;
+	} else if (port == FAST_A20) {
+		p->reset |= (value & A20_RESET) != 0;
+	} else if (port == KEYBOARD_COMMAND) {
+		p->reset |= (value & (KEYBOARD_PULSE | 1)) == KEYBOARD_PULSE;
+	}
+}
+
+u32 platform_in(struct platform *p, u16 port, u8 size, u64 now)
+{
+	u32 value = 0, touched = 0;
+
+	see(p, now);
+	for (u8 i = 0; i < size; i++) {
+		bool absent = size == 4 && port == PCI_ADDRESS;
+		u16 at = (u16)(port + i);
+
+		value |= (absent ? ABSENT : (u32)read_byte(p, at)) << 8 * i;
+		touched |= touched_by(at, false);
+	}
+	settle(p, touched);
+	return value;
+}
+
+void platform_out(struct platform *p, u16 port, u8 size, u32 value, u64 now)
+{
+	u32 touched = 0;
+
+	see(p, now);
+	for (u8 i = 0; i < size && !(size == 4 && port == PCI_ADDRESS); i++) {
+		write_byte(p, (u16)(port + i), (u8)(value >> 8 * i));
+		touched |= touched_by((u16)(port + i), true);
+		send(p);
+	}
+	settle(p, touched);
+}
+
+/* --- the local APIC, and time --- */
+
+u32 platform_apic_read(struct platform *p, u32 offset, u64 now)
+{
+	u32 value;
+
+	see(p, now);
+	value = lapic_read(&p->lapic, offset, p->now);
+	settle(p, BIT(PLATFORM_APIC));
+	return value;
+}
+
+void platform_apic_write(struct platform *p, u32 offset, u32 value, u64 now)
+{
+	see(p, now);
+	set_register(p, offset, value);
+	settle(p, BIT(PLATFORM_APIC));
+}
+
+bool platform_apic_write_is_plain(const struct platform *p, u32 offset)
+{
+	return offset == LAPIC_EOI && !p->waits && lapic_highest(p->lapic.irr) < 0;
+}
+
+u64 platform_read_deadline(struct platform *p, u64 now)
+{
+	u64 tsc;
+
+	see(p, now);
+	tsc = lapic_read_deadline(&p->lapic, p->now);
+	settle(p, BIT(PLATFORM_APIC));
+	return tsc;
+}
+
+void platform_write_deadline(struct platform *p, u64 tsc, u64 now)
+{
+	see(p, now);
+	lapic_write_deadline(&p->lapic, tsc, p->now);
+	settle(p, BIT(PLATFORM_APIC));
+}
+
+void platform_raise(struct platform *p, u8 vector, u64 now)
+{
+	see(p, now);
+	lapic_deliver(&p->lapic, LAPIC_FIXED, vector, false);
+	settle(p, 0);
+}
+
+void platform_advance(struct platform *p, u64 now)
+{
+	see(p, now);
+	settle(p, 0);
+}
+
+int platform_take(struct platform *p, u64 now)
+{
+	int vector = -1;
+
+	see(p, now);
+	settle(p, BIT(PLATFORM_PIT) | BIT(PLATFORM_APIC)); /* with what it takes in */
+	if (lapic_request(&p->lapic) >= 0)
+		vector = lapic_acknowledge(&p->lapic);
+	else if (lapic_passes_extint(&p->lapic))
+		vector = pic_acknowledge(&p->pic);
+	settle(p, BIT(PLATFORM_PIT) | BIT(PLATFORM_APIC));
+	return vector;
+}
+
+/* --- the console --- */
+
+size_t platform_type(struct platform *p, const u8 *text, size_t size, u64 now)
+{
+	size_t n = 0;
+
+	see(p, now);
+	while (n < size && ring_room(&p->in) > 0)
+		ring_put(&p->in, text[n++]);
+	settle(p, 0);
+	return n;
+}
+
+void platform_print(struct platform *p, const u8 *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		ring_put(&p->out, text[i]);
+}
+
+size_t platform_get(struct platform *p, u8 *text, size_t size)
+{
+	size_t n = 0;
+	int byte;
+
+	while (n < size && (byte = ring_take(&p->in)) != RING_EMPTY)
+		text[n++] = (u8)byte;
+	return n;
+}
