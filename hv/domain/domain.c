@@ -361,6 +361,7 @@ void domain_p2m_changed(struct domain *d)
 	for (u32 i = 0; i < d->nr_vcpus; i++)
 		if (d->info[i].at != NULL)
 			d->info[i].at = domain_buffer(d, d->info[i].pa, sizeof(*d->info[i].at));
+	events_find_page(d);
 }
 
 /* Of a range that is cut, the larger piece stays, and the other if it is larger than what there is

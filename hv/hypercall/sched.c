@@ -144,7 +144,7 @@ s64 call_domain_shutdown(struct domain *d, u64 domid, u64 reason)
 		return -VL_EINVAL;
 	if (state_of(found) > VL_STATE_PAUSED)
 		return -VL_EBUSY;
-	found->asked = (u32)reason;
+	events_ask(found, (u32)reason);
 	return 0;
 }
 

@@ -21,9 +21,9 @@ const char *lock_rank_name(enum lock_rank rank)
 	static const char *const names[NR_LOCK_RANKS] = {
 		[LOCK_CPUS] = "cpus",       [LOCK_TRANSITION] = "transition",
 		[LOCK_DOMAINS] = "domains", [LOCK_DOMAIN] = "domain",
-		[LOCK_REQUEST] = "request", [LOCK_FRAMES] = "frames",
-		[LOCK_IRQ] = "irq",         [LOCK_SCHED] = "sched",
-		[LOCK_LOG] = "log",
+		[LOCK_EVENT] = "event",     [LOCK_REQUEST] = "request",
+		[LOCK_FRAMES] = "frames",   [LOCK_IRQ] = "irq",
+		[LOCK_SCHED] = "sched",     [LOCK_LOG] = "log",
 	};
 
 	return names[rank];

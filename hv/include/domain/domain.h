@@ -5,6 +5,7 @@
 #ifndef VELLUM_DOMAIN_DOMAIN_H
 #define VELLUM_DOMAIN_DOMAIN_H
 
+#include "domain/events.h"
 #include "irq/pic_hardware.h"
 #include "lib/lock.h"
 #include "lib/types.h"
@@ -29,6 +30,7 @@ struct info_place {
 struct cpu_block;
 struct grant_table;
 struct map_table;
+struct platform;
 struct vcpu;
 
 #define DOMAIN_NAME_SIZE sizeof(((struct vl_domain_name *)0)->name)
@@ -51,9 +53,12 @@ struct domain {
 	struct vcpu *vcpu[VL_MAX_CPUS]; /* those that are virtualized, by number; cpu/remote.h */
 	struct cpu_block *block[VL_MAX_CPUS]; /* of a later domain, its vcpus'; cpu/sched.h */
 	u32 shutdown;                         /* VL_SHUTDOWN_*: why it ended */
-	u32 asked;                            /* VL_SHUTDOWN_*: what it was asked to do */
 	struct lock irq_lock;                 /* LOCK_IRQ, for: */
 	struct pic_hardware pic;              /* virtualized, cpu/domain_pic.h */
+	/* Its devices, if it does not own the machine, under irq_lock; cpu/domain_platform.h. The
+	 * pointer is under `lock`, for all but its own vcpus. */
+	struct platform *platform;
+	struct events events; /* under a lock of their own */
 	char name[DOMAIN_NAME_SIZE];
 	u64 hypercalls;
 	u64 tsc_start;

@@ -21,6 +21,7 @@ enum lock_rank {
 	LOCK_TRANSITION, /* a meeting; who may touch what a vcpu that does not run has left */
 	LOCK_DOMAINS,    /* the list of domains, ids and names in it */
 	LOCK_DOMAIN,     /* a domain's name, p2m, aliases, promises */
+	LOCK_EVENT,      /* the event channels of all domains */
 	LOCK_REQUEST,    /* what is asked of a vcpu */
 	LOCK_FRAMES,     /* the partition's frames */
 	LOCK_IRQ,        /* a domain's 8259s and IOAPIC */

@@ -170,8 +170,10 @@ struct vl_hv_info {
 	uint32_t nr_cpus;
 	uint32_t shadow; /* VL_SHADOW_* and VL_FAST_* that are on */
 	uint32_t fast;
+	uint32_t tsc_khz; /* ticks of the TSC in a millisecond, as measured at boot */
+	uint32_t reserved;
 };
-VL_ABI_ASSERT(sizeof(struct vl_hv_info) == 168, "vl_hv_info is ABI");
+VL_ABI_ASSERT(sizeof(struct vl_hv_info) == 176, "vl_hv_info is ABI");
 
 /** Answer of VL_CALL_DOMAIN_INFO. */
 struct vl_domain_info {
@@ -285,5 +287,18 @@ struct vl_console_read {
 	uint32_t reserved;
 };
 VL_ABI_ASSERT(sizeof(struct vl_console_read) == 24, "vl_console_read is ABI");
+
+/**
+ * A domain's page of events (VL_CALL_EVENT_SETUP), a bit a port. Vellum sets pending bits and the
+ * guest clears them, each with locked instructions. A bit of `mask` holds back the interrupt: who
+ * clears one looks at `pending` then.
+ */
+#define VL_EVENT_PORTS  256
+#define VL_EVENT_VELLUM 0 /* the port at which Vellum itself has something to tell */
+struct vl_event_page {
+	uint64_t pending[VL_EVENT_PORTS / 64];
+	uint64_t mask[VL_EVENT_PORTS / 64];
+};
+VL_ABI_ASSERT(sizeof(struct vl_event_page) == 64, "vl_event_page is ABI");
 
 #endif
