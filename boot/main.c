@@ -18,6 +18,7 @@
 #include "boot/madt.h"
 #include "cpu/apic.h"
 #include "cpu/descriptors.h"
+#include "cpu/domain_platform.h"
 #include "cpu/panic.h"
 #include "cpu/percpu.h"
 #include "domain/domain.h"
@@ -193,6 +194,8 @@ void boot_main(u64 mbi, u64 tsc)
 	loader_load(&info, &options, &plan);
 	switches = (struct switches){.shadow = options.shadow, .fast = options.fast};
 	apic_init(options.apic_trapped, options.own_timer);
+	domain_clocks_init();
+	events_begin(domain_first(), first_domain_upcall);
 	log_print("vellum: entry tsc %lu\n", tsc);
 	log_print("vellum: guest entry tsc %lu, %lu bytes copied, %lu bytes checked\n", rdtsc(),
 		  plan.bytes_copied, plan.bytes_checked);

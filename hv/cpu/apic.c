@@ -6,6 +6,7 @@
  */
 #include "cpu/apic.h"
 
+#include "cpu/domain_platform.h"
 #include "cpu/ipi.h"
 #include "cpu/sched.h"
 #include "lib/log.h"
@@ -242,6 +243,8 @@ u64 apic_read_cr8(const struct vcpu *v)
 {
 	u64 value;
 
+	if (has_platform(v))
+		return v->domain->platform->lapic.tpr >> 4;
 	if (v->lapic.access != NULL)
 		return v->lapic.tpr >> 4;
 	__asm__ volatile("mov %%cr8, %0" : "=r"(value));
@@ -250,7 +253,9 @@ u64 apic_read_cr8(const struct vcpu *v)
 
 void apic_write_cr8(struct vcpu *v, u64 value)
 {
-	if (v->lapic.access != NULL)
+	if (has_platform(v))
+		domain_platform_apic_write(v, LAPIC_TPR, (u32)(value & 15) << 4);
+	else if (v->lapic.access != NULL)
 		lapic_hardware_write(&v->lapic, LAPIC_TPR, (u32)(value & 15) << 4, rdtsc());
 	else
 		__asm__ volatile("mov %0, %%cr8" : : "r"(value & 15) : "memory");
@@ -268,10 +273,10 @@ static void wait_idle(const struct lapic_access *a)
  * In xAPIC mode the guest may be between its two writes: the upper half is put back. What the lower
  * one reads as is kept by the model, if there is one.
  */
-void apic_send(u32 apic_id, enum lapic_delivery what)
+static void send(u32 apic_id, u32 command)
 {
 	const struct lapic_access *a = access_of(rdmsr(MSR_APIC_BASE));
-	u32 command = (u32)what << 8 | LAPIC_ICR_ASSERT, high;
+	u32 high;
 
 	if (a == NULL)
 		return;
@@ -287,10 +292,21 @@ void apic_send(u32 apic_id, enum lapic_delivery what)
 	a->write(NULL, LAPIC_ICR_HIGH, high);
 }
 
+void apic_send(u32 apic_id, enum lapic_delivery what)
+{
+	send(apic_id, (u32)what << 8 | LAPIC_ICR_ASSERT);
+}
+
 void apic_send_nmi(struct vcpu *v, u32 apic_id)
 {
 	lapic_hardware_keep_icr(&v->lapic);
 	apic_send(apic_id, LAPIC_NMI);
+}
+
+void apic_send_vector(struct vcpu *v, u32 apic_id, u8 vector)
+{
+	lapic_hardware_keep_icr(&v->lapic);
+	send(apic_id, (u32)LAPIC_FIXED << 8 | LAPIC_ICR_ASSERT | vector);
 }
 
 /* --- MSRs --- */
@@ -325,6 +341,8 @@ static bool is_direct(const struct vcpu *v, u32 msr)
 
 bool apic_read_msr(struct vcpu *v, u32 msr, u64 *value)
 {
+	if (has_platform(v))
+		return domain_platform_apic_read_msr(v, msr, value);
 	if (is_direct(v, msr))
 		return rdmsr_safe(msr, value);
 	if (msr == MSR_TSC_DEADLINE)
@@ -399,6 +417,8 @@ static bool write_x2apic(struct vcpu *v, u32 msr, u64 value)
 
 bool apic_write_msr(struct vcpu *v, u32 msr, u64 value)
 {
+	if (has_platform(v))
+		return domain_platform_apic_write_msr(v, msr, value);
 	if (msr == MSR_APIC_BASE)
 		return value == rdmsr(msr) || write_base(v, value);
 	if (is_direct(v, msr)) {
@@ -423,17 +443,21 @@ bool apic_is_x2apic(const struct vcpu *v)
 
 bool apic_traps_page(const struct vcpu *v)
 {
-	return v->lapic.access == &by_page;
+	return has_platform(v) || v->lapic.access == &by_page;
 }
 
 u32 apic_mmio_read(struct vcpu *v, u32 offset)
 {
+	if (has_platform(v))
+		return domain_platform_apic_read(v, offset & ~15u);
 	return lapic_hardware_read(&v->lapic, offset & ~15u, rdtsc());
 }
 
 void apic_mmio_write(struct vcpu *v, u32 offset, u32 value)
 {
-	if (offset == LAPIC_EOI)
+	if (has_platform(v))
+		domain_platform_apic_write(v, offset & ~15u, value);
+	else if (offset == LAPIC_EOI)
 		lapic_hardware_eoi(&v->lapic);
 	else if (offset == LAPIC_ICR)
 		ipi_send(v, (u64)by_page.read(NULL, LAPIC_ICR_HIGH) << 32 | value);

@@ -9,6 +9,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/domain_pic.h"
+#include "cpu/domain_platform.h"
 #include "cpu/percpu.h"
 #include "mem/layout.h"
 
@@ -193,14 +194,19 @@ bool gate_is_for_users(struct vcpu *v, u8 vector)
 
 bool vcpu_interrupt_waits(struct vcpu *v)
 {
+	if (has_platform(v))
+		return domain_platform_waits(v);
 	return apic_request(v) >= 0 || (!pic_is_idle(v) && pic_waits(v));
 }
 
 /* The local APIC's first: a processor asks the 8259s only if that has none. */
 static int take_interrupt(struct vcpu *v)
 {
-	int vector = apic_take(v);
+	int vector;
 
+	if (has_platform(v))
+		return domain_platform_take(v);
+	vector = apic_take(v);
 	return vector >= 0 ? vector : pic_take_vector(v);
 }
 
@@ -214,10 +220,11 @@ void deliver_pending(struct vcpu *v)
 		deliver(v, (struct exception){.vector = VECTOR_NMI}, EVENT_EXTERNAL);
 		return;
 	}
-	if (apic_request(v) < 0 && pic_is_idle(v))
+	if (has_platform(v) ? !domain_platform_waits(v) : apic_request(v) < 0 && pic_is_idle(v))
 		return;
 	if (!(v->frame->rflags & RFLAGS_IF)) {
-		pic_hold(v);
+		if (!has_platform(v))
+			pic_hold(v);
 		return;
 	}
 	vector = take_interrupt(v);

@@ -4,6 +4,7 @@
  * and debug registers, MSRs, descriptor tables, translations.
  */
 #include "cpu/apic.h"
+#include "cpu/domain_platform.h"
 #include "cpu/emulate.h"
 
 #include "cpu/fast.h"
@@ -18,17 +19,27 @@
 
 #define DR7_GD ((u64)1 << 13)
 
-/* The real one is the guest's with WP, so the processor itself says which values it takes. */
+/* What a domain that does not own the machine has of its own, without effect: the caches are
+ * everybody's. */
+static u64 unreal_cr0(const struct vcpu *v)
+{
+	return CR0_WP | (has_platform(v) ? CR0_CD | CR0_NW : 0);
+}
+
+/* The real one is the guest's but for those and with WP, so the processor itself says which values
+ * it takes. */
 static bool write_guest_cr0(struct vcpu *v, u64 value)
 {
-	u64 was;
+	u64 was, unreal = unreal_cr0(v);
 
 	if (!(value & CR0_PG) || !(value & CR0_PE))
 		return false; /* leaving paging: #GP in 64-bit code (SDM) */
-	if (!write_cr0_safe(value | CR0_WP))
+	if ((value & unreal & CR0_NW) && !(value & CR0_CD))
+		return false;
+	if (!write_cr0_safe((value & ~unreal) | CR0_WP))
 		return false;
 	was = v->cr0;
-	v->cr0 = (read_cr0() & ~CR0_WP) | (value & CR0_WP);
+	v->cr0 = (read_cr0() & ~unreal) | (value & unreal);
 	if ((was ^ v->cr0) & CR0_WP)
 		vcpu_flush(v);
 	return true;
@@ -71,7 +82,9 @@ static u64 supported_cr4(void)
 
 static bool write_guest_cr4(struct vcpu *v, u64 value)
 {
-	u64 real = (read_cr4() & ~CR4_REAL) | (value & CR4_REAL);
+	/* The machine's counters are no later domain's to read. */
+	u64 mask = has_platform(v) ? CR4_REAL & ~CR4_PCE : CR4_REAL;
+	u64 real = (read_cr4() & ~CR4_REAL) | (value & mask);
 
 	if (!(value & CR4_PAE) || (value & CR4_LA57))
 		return false;
@@ -367,6 +380,18 @@ static void read_tsc(struct vcpu *v, const struct insn *i)
 	emulate_done(v, i);
 }
 
+/* A domain without devices has nobody who would see what is in a cache. INVD would lose what is
+ * others'. */
+static bool write_back(struct vcpu *v, const struct insn *i)
+{
+	if (i->op == INSN_INVD && !has_platform(v))
+		return false;
+	if (!has_platform(v))
+		__asm__ volatile("wbinvd" : : : "memory");
+	emulate_done(v, i);
+	return true;
+}
+
 bool emulate_system(struct vcpu *v, const struct insn *i)
 {
 	switch (i->op) {
@@ -423,9 +448,8 @@ bool emulate_system(struct vcpu *v, const struct insn *i)
 		set_extended_control(v, i);
 		return true;
 	case INSN_WBINVD:
-		__asm__ volatile("wbinvd" : : : "memory");
-		emulate_done(v, i);
-		return true;
+	case INSN_INVD:
+		return write_back(v, i);
 	default:
 		return false;
 	}

@@ -10,6 +10,7 @@
 #include "cpu/mmio.h"
 
 #include "cpu/apic.h"
+#include "cpu/domain_platform.h"
 #include "cpu/emulate.h"
 #include "cpu/ipi.h"
 
@@ -184,7 +185,8 @@ void mmio_access(struct vcpu *v, pa_t pa)
 /* An operand that begins on the page before would fault at offset 0 or 2, where no register is. */
 bool mmio_move(struct vcpu *v, u32 offset, const struct plain_move *move, u64 *reg)
 {
-	if (!apic_traps_page(v) || offset < REGISTER_DISTANCE || offset % REGISTER_DISTANCE != 0)
+	if (!apic_traps_page(v) || has_platform(v) || offset < REGISTER_DISTANCE ||
+	    offset % REGISTER_DISTANCE != 0)
 		return false;
 	if (move->store && offset == LAPIC_ICR && !ipi_is_plain((u32)*reg))
 		return false;

@@ -9,7 +9,9 @@
 #include "cpu/apic.h"
 #include "cpu/vcpu.h"
 
+#include "cpu/domain_platform.h"
 #include "cpu/fast.h"
+#include "cpu/msr_later.h"
 #include "mem/layout.h"
 #include "mem/own_tables.h"
 
@@ -18,6 +20,11 @@
 #define MSR_APERF    0xe8u
 #define MSR_DEBUGCTL 0x1d9u
 #define MSR_PAT      0x277u
+
+/* What a domain that does not own the machine may set; FFXSR and TCE are AMD's. */
+#define EFER_FFXSR ((u64)1 << 14)
+#define EFER_TCE   ((u64)1 << 15)
+#define LATER_EFER (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR | EFER_TCE)
 
 /* The guest's own copy of a register that Vellum uses itself; NULL for others. */
 static u64 *own_copy(struct vcpu *v, u32 msr)
@@ -118,7 +125,7 @@ bool msr_read(struct vcpu *v, u32 msr, u64 *value)
 	if (apic_has_msr(msr))
 		return apic_read_msr(v, msr, value);
 	if (copy == NULL)
-		return rdmsr_safe(msr, value);
+		return has_platform(v) ? msr_later_read(msr, value) : rdmsr_safe(msr, value);
 	*value = *copy;
 	return true;
 }
@@ -129,6 +136,8 @@ static bool write_efer(struct vcpu *v, u64 value)
 {
 	u64 own = cpu_has_nx() ? EFER_NXE : 0;
 
+	if (has_platform(v) && (value & ~LATER_EFER) != 0)
+		return false;
 	if (!wrmsr_safe(MSR_EFER, value | own))
 		return false;
 	v->efer = (rdmsr(MSR_EFER) & ~own) | (value & own);
@@ -166,6 +175,8 @@ bool msr_write(struct vcpu *v, u32 msr, u64 value)
 		return false;
 	if (msr == MSR_EFER)
 		return write_efer(v, value);
+	if (copy == NULL && has_platform(v))
+		return msr_later_write(msr, value);
 	if (copy == NULL && !passed_on(msr))
 		return has_value(msr, value);
 	if (copy == NULL)

@@ -9,6 +9,7 @@
 
 #include "cpu/devices.h"
 #include "cpu/domain_pic.h"
+#include "cpu/domain_platform.h"
 #include "cpu/emulate.h"
 
 /* Each is followed by another. */
@@ -119,6 +120,8 @@ static u32 port_in(struct vcpu *v, u16 port, u8 size)
 {
 	u32 value = 0;
 
+	if (has_platform(v))
+		return domain_platform_in(v, port, size);
 	if (!touches_device(v, port, size))
 		return machine_in(port, size);
 	for (u8 i = 0; i < size; i++)
@@ -128,6 +131,10 @@ static u32 port_in(struct vcpu *v, u16 port, u8 size)
 
 static void port_out(struct vcpu *v, u16 port, u8 size, u32 value)
 {
+	if (has_platform(v)) {
+		domain_platform_out(v, port, size, value);
+		return;
+	}
 	if (!touches_device(v, port, size)) {
 		machine_out(port, size, value);
 		return;

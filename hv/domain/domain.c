@@ -166,6 +166,7 @@ void domain_has_ended(struct domain *d, u32 reason)
 	if (!end(d, VL_STATE_RUNNING, state))
 		end(d, VL_STATE_PAUSED, state);
 	log_print("vellum: domain %u has ended, reason %u\n", d->domid, reason);
+	events_notify(domain_first());
 }
 
 void domain_get_name(struct domain *d, char name[static sizeof(struct vl_domain_name)])

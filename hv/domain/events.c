@@ -238,7 +238,7 @@ void events_find_page(struct domain *d)
 	lock_release(&lock);
 }
 
-bool events_use(struct domain *d, pfn_t pfn)
+bool events_use(const struct domain *d, pfn_t pfn)
 {
 	bool it;
 

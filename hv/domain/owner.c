@@ -35,7 +35,7 @@ static bool is_shared(const struct domain *d, u64 pfn)
 		if (range_overlaps(page, (struct range){a->pa.v, a->pa.v + a->size}))
 			return true;
 	}
-	return grant_is_in_use(d, pfn);
+	return events_use(d, (pfn_t){pfn}) || grant_is_in_use(d, pfn);
 }
 
 /* --- giving --- */

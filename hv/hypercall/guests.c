@@ -5,6 +5,7 @@
  * vcpus of both domains that it concerns stand still. What takes long is done a
  * piece at a call.
  */
+#include "cpu/domain_platform.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
 #include "domain/grant.h"
@@ -65,11 +66,14 @@ static s64 create(const struct vl_domain_create *wanted)
 
 	if (err < 0)
 		return err;
-	err = create_vcpus(made, wanted->nr_vcpus);
+	err = domain_platform_create(made);
+	if (err == 0)
+		err = create_vcpus(made, wanted->nr_vcpus);
 	if (err == 0)
 		err = domain_enter(made);
 	if (err == 0)
 		return made->domid;
+	domain_platform_destroy(made);
 	destroy_vcpus(made);
 	domain_delete(made);
 	return err;
@@ -244,6 +248,7 @@ static s64 destroy(struct vcpu *v, struct domain *d)
 	    __atomic_load_n(&d->users, __ATOMIC_SEQ_CST) != 0)
 		return left != 0 ? (s64)left : 1;
 	destroy_vcpus(d);
+	domain_platform_destroy(d);
 	stop(v, d);
 	end_sharing(v, d);
 	go_on_sharing(v, d);

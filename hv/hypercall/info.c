@@ -3,6 +3,7 @@
  * The calls that only tell: version, hypervisor, domains, log.
  */
 #include "cpu/block.h"
+#include "cpu/domain_platform.h"
 #include "cpu/remote.h"
 #include "domain/domain.h"
 #include "lib/log.h"
@@ -53,6 +54,7 @@ s64 call_hv_info(struct domain *d, pa_t info, u64 info_size)
 		.nr_cpus = cpu_count(),
 		.shadow = switches.shadow,
 		.fast = switches.fast,
+		.tsc_khz = domain_clocks_tsc_khz(),
 	};
 
 	vl_snprintf(hv.version, sizeof(hv.version), "%s", VELLUM_VERSION);

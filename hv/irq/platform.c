@@ -338,27 +338,20 @@ int platform_take(struct platform *p, u64 now)
 
 size_t platform_type(struct platform *p, const u8 *text, size_t size, u64 now)
 {
-	size_t n = 0;
+	size_t n = (size_t)min_u64(size, ring_room(&p->in));
 
 	see(p, now);
-	while (n < size && ring_room(&p->in) > 0)
-		ring_put(&p->in, text[n++]);
+	ring_write(&p->in, text, n);
 	settle(p, 0);
 	return n;
 }
 
 void platform_print(struct platform *p, const u8 *text, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-		ring_put(&p->out, text[i]);
+	ring_write(&p->out, text, size);
 }
 
 size_t platform_get(struct platform *p, u8 *text, size_t size)
 {
-	size_t n = 0;
-	int byte;
-
-	while (n < size && (byte = ring_take(&p->in)) != RING_EMPTY)
-		text[n++] = (u8)byte;
-	return n;
+	return ring_get(&p->in, text, size);
 }

@@ -288,6 +288,23 @@ void rtc_reset(struct rtc *r, struct clock clock, u64 seconds, u64 now)
 	add_days(r, days);
 }
 
+/* A machine need not keep the century where PCs do. */
+u64 rtc_seconds(struct rtc *r, u64 now)
+{
+	const struct date epoch = {.year = 1970, .month = 1, .day = 1};
+	struct date d;
+
+	advance(r, ticks_at(r, now));
+	d = (struct date){.year = year_of(r),
+			  .month = decode_value(r, r->reg[RTC_MONTH]),
+			  .day = decode_value(r, r->reg[RTC_DAY])};
+	if (d.year / 100 < 19 || d.year / 100 > 21)
+		d.year = d.year % 100 + 2000;
+	if (!is_date(r) || d.year < epoch.year)
+		return 0;
+	return (day_number(d) - day_number(epoch)) * SECONDS_A_DAY + time_of_day(r) % SECONDS_A_DAY;
+}
+
 static bool is_read_only(u8 reg)
 {
 	return reg == RTC_C || reg == RTC_D;

@@ -32,7 +32,8 @@ FUZZ_payload_LIBS := $(IMAGE_LIBS)
 # in debug builds, so that pages can be moved.
 FUZZ_hypercall_SOURCES := tests/fuzz/machine/machine.c tests/fuzz/machine/sched.c tests/fuzz/damage.c $(wildcard hv/p2m/*.c) \
 	$(patsubst %,hv/%.c,hypercall/dispatch hypercall/guest_memory hypercall/info hypercall/p2m hypercall/domain hypercall/guests hypercall/grants hypercall/sched \
-	domain/domain domain/owner domain/grant lib/failpoint \
+	hypercall/console hypercall/events domain/domain domain/owner domain/grant domain/events lib/failpoint lib/ring \
+	cpu/domain_platform irq/platform irq/pic irq/pit irq/rtc irq/uart16550 irq/lapic irq/lapic_timer irq/clock \
 	mem/frames mem/memmap mem/machine lib/log lib/lock domain/switches domain/remote shadow/shadow shadow/tables \
 	cpu/mmu cpu/counters cpu/remote_flush cpu/lock_watch)
 FUZZ_hypercall_CFLAGS := -Itests/fuzz/machine -I$(B)/gen -DVELLUM_DEBUG=1

@@ -284,6 +284,45 @@ static void test_alarm_exactly(void **state)
 	assert_int_equal(get(&r, RTC_C, (u64)30 * 86400 * SECOND) & RTC_B_ALARM, 0);
 }
 
+/* The clock as seconds, in each format, and where a machine has no century. */
+static void test_seconds(void **state)
+{
+	struct rng rng = {77};
+
+	(void)state;
+	for (u32 i = random_cases(500); i > 0; i--) {
+		u64 start = rng_next(&rng) % 4102444800u, passed = rng_next(&rng) % 100000000;
+		struct rtc r = clock_at(start);
+
+		if (i % 2) { /* as the registers of BCD and 12 hours have it */
+			u64 in_day = start % 86400, hour = in_day / 3600;
+			u64 shown = hour % 12 == 0 ? 12 : hour % 12;
+
+			for (u8 reg = RTC_WEEKDAY; reg <= RTC_YEAR; reg++)
+				r.reg[reg] = (u8)(r.reg[reg] / 10 << 4 | r.reg[reg] % 10);
+			r.reg[RTC_SECONDS] = (u8)(in_day % 60 / 10 << 4 | in_day % 10);
+			r.reg[RTC_MINUTES] = (u8)(in_day / 60 % 60 / 10 << 4 | in_day / 60 % 10);
+			r.reg[RTC_HOURS] =
+				(u8)(shown / 10 << 4 | shown % 10 | (hour >= 12 ? 0x80 : 0));
+			r.reg[RTC_CENTURY] = r.reg[RTC_CENTURY] == 19 ? 0x19 : 0x20;
+			r.reg[RTC_B] = 0;
+		}
+		assert_int_equal(rtc_seconds(&r, 0), start);
+		assert_int_equal(rtc_seconds(&r, passed * SECOND), start + passed);
+		if (start >= 946684800 && start + passed < 4102444800) {
+			r.reg[RTC_CENTURY] = 0;
+			assert_int_equal(rtc_seconds(&r, passed * SECOND), start + passed);
+		}
+	}
+	for (u32 i = 0; i < 10000; i++) {
+		struct rtc r = clock_at(0);
+
+		for (u8 reg = 0; reg < NR_RTC_REGISTERS; reg++)
+			r.reg[reg] = (u8)rng_next(&rng);
+		assert_true(rtc_seconds(&r, i) < 5000000000u);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,7 +330,8 @@ int main(void)
 		cmocka_unit_test(test_update_flag),     cmocka_unit_test(test_periodic),
 		cmocka_unit_test(test_enable_late),     cmocka_unit_test(test_alarm_and_update),
 		cmocka_unit_test(test_capture_restore), cmocka_unit_test(test_looking_once),
-		cmocka_unit_test(test_long_sleep),      cmocka_unit_test(test_alarm_exactly),
+		cmocka_unit_test(test_seconds),         cmocka_unit_test(test_long_sleep),
+		cmocka_unit_test(test_alarm_exactly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

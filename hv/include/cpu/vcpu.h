@@ -151,6 +151,7 @@ struct vcpu {
 	u32 cpu;       /* its number in the domain; of the first guest's, the CPU that it runs on */
 	u32 apic_id;   /* of the CPU that it runs on */
 	u64 own_ticks; /* of Vellum's timer (own_timer=) */
+	u64 timer;     /* of a later domain: what sched_timer() was told last */
 	u64 exits[NR_EXITS];
 	struct trap_frame *frame;   /* of the exit that is being handled */
 	struct paging_mode mode[2]; /* with SMAP off; as CR4 says. See vcpu_update_mode() */

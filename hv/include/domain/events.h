@@ -70,6 +70,6 @@ u32 events_asked(struct domain *d);
 void events_find_page(struct domain *d);
 
 /** Whether its page of events is this one: it must neither be given away nor move. */
-bool events_use(struct domain *d, pfn_t pfn);
+bool events_use(const struct domain *d, pfn_t pfn);
 
 #endif

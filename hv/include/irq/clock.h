@@ -16,7 +16,7 @@ struct clock {
 	u64 rate; /* ticks in 2^32 TSC ticks, below 2^48; 0: it stands still */
 };
 
-/** The clock that makes `ticks` ticks while the TSC makes `tsc`; both 1 .. 2^32 - 1. */
+/** The clock that makes `ticks` ticks (1 .. 2^32 - 1) while the TSC makes `tsc` (not 0). */
 struct clock clock_of(u64 ticks, u64 tsc);
 
 /** Ticks up to this TSC. */

@@ -53,9 +53,11 @@ struct platform {
 	u64 late;                     /* ticks of the PIT that line 0 still owes */
 	u8 reset_control;             /* as port 0xcf9 reads */
 	bool reset;                   /* the guest asked for one; who does it clears it */
-	bool waits;                   /* the CPU would take an interrupt with its IF set */
-	bool nmi;                     /* one has arrived; who hands it to the CPU clears it */
-	u64 deadline;                 /* the first of `due` */
+	bool watched; /* the owner's: somebody has read the console up to `read_to` */
+	u64 read_to;
+	bool waits;   /* the CPU would take an interrupt with its IF set */
+	bool nmi;     /* one has arrived; who hands it to the CPU clears it */
+	u64 deadline; /* the first of `due` */
 	u8 out_byte[PLATFORM_OUT_SIZE];
 	u8 in_byte[PLATFORM_IN_SIZE];
 };

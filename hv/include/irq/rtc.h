@@ -57,6 +57,9 @@ void rtc_reset(struct rtc *r, struct clock clock, u64 seconds, u64 now);
 void rtc_write(struct rtc *r, u16 port, u8 value, u64 now);
 u8 rtc_read(struct rtc *r, u16 port, u64 now);
 
+/** Seconds since 1970 that it shows; 0: no date, or one before that. */
+u64 rtc_seconds(struct rtc *r, u64 now);
+
 /** Line 8. */
 bool rtc_line(struct rtc *r, u64 now);
 

@@ -25,8 +25,9 @@ static inline u32 ring_room(const struct ring *r)
 	return r->size - (u32)(r->end - r->start);
 }
 
-/** Append a byte; a full ring loses its oldest. */
+/** Append bytes; a full ring loses its oldest. */
 void ring_put(struct ring *r, u8 byte);
+void ring_write(struct ring *r, const void *from, size_t size);
 
 /** The oldest byte, which is gone from it then; RING_EMPTY: there is none. */
 int ring_take(struct ring *r);
@@ -36,5 +37,8 @@ int ring_take(struct ring *r);
  * most `size`. Returns how many; they stay. *pos is the position of the first.
  */
 size_t ring_read(const struct ring *r, u64 *pos, void *to, size_t size);
+
+/** Take the oldest bytes, at most `size`. Returns how many. */
+size_t ring_get(struct ring *r, void *to, size_t size);
 
 #endif

@@ -17,6 +17,8 @@
 #define CR0_WP ((u64)1 << 16)
 #define CR0_TS ((u64)1 << 3)
 #define CR0_AM ((u64)1 << 18)
+#define CR0_NW ((u64)1 << 29)
+#define CR0_CD ((u64)1 << 30)
 #define CR0_PG ((u64)1 << 31)
 
 #define CR4_PVI   ((u64)1 << 1)

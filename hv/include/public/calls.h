@@ -363,7 +363,7 @@ static inline int64_t vl_call_verify_image(vl_hypercall_fn call)
  *   VL_EFAULT: the page frame is not the caller's own RAM.
  *   VL_EINVAL: away is neither 0 nor 1.
  *   VL_ENOMEM: the partition has no frame left.
- *   VL_EBUSY: another domain has mapped the page (grant_map).
+ *   VL_EBUSY: it is the caller's page of events, or another domain has mapped it (grant_map).
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
  */
@@ -528,8 +528,8 @@ static inline int64_t vl_call_domain_create(vl_hypercall_fn call, uint64_t wante
  *     pages is not the caller's own RAM or twice in the list; or the domain is shown no RAM
  *     there.
  *   VL_EINVAL: the buffer's size is 0 or no multiple of 8.
- *   VL_EBUSY: one of the pages is not at home, or Vellum shares words in it (set_vcpu_info) or
- *     shows it (set_alias), or another domain has mapped it (grant_map).
+ *   VL_EBUSY: one of the pages is not at home, or Vellum shares words in it (set_vcpu_info,
+ *     event_setup) or shows it (set_alias), or another domain has mapped it (grant_map).
  *   VL_EEXIST: the domain has a page there already.
  *   VL_ENOMEM: Vellum's partition has no room for tables.
  *   VL_EPERM: the caller is not the first guest.
@@ -575,8 +575,8 @@ static inline int64_t vl_call_domain_destroy(vl_hypercall_fn call, uint64_t domi
  *   VL_EFAULT: the domain has no page at one of the first of them.
  *   VL_EINVAL: count is 0.
  *   VL_EBUSY: the domain is running and not the caller's; or Vellum shares words in one of the
- *     first of them (set_vcpu_info) or shows it (set_alias), or another domain has mapped it
- *     (grant_map).
+ *     first of them (set_vcpu_info, event_setup) or shows it (set_alias), or another domain has
+ *     mapped it (grant_map).
  *   VL_EPERM: the domain is not the caller's, and the caller not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
  */
@@ -668,6 +668,190 @@ static inline int64_t vl_call_grant_unmap(vl_hypercall_fn call, uint64_t pfn)
 static inline int64_t vl_call_grant_revoke(vl_hypercall_fn call, uint64_t ref)
 {
 	return call(VL_CALL_GRANT_REVOKE, ref, 0, 0, 0, 0);
+}
+
+#define VL_CALL_DOMAIN_CONSOLE_READ 30
+
+/**
+ * The last 16 KiB that the domain sent to its serial port or by console_put. As for
+ * console_read, reading starts at the oldest byte kept if the text at `pos` is gone. A reader
+ * that has all there is gets an event with the next byte (port VL_EVENT_VELLUM), once.
+ * Who: only the first guest. Since ABI 0.2.
+ * domid: id of a later domain.
+ * text_pa, text_size: where struct vl_console_read lies (physical address) and its bytes; in:
+ *   where to start, counted from the domain's first byte; out: text that it printed.
+ * Returns bytes of text copied; 0 when there is nothing newer; or a negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_EOPNOTSUPP: the domain owns the machine, and its console is the machine's.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EINVAL: the buffer is smaller than the structure, or pos is beyond the newest byte.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_domain_console_read(vl_hypercall_fn call, uint64_t domid,
+						  uint64_t text_pa, uint64_t text_size)
+{
+	return call(VL_CALL_DOMAIN_CONSOLE_READ, domid, text_pa, text_size, 0, 0);
+}
+
+#define VL_CALL_DOMAIN_CONSOLE_WRITE 31
+
+/**
+ * Up to 1 KiB waits for the domain, which gets it from its serial port or by console_get:
+ * whichever asks first.
+ * Who: only the first guest. Since ABI 0.2.
+ * domid: id of a later domain.
+ * pa: physical address of the bytes that are typed.
+ * size: bytes, 1 and more.
+ * Returns bytes taken, which are fewer if the domain does not read them; or a negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_EOPNOTSUPP: the domain owns the machine, and its console is the machine's.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_domain_console_write(vl_hypercall_fn call, uint64_t domid,
+						   uint64_t pa, uint64_t size)
+{
+	return call(VL_CALL_DOMAIN_CONSOLE_WRITE, domid, pa, size, 0, 0);
+}
+
+#define VL_CALL_CONSOLE_PUT 32
+
+/**
+ * A later guest's console without a device. See domain_console_read.
+ * Who: any domain. Since ABI 0.2.
+ * pa: physical address of the text.
+ * size: bytes, 1 and more.
+ * Returns size; or a negated error:
+ *   VL_EOPNOTSUPP: the caller owns the machine: its console is the machine's.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_console_put(vl_hypercall_fn call, uint64_t pa, uint64_t size)
+{
+	return call(VL_CALL_CONSOLE_PUT, pa, size, 0, 0, 0);
+}
+
+#define VL_CALL_CONSOLE_GET 33
+
+/**
+ * What was typed at a later guest's console and neither its serial port nor an earlier call has
+ * taken.
+ * Who: any domain. Since ABI 0.2.
+ * pa: physical address of where the text goes.
+ * size: room, bytes, 1 and more.
+ * Returns bytes copied; 0 when nothing was typed; or a negated error:
+ *   VL_EOPNOTSUPP: the caller owns the machine: its console is the machine's.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_console_get(vl_hypercall_fn call, uint64_t pa, uint64_t size)
+{
+	return call(VL_CALL_CONSOLE_GET, pa, size, 0, 0, 0);
+}
+
+#define VL_CALL_EVENT_SETUP 34
+
+/**
+ * Where the domain's events arrive, and what tells the CPU that makes this call of them: a fixed
+ * interrupt of its local APIC, edge-triggered, for each pending bit that was clear before and is
+ * not masked. In passthrough bits are set and no interrupt comes. Events that came before the
+ * call are pending then. The page can neither be given away nor moved until it is taken back.
+ * Who: any domain. Since ABI 0.2.
+ * page: physical address of a struct vl_event_page, aligned to its size; 0 takes it back.
+ * vector: interrupt vector for events, 32 to 255; 0: none.
+ * Returns 0; or a negated error:
+ *   VL_EINVAL: unaligned, or no such vector.
+ *   VL_EFAULT: not the caller's own RAM.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_event_setup(vl_hypercall_fn call, uint64_t page, uint64_t vector)
+{
+	return call(VL_CALL_EVENT_SETUP, page, vector, 0, 0, 0);
+}
+
+#define VL_CALL_EVENT_OPEN 35
+
+/**
+ * One end of a channel, to which that domain binds one of its own. Its number has to be told in
+ * another way.
+ * Who: any domain. Since ABI 0.2.
+ * domid: domain that may bind the port; VL_DOMID_SELF: the caller.
+ * Returns the port, 1 to VL_EVENT_PORTS - 1; or a negated error:
+ *   VL_ENOENT: no domain has this id.
+ *   VL_ENOSPC: the caller has no free port.
+ *   VL_EOPNOTSUPP: one of the two is being destroyed.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_event_open(vl_hypercall_fn call, uint64_t domid)
+{
+	return call(VL_CALL_EVENT_OPEN, domid, 0, 0, 0, 0);
+}
+
+#define VL_CALL_EVENT_BIND 36
+
+/**
+ * Who opened it gets an event at `remote`.
+ * Who: any domain. Since ABI 0.2.
+ * domid: domain that opened the other end.
+ * remote: its port.
+ * Returns the port, 1 to VL_EVENT_PORTS - 1; or a negated error:
+ *   VL_ENOENT: no domain has this id, or it has no such port that waits for the caller.
+ *   VL_ENOSPC: the caller has no free port.
+ *   VL_EOPNOTSUPP: one of the two is being destroyed.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_event_bind(vl_hypercall_fn call, uint64_t domid, uint64_t remote)
+{
+	return call(VL_CALL_EVENT_BIND, domid, remote, 0, 0, 0);
+}
+
+#define VL_CALL_EVENT_SEND 37
+
+/**
+ * The other end gets an event, if it has none pending.
+ * Who: any domain. Since ABI 0.2.
+ * port: of the caller.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: the port is not bound.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_event_send(vl_hypercall_fn call, uint64_t port)
+{
+	return call(VL_CALL_EVENT_SEND, port, 0, 0, 0, 0);
+}
+
+#define VL_CALL_EVENT_CLOSE 38
+
+/**
+ * If it is bound, the other end gets an event, and has nobody to send to: it is to be closed,
+ * too. Ports of a domain that ends are closed.
+ * Who: any domain. Since ABI 0.2.
+ * port: of the caller.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: the caller has no such port.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_event_close(vl_hypercall_fn call, uint64_t port)
+{
+	return call(VL_CALL_EVENT_CLOSE, port, 0, 0, 0, 0);
+}
+
+#define VL_CALL_CONTROL_READ 39
+
+/**
+ * A later guest asks when it gets an event at port VL_EVENT_VELLUM. In the first guest that
+ * event says that the list of domains or one's state has changed, or that a console has
+ * something new.
+ * Who: any domain. Since ABI 0.2.
+ * Returns VL_SHUTDOWN_*: what the caller was asked to do since it asked last; VL_SHUTDOWN_NONE:
+ *   nothing; or a negated error:
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_control_read(vl_hypercall_fn call)
+{
+	return call(VL_CALL_CONTROL_READ, 0, 0, 0, 0, 0);
 }
 
 #define VL_CALL_VCPU_START 40

@@ -15,6 +15,7 @@
 #include "cpu/apic.h"
 #include "cpu/block.h"
 #include "cpu/descriptors.h"
+#include "cpu/domain_platform.h"
 #include "cpu/fast.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
@@ -96,6 +97,7 @@ void machine_start(void)
 	add(&first->memory, FIRST_MORE);
 	first->main_ram = (struct range_pair){.at = {FIRST_RAM}};
 	domain_p2m_changed(first);
+	events_begin(first, first_domain_upcall);
 }
 
 void machine_stop(void)
@@ -318,6 +320,27 @@ void event_note(enum event_kind kind, u64 a, u64 b)
 u32 cpu_page_levels(void)
 {
 	return 2;
+}
+
+/* --- the local APIC, and other domains' clocks --- */
+
+void apic_send_vector(struct vcpu *v, u32 apic_id, u8 vector)
+{
+	(void)v;
+	must(apic_id == 0 && vector >= 32);
+}
+
+void domain_clocks_start(struct platform *p)
+{
+	const struct platform_kind kind = {
+		.pit = clock_of(1, 1000), .rtc = clock_of(1, 30000), .bus = clock_of(1, 16)};
+
+	platform_init(p, &kind, 0, 0);
+}
+
+u32 domain_clocks_tsc_khz(void)
+{
+	return 1000000;
 }
 
 /* --- Vellum's image, and calls that are not fuzzed here --- */

@@ -59,6 +59,22 @@ void sched_stop(struct domain *d)
 	(void)d;
 }
 
+void sched_wake(struct vcpu *v)
+{
+	(void)v;
+}
+
+void sched_timer(struct vcpu *v, u64 tsc)
+{
+	(void)v, (void)tsc;
+}
+
+void sched_shutdown(struct vcpu *v, u32 reason)
+{
+	(void)v, (void)reason;
+	abort();
+}
+
 void sched_yield(void)
 {
 }

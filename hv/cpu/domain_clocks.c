@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The clocks of later domains. All that tells a guest of time (TSC, interval
+ * timer, timer of the local APIC, real-time clock) runs at rates that were
+ * measured once against each other, so that a guest which compares them again
+ * finds no contradiction.
+ *
+ * The time of day is the machine's as it was at boot, and the TSC since then:
+ * the real clock is the first guest's, which may be between its index port and
+ * its data port. So what that guest corrects later does not show, nor does time
+ * in which the TSC stood still.
+ */
+#include "cpu/domain_platform.h"
+
+#include "lib/log.h"
+
+#define MEASURE_TICKS   23864u /* of the interval timer: 20 ms */
+#define MEASURE_LIMIT   ((u64)1 << 33)
+#define COUNTER_2       (PIT_COUNTER + 2)
+#define ONE_SHOT_2      0xb0 /* counter 2, both bytes, mode 0 */
+#define GATE_ON         0x01
+#define GATE_SPEAKER    0x02
+#define GATE_OUTPUT     0x20
+#define SLOWEST_KHZ     1000u /* a measurement below that is none */
+#define GUESSED_KHZ     1000000u
+#define CPUID_FREQUENCY 0x16
+#define CPUID1_DEADLINE ((u32)1 << 24)
+#define UPDATE_LIMIT    100000u /* reads of the real-time clock, some 100 ms */
+#define BUS_TICKS       1       /* of the local APIC's clock in so many of the TSC: */
+#define BUS_TSC         16
+
+static struct {
+	struct platform_kind kind;
+	struct rtc rtc; /* as the machine's was */
+	u32 tsc_khz;
+} clocks; /* written at boot only */
+
+static u8 hardware_in(void *context, u16 port)
+{
+	(void)context;
+	return inb(port);
+}
+
+static void hardware_out(void *context, u16 port, u8 value)
+{
+	(void)context;
+	outb(port, value);
+}
+
+static const struct port_access hardware = {.in = hardware_in, .out = hardware_out};
+
+/* TSC ticks while counter 2 counts down; the middle of the last look is when it was over. */
+static u64 measure(void)
+{
+	u8 gate = inb(PIT_GATE);
+	u64 start, before, now;
+
+	outb(PIT_GATE, (u8)((gate & ~GATE_SPEAKER) | GATE_ON));
+	outb(PIT_CONTROL, ONE_SHOT_2);
+	outb(COUNTER_2, (u8)MEASURE_TICKS);
+	outb(COUNTER_2, (u8)(MEASURE_TICKS >> 8));
+	start = now = rdtsc();
+	do {
+		before = now;
+		now = rdtsc();
+	} while (!(inb(PIT_GATE) & GATE_OUTPUT) && now - start < MEASURE_LIMIT);
+	outb(PIT_GATE, gate);
+	return before + (now - before) / 2 - start;
+}
+
+static u32 measure_khz(void)
+{
+	u64 khz = measure() * PIT_HZ / MEASURE_TICKS / 1000;
+
+	if (khz >= SLOWEST_KHZ && khz <= ~(u32)0)
+		return (u32)khz;
+	if (cpuid(0, 0).eax >= CPUID_FREQUENCY && (cpuid(CPUID_FREQUENCY, 0).eax & 0xffff) != 0)
+		return (cpuid(CPUID_FREQUENCY, 0).eax & 0xffff) * 1000;
+	return GUESSED_KHZ;
+}
+
+static void wait_for_update(void)
+{
+	u32 n = 0;
+
+	do
+		outb(RTC_INDEX, RTC_A);
+	while ((inb(RTC_DATA) & RTC_A_UPDATING) && ++n < UPDATE_LIMIT);
+}
+
+/* A device that makes `hz` ticks a second. */
+static struct clock clock_at(u32 hz)
+{
+	return clock_of(hz, (u64)clocks.tsc_khz * 1000);
+}
+
+void domain_clocks_init(void)
+{
+	clocks.tsc_khz = measure_khz();
+	clocks.kind = (struct platform_kind){
+		.pit = clock_at(PIT_HZ),
+		.rtc = clock_at(RTC_HZ),
+		.bus = clock_of(BUS_TICKS, BUS_TSC),
+		.has_deadline = (cpuid(1, 0).ecx & CPUID1_DEADLINE) != 0,
+	};
+	clocks.rtc.clock = clocks.kind.rtc;
+	wait_for_update();
+	rtc_capture(&clocks.rtc, &hardware, 0, rdtsc());
+	log_print("vellum: TSC %u kHz, clock %lu\n", clocks.tsc_khz,
+		  rtc_seconds(&clocks.rtc, rdtsc()));
+}
+
+u32 domain_clocks_tsc_khz(void)
+{
+	return clocks.tsc_khz;
+}
+
+void domain_clocks_start(struct platform *p)
+{
+	struct rtc rtc = clocks.rtc;
+	u64 now = rdtsc();
+
+	platform_init(p, &clocks.kind, rtc_seconds(&rtc, now), now);
+}
