@@ -116,6 +116,8 @@ s64 call_domain_create(struct domain *d, pa_t wanted, u64 wanted_size)
 	answer = create(&copy);
 	end_failing();
 	remote_end_alone(v);
+	if (answer > 0)
+		events_notify(d);
 	return answer;
 }
 
@@ -291,5 +293,7 @@ s64 call_domain_destroy(struct domain *d, u64 domid)
 	if (found != NULL)
 		answer = destroy(v, found);
 	remote_end_alone(v);
+	if (answer == 0)
+		events_notify(d);
 	return answer;
 }
