@@ -10,6 +10,7 @@
 
 #include <setjmp.h>
 
+#include "domain/events.h"
 #include "domain/grant.h"
 #include "domain/owner.h"
 #include "lib/panic.h"
@@ -105,6 +106,13 @@ static u64 granted; /* a page of the first later domain's that another has mappe
 bool grant_is_in_use(const struct domain *owner, u64 pfn)
 {
 	return granted != 0 && owner == &later[0] && pfn == granted;
+}
+
+static u64 told; /* the same, with words of event channels */
+
+bool events_use(const struct domain *owner, pfn_t pfn)
+{
+	return told != 0 && owner == &later[0] && pfn.v == told;
 }
 
 /* --- the model --- */
@@ -329,6 +337,10 @@ static void shared_pages_stay(void **state)
 	granted = LATER_PFN;
 	assert_int_equal(owner_can_take(&later[0], LATER_PFN, 1), -VL_EBUSY);
 	granted = 0;
+	told = LATER_PFN;
+	assert_int_equal(owner_can_take(&later[0], LATER_PFN, 1), -VL_EBUSY);
+	told = 0;
+	assert_int_equal(owner_can_take(&later[0], LATER_PFN, 1), 0);
 	stop();
 }
 
