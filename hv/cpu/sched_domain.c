@@ -41,17 +41,25 @@ static struct cpu *choose_host(void)
 	return best;
 }
 
+/* The owner's own state needs room only while there are others. One CPU at a time makes and ends
+ * vcpus. */
+static void free_unshared(struct cpu *host)
+{
+	if (!sched_is_shared(host))
+		live_free(&block_of(host)->sched.live);
+}
+
 static struct cpu_block *make_block(struct cpu *host)
 {
-	struct cpu_block *b;
+	struct cpu_block *b = NULL;
 
-	if (!live_alloc(&block_of(host)->sched.live))
-		return NULL;
-	b = block_alloc(host);
+	if (live_alloc(&block_of(host)->sched.live))
+		b = block_alloc(host);
 	if (b != NULL && live_alloc(&b->sched.live))
 		return b;
 	if (b != NULL)
 		block_free(b);
+	free_unshared(host);
 	return NULL;
 }
 
@@ -136,6 +144,7 @@ void vcpu_destroy(struct domain *d, u32 index)
 	if (v->stack16.v != 0)
 		frame_free(ma_to_mfn(v->stack16));
 	live_free(&b->sched.live);
+	free_unshared(b->stack.cpu.host);
 	d->block[index] = NULL;
 	block_free(b);
 }

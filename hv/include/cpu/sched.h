@@ -28,7 +28,8 @@ struct cpu_block;
  * Make vcpu `index` of a later domain, which has none of that number: a block on the CPU that has
  * the fewest, not started. 0. -VL_EOPNOTSUPP: no CPU runs the first guest virtualized with the
  * layers of CPU, memory and interrupts and a trapped local APIC, whose timer cuts the slices.
- * -VL_ENOMEM: the partition has no room; nothing has changed. In a hypercall of the first guest.
+ * -VL_ENOMEM: the partition has no room; nothing has changed. In a hypercall of the first guest;
+ * one CPU at a time makes and ends vcpus (remote_begin_alone()).
  */
 int vcpu_create(struct domain *d, u32 index);
 

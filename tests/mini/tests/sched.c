@@ -19,7 +19,7 @@
 #define USUAL  VL_WEIGHT_USUAL
 #define MANY   4u
 #define TICKS  60u
-#define ROUNDS 10u
+#define ROUNDS 5u
 #define YIELDS 1000u
 
 static void begin(u32 guests)
@@ -237,7 +237,7 @@ TEST_ON_REQUEST(sched_registers, "I2 I4")
 	begin(2);
 	domid[0] = later_begin(LATER_CHECKS, 0, USUAL);
 	domid[1] = later_begin(LATER_CHECKS, LATER_PAGES, USUAL);
-	for (start = rdtsc(); rdtsc() - start < 60 * (u64)SLICE;)
+	for (start = rdtsc(); rdtsc() - start < 30 * (u64)SLICE;)
 		check_own_registers(100);
 	asm volatile("movq %0, %%db1; emms" : : "r"((u64)0));
 	for (u32 i = 0; i < 2; i++) {
