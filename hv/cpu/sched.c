@@ -46,7 +46,7 @@ void sched_init(struct cpu_block *b)
 	struct sched_host *h = &b->host;
 
 	h->lock = (struct lock)LOCK_INIT(LOCK_SCHED);
-	fair_init(&h->queue, SCHED_SLICE, SCHED_CREDIT);
+	fair_init(&h->queue, CLOCK_NEVER, 0); /* until it is shared */
 	fair_add(&h->queue, &b->sched.entity, VL_WEIGHT_USUAL);
 	fair_set_ready(&h->queue, &b->sched.entity, true);
 	h->current = b;
@@ -233,7 +233,7 @@ static void set_current(struct sched_host *h, struct cpu_block *b, u64 now)
 		return;
 	}
 	if (b != before || !h->busy || now >= h->slice_end)
-		h->slice_end = now + SCHED_SLICE;
+		h->slice_end = now + h->queue.slice;
 	if (b != before || !h->busy)
 		note_begin(b, now);
 	if (b != before && before->sched.entity.ready)

@@ -7,6 +7,7 @@
 #include "cpu/sched.h"
 
 #include "cpu/apic.h"
+#include "cpu/domain_platform.h"
 #include "cpu/live.h"
 #include "cpu/remote.h"
 #include "cpu/sched_host.h"
@@ -41,6 +42,8 @@ static struct cpu *choose_host(void)
 	return best;
 }
 
+#define MIN_SLICE ((u64)1 << 18) /* TSC ticks: a hundred times what a switch costs */
+
 /* The owner's own state needs room only while there are others. One CPU at a time makes and ends
  * vcpus. */
 static void free_unshared(struct cpu *host)
@@ -66,8 +69,10 @@ static struct cpu_block *make_block(struct cpu *host)
 /* What the owner ran while it was alone counts for nothing. */
 static void begin_sharing(struct sched_host *h, struct fair_entity *owner)
 {
+	h->queue.slice = max_u64((u64)domain_clocks_tsc_khz() * SCHED_SLICE_MS, MIN_SLICE);
+	h->queue.credit = h->queue.slice / 2;
 	h->since = rdtsc();
-	h->slice_end = h->since + SCHED_SLICE;
+	h->slice_end = h->since + h->queue.slice;
 	fair_set_weight(&h->queue, owner, domain_first()->weight);
 }
 

@@ -7,9 +7,7 @@
 
 #include "cpu/block.h"
 
-/* TSC ticks: some milliseconds on what is built today. */
-#define SCHED_SLICE  ((u64)1 << 23)
-#define SCHED_CREDIT ((u64)1 << 22)
+#define SCHED_SLICE_MS 5u /* that one runs while another waits */
 
 static inline struct sched_host *sched_host_of(const struct cpu_block *b)
 {

@@ -15,12 +15,21 @@
 #include "mini/virtual.h"
 #include "public/errno.h"
 
-#define SLICE  8388608u /* TSC ticks */
-#define USUAL  VL_WEIGHT_USUAL
-#define MANY   4u
-#define TICKS  60u
-#define ROUNDS 5u
-#define YIELDS 1000u
+#define SLICE     slice()
+#define MIN_SLICE ((u64)1 << 18)
+#define USUAL     VL_WEIGHT_USUAL
+#define MANY      4u
+#define TICKS     60u
+#define ROUNDS    5u
+#define YIELDS    1000u
+
+/* TSC ticks: Vellum's, 5 ms, but not less than it is worth. */
+static u64 slice(void)
+{
+	u64 ticks = 5 * tsc_per_ms();
+
+	return ticks < MIN_SLICE ? MIN_SLICE : ticks;
+}
 
 static void begin(u32 guests)
 {
