@@ -46,8 +46,8 @@ void guest_check_gone(u64 domid);
 /** Virtualized, if it was not. */
 void guests_go_in(void);
 
-/** Before memory is measured: what the first domain of all needs on a CPU (a place for the registers
- * of this guest's vcpu there) Vellum keeps. */
+/** Before memory is measured: what the first domain of all needs on a CPU (a place for the
+ * registers of this guest's vcpu there) Vellum keeps. */
 void guests_warm_up(void);
 
 /** Frames 0 .. count - 1 of guests_frame[], and where they are; fill one with a byte, or check that
