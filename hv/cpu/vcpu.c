@@ -47,8 +47,9 @@ static void log_crash(const struct vcpu *v, const char *reason)
 }
 
 /*
- * If it is the only guest, the machine ends with it. Nobody has the console any more when it was the
- * first one, so the reason goes there, too; the others go on, but with nobody who could steer them.
+ * If it is the only guest, the machine ends with it. Nobody has the console any more when it was
+ * the first one, so the reason goes there, too; the others go on, but with nobody who could steer
+ * them.
  */
 void vcpu_crash(struct vcpu *v, const char *reason)
 {
