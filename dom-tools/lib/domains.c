@@ -36,7 +36,8 @@ static int walk(struct vl_client *c, struct vl_domain_list *list, struct vl_erro
 		if (rc)
 			return rc;
 		rc = vl_get_domain(c, domid, &info, e);
-		if (rc == -ENOENT)
+		/* Gone, or none of ours: a later guest sees itself alone. */
+		if (rc == -ENOENT || rc == -VL_EPERM)
 			continue;
 		if (rc == 0)
 			rc = append(list, &info, e);
