@@ -15,7 +15,6 @@
 
 #include "dom-tools/lib/transport.h"
 #include "public/calls.h"
-#include "public/guests.h"
 
 struct vl_client {
 	struct vl_transport *transport;

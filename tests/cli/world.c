@@ -352,7 +352,7 @@ static void expect_zero(uint64_t nr, const uint64_t *arg, size_t used)
 
 int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page, uint32_t size)
 {
-	static const uint8_t nr_args[NR_CALLS] = {
+	static const uint8_t nr_args[VL_CALL_LIMIT] = {
 		[VL_CALL_HV_INFO] = 2,
 		[VL_CALL_DOMAIN_INFO] = 3,
 		[VL_CALL_DOMAIN_NEXT] = 1,
@@ -371,7 +371,7 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		[VL_CALL_DOMAIN_SCHED_INFO] = 3,
 	};
 
-	if (nr >= NR_CALLS)
+	if (nr >= VL_CALL_LIMIT)
 		return -VL_ENOSYS;
 	expect_zero(nr, arg, nr_args[nr]);
 	if (w->forced[nr])

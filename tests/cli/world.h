@@ -51,7 +51,6 @@
 #include <stdint.h>
 
 #include "public/calls.h"
-#include "public/guests.h"
 
 enum {
 	MAX_DOMAINS = 64,
@@ -60,9 +59,6 @@ enum {
 	MAX_LOG = 1 << 20,
 	MAX_CONSOLE = 4096,
 };
-
-/* Until calls.h has all of them. */
-#define NR_CALLS 48
 
 struct events {
 	size_t count;
@@ -112,8 +108,8 @@ struct world {
 	char log[MAX_LOG];
 	struct events on_read;
 	struct events on_sleep;
-	int forced[NR_CALLS]; /* `answer` was given for the call */
-	int64_t forced_value[NR_CALLS];
+	int forced[VL_CALL_LIMIT]; /* `answer` was given for the call */
+	int64_t forced_value[VL_CALL_LIMIT];
 };
 
 /** Read a world file; ends the program with a sentence if it is not one. */

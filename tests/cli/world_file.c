@@ -290,7 +290,7 @@ static void add_domain(struct world *w, char *rest, int vanished)
 
 static uint64_t call_number(const char *name)
 {
-	static const char *const names[NR_CALLS] = {
+	static const char *const names[VL_CALL_LIMIT] = {
 		[VL_CALL_VERSION] = "version",
 		[VL_CALL_HV_INFO] = "hv_info",
 		[VL_CALL_DOMAIN_INFO] = "domain_info",
@@ -312,7 +312,7 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_DOMAIN_SHUTDOWN] = "domain_shutdown",
 	};
 
-	for (uint64_t i = 0; i < NR_CALLS; i++)
+	for (uint64_t i = 0; i < VL_CALL_LIMIT; i++)
 		if (names[i] && strcmp(names[i], name) == 0)
 			return i;
 	world_die("unknown call `%s`", name);

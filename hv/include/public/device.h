@@ -8,7 +8,6 @@
 #ifndef VELLUM_PUBLIC_DEVICE_H
 #define VELLUM_PUBLIC_DEVICE_H
 
-#include "guests.h"
 #include "hypercall.h"
 #include "start.h"
 #include "types.h"
