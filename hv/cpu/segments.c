@@ -432,19 +432,30 @@ static void load_system_call_msrs(const struct vcpu *v)
 	wrmsr(MSR_SYSENTER_EIP, (u64)sysenter_entry);
 }
 
-static void load_tables(const struct vcpu *v)
+/*
+ * S1: until LIDT, an NMI goes through a gate that uses no IST and names the guest's code segment.
+ * So that is ring 0's in Vellum's GDT, too, as long; and TR comes before the gates that use an IST.
+ */
+static void load_real_tables(struct real_tables *tables, u16 guest_cs)
 {
-	struct real_tables *tables = this_tables();
 	struct table_register gdt = {.base = (u64)tables->gdt, .limit = sizeof(tables->gdt) - 1};
 	struct table_register idt = {.base = (u64)tables->idt, .limit = sizeof(tables->idt) - 1};
+	u64 *at_cs = &tables->gdt[guest_cs / 8], mirrored = *at_cs;
 	u16 data = REAL_DATA;
 
+	*at_cs = DESC_CODE64;
 	lgdt(&gdt);
 	load_code_segment(REAL_CODE);
 	__asm__ volatile("movl %0, %%ss" : : "r"((u32)data) : "memory");
-	lidt(&idt);
 	tables->gdt[REAL_TSS / 8] &= ~DESC_BUSY; /* set by the LTR of the last time */
 	ltr(REAL_TSS);
+	lidt(&idt);
+	*at_cs = mirrored;
+}
+
+static void load_tables(const struct vcpu *v, u16 nmi_cs)
+{
+	load_real_tables(this_tables(), nmi_cs);
 	__asm__ volatile("lldt %0" : : "r"((u16)(own()->ldt.words != 0 ? REAL_LDT : 0)) : "memory");
 	load_system_call_msrs(v);
 }
@@ -453,12 +464,12 @@ void segments_load_real(struct vcpu *v)
 {
 	close_gates();
 	v->gates_unread = true;
-	load_tables(v);
+	load_tables(v, (u16)v->frame->cs);
 }
 
 void segments_switch(struct cpu_block *b)
 {
-	load_tables(&b->vcpu);
+	load_tables(&b->vcpu, REAL_CODE); /* which the gates of the other block name */
 }
 
 void segments_load_data(struct cpu_block *b, const u16 selector[4])

@@ -61,7 +61,9 @@ bool trap(struct trap_frame *frame)
 	if (frame->vector == VECTOR_NMI)
 		stop_if_asked(frame, CPU_STOPPED_IN_VELLUM);
 	if (frame->vector == VECTOR_NMI && cpu->in_hypercall) {
-		cpu->nmi_pending = true;
+		/* On its way to its vcpu, where another CPU may want it already, and asks again. */
+		if (cpu->vcpu == NULL || !remote_kick_arrived(&host->kicked))
+			cpu->nmi_pending = true;
 		event_note(EVENT_NMI, frame->rip, 0);
 		return true;
 	}

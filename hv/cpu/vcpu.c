@@ -209,6 +209,10 @@ static void exception(struct vcpu *v, u64 va)
 		page_fault(v, va);
 	} else if (vector == VECTOR_NMI) {
 		stop_if_asked(v->frame, CPU_STOPPED_IN_GUEST);
+		/* No other kick is sent meanwhile: an NMI that waits behind this one is a device's.
+		 */
+		if (remote_kick_is_under_way(&this_cpu()->host->kicked))
+			remote_serve(v);
 		sched_nmi_arrived();
 	} else if (vector == VECTOR_AC && v->cpl == 0) {
 		/* Ring 0 is not checked; this only looks like ring 3. PUSHF shows AC until here. */

@@ -157,6 +157,11 @@ bool remote_stand_still(struct remote *r)
 	return true;
 }
 
+bool remote_kick_is_under_way(const u32 *kicked)
+{
+	return load(kicked);
+}
+
 bool remote_kick_arrived(u32 *kicked)
 {
 	return __atomic_exchange_n(kicked, 0, __ATOMIC_SEQ_CST) != 0;

@@ -195,12 +195,12 @@ void transition_enter_cpu(struct vcpu *v)
 	u64 machine = domain_owns_machine(v->domain) ? 0 : read_cr4() & CR4_MCE;
 
 	this_cpu()->vcpu = v;
-	remote_enter(v); /* before anything of the guest's tables is in the shadow */
+	segments_load_real(v); /* what the guest's root maps is found by an NMI up to here alone */
+	remote_enter(v);       /* before anything of the guest's tables is in the shadow */
 	write_cr4((v->cr4 & ~(CR4_SMAP | CR4_PGE | CR4_PCIDE | CR4_PVI)) | CR4_PAE | machine);
 	write_cr0(v->cr0 | CR0_WP);
 	wrmsr(MSR_EFER, v->efer | (cpu_has_nx() ? EFER_NXE : 0));
 	write_cr3(shadow_top(&v->shadow, vcpu_view(v)).v);
-	segments_load_real(v);
 	fast_begin(v);
 }
 

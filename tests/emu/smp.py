@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Several CPUs: the mini guest starts them as on bare hardware; calls and transitions of all at once."""
+import struct
+import time
+
 import images
 from bochs import Bochs
-from guest import check_tap
+from guest import check_tap, symbols
 from qemu import Qemu
 from registry import test
 
@@ -73,3 +76,46 @@ def smp_mini_debug(t):
 def smp_mini_bochs(t):
     """Two CPUs in Bochs."""
     check(t, Bochs(t, image(2, cycles=100, tests=IN_BOCHS), cpus=2), 290, "shutdown-port")
+
+
+NMIS = 40
+KERNEL_BASE = 0xffff_ffff_8000_0000  # tests/mini/layout.h
+MAX_CPUS = 8
+
+
+def send_nmis(t, m, phase, at, cpus):
+    """NMIs by the line, to both CPUs, each when `cpus` have had all before it; returns how many each had."""
+    def words(name, index, n):
+        return struct.unpack(f"<{n}I", m.memory(at[name] - KERNEL_BASE + 4 * index, 4 * n))
+
+    def wait(what, condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            t.check(time.monotonic() < deadline, what)
+            time.sleep(0.002)
+
+    def counts():
+        return words("smp_nmis", phase * MAX_CPUS, 2)
+
+    wait(f"phase {phase} begins", lambda: words("smp_nmi_phases", 0, 1)[0] > phase)
+    for i in range(1, NMIS + 1):
+        m.hmp("nmi")
+        wait(f"NMI {i} of phase {phase} comes: {counts()}", lambda i=i: min(counts()[:cpus]) >= i)
+    time.sleep(0.1)
+    return counts()
+
+
+@test("smp-nmi-lines", shows="U7 I3", needs="vellum mini", limit=300)
+def smp_nmi_lines(t):
+    """NMIs of a device come once to each CPU, in both modes; with kicks of Vellum's own all the while, to the CPU that
+    is not kicked all of them, and to the other no more than there were (those that meet a kick in the processor
+    are lost, L7)."""
+    m = Qemu(t, images.vellum(("mini", f"map=all cpus=2 test=smp_nmi_lines nmis={NMIS:x}"), opts="mem=all"), smp=2)
+    at = symbols("build/mini/mini.elf")
+    for phase in (0, 1):
+        t.equal(send_nmis(t, m, phase, at, 2), (NMIS, NMIS), f"NMIs of the CPUs in phase {phase}")
+    first, kicked = send_nmis(t, m, 2, at, 1)
+    t.log(f"{kicked} of {NMIS} came to the CPU that is kicked")
+    t.equal(first, NMIS, "NMIs of the CPU that is not kicked")
+    t.check(kicked <= NMIS, f"no kick comes to the guest: {kicked} NMIs, {NMIS} were sent")
+    check(t, m, 60, "exit-16")

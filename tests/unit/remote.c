@@ -134,8 +134,11 @@ static void one_kick_is_one_nmi(void **state)
 	assert_false(remote_kick_arrived(&kicked)); /* the guest's own NMI */
 	assert_true(remote_kick(&r));
 	assert_false(remote_kick(&r));
+	assert_true(remote_kick_is_under_way(&kicked));
+	assert_false(remote_kick(&r)); /* nor while the first is served */
 	assert_false(remote_kick(&of_the_same_cpu));
 	assert_true(remote_kick_arrived(&kicked));
+	assert_false(remote_kick_is_under_way(&kicked));
 	assert_false(remote_kick_arrived(&kicked));
 }
 

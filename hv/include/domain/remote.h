@@ -96,7 +96,10 @@ bool remote_take_nmi(struct remote *r);
 /** Hold still as long as somebody wants it. True if anybody did: all may have changed. */
 bool remote_stand_still(struct remote *r);
 
-/** An NMI came to a CPU: whether it was a kick. */
+/** An NMI came to a CPU: whether it was a kick. With the second, the next one may be sent. Requests
+ * that are posted after the vcpu has looked for them and before that get no NMI: it looks again
+ * then. */
+bool remote_kick_is_under_way(const u32 *kicked);
 bool remote_kick_arrived(u32 *kicked);
 
 /** Another address space is about to be used: requests that wait come before that. */
