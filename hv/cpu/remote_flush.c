@@ -17,6 +17,9 @@
 #include "mem/pagetable.h"
 #include "public/errno.h"
 
+/* TSC ticks: longer than any NMI is on its way. */
+#define SETTLES ((u64)1 << 22)
+
 #define PAGES_MASK (PAGE_SIZE - 1)
 
 void remote_enter(struct vcpu *v)
@@ -29,6 +32,14 @@ void remote_enter(struct vcpu *v)
 void remote_leave(struct vcpu *v)
 {
 	__atomic_store_n(&v->domain->vcpu[v->cpu], NULL, __ATOMIC_RELEASE);
+}
+
+void remote_settle(const struct vcpu *v)
+{
+	u64 start = rdtsc();
+
+	while (remote_kick_is_under_way(v->remote.kicked) && rdtsc() - start < SETTLES)
+		cpu_relax();
 }
 
 struct vcpu *remote_vcpu(const struct domain *d, u32 cpu)
@@ -240,15 +251,17 @@ static u32 rearranging;
 void remote_begin_alone(struct vcpu *v)
 {
 	while (__atomic_exchange_n(&rearranging, 1, __ATOMIC_SEQ_CST) != 0) {
-		if (remote_waits(&v->remote))
+		if (v != NULL && remote_waits(&v->remote))
 			remote_serve(v);
 		cpu_relax();
 	}
+	lock_delay();
 }
 
 void remote_end_alone(struct vcpu *v)
 {
 	(void)v;
+	lock_delay();
 	__atomic_store_n(&rearranging, 0, __ATOMIC_RELEASE);
 }
 

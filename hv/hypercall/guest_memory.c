@@ -48,6 +48,8 @@ s64 call_set_alias(struct domain *d, u64 index, u64 va, u64 pa, u64 size)
 	if (size != 0 &&
 	    (pa + size < pa || !memmap_is_ram(&d->memory, (struct range){pa, pa + size})))
 		return -VL_EFAULT;
+	if (d->mode == VL_MODE_VIRTUALIZED && v == NULL)
+		return -VL_EBUSY;
 	if (v != NULL)
 		remote_stop_others(v);
 	d->alias[index] = (struct alias){.va = va, .size = size, .pa = {pa}};

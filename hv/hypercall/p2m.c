@@ -117,7 +117,7 @@ s64 call_test_move_page(struct domain *d, u64 pfn, u64 away)
 		return -VL_EINVAL;
 	if (pfn >> P2M_PFN_BITS != 0 || domain_buffer(d, (pa_t){pfn << PAGE_SHIFT}, 1) == NULL)
 		return -VL_EFAULT;
-	if (events_use(d, (pfn_t){pfn}))
+	if (v == NULL || events_use(d, (pfn_t){pfn}))
 		return -VL_EBUSY;
 	remote_stop_others(v);
 	err = grant_is_in_use(d, pfn) ? -VL_EBUSY : move(&d->p2m, (pfn_t){pfn}, away == 1);

@@ -264,7 +264,9 @@ static void commit(struct domain *d, struct vcpu *v, u64 layers)
 {
 	if (layers & VL_LAYER_CPU)
 		audit_some(&v->shadow, AUDIT_EVERY);
-	together_wait(); /* nobody asks for the layers any more */
+	together_wait(); /* nobody asks for the layers any more, nor anything of this vcpu */
+	if (layers & VL_LAYER_CPU)
+		remote_settle(v);
 	if (together_is_first())
 		leave_domain(d, layers);
 	together_wait();

@@ -296,18 +296,25 @@ s64 call_virtualize(struct domain *d, u64 layers, u64 cpus)
 	struct cpu_block *own = this_block();
 	u64 start = rdtsc();
 	s64 err, mine;
+	bool joins;
 
 	if (cpus > cpu_count())
 		return -VL_EINVAL;
 	err = together_begin(VL_CALL_VIRTUALIZE, layers, cpus);
 	if (err < 0)
 		return err;
+	/* One alone, or nobody does: it would wait for the other here. */
+	joins = current_vcpu() == NULL && d->mode == VL_MODE_VIRTUALIZED && together_count() == 1;
+	if (joins)
+		remote_begin_alone(NULL);
 	mine = prepare(d, own, layers);
 	err = together_agree(mine);
 	if (err == 0)
 		commit(d, &own->vcpu, layers);
 	else if (mine == 0)
 		undo(d, own, layers);
+	if (joins)
+		remote_end_alone(NULL);
 	if (err == 0 && together_is_first())
 		d->counters.virtualize_cycles = rdtsc() - start;
 	together_end();

@@ -14,6 +14,10 @@
 void remote_enter(struct vcpu *v);
 void remote_leave(struct vcpu *v);
 
+/** Wait for a kick that is on its way to this CPU: it would be the guest's NMI, once that has its
+ * own tables. Nobody may ask for anything meanwhile. */
+void remote_settle(const struct vcpu *v);
+
 /** The vcpu that runs on a CPU; NULL: it is not virtualized. Of another CPU, it may be over at any
  * time; its memory stays. */
 struct vcpu *remote_vcpu(const struct domain *d, u32 cpu);
@@ -49,7 +53,11 @@ void remote_start_others(struct vcpu *v);
 void remote_stop_domain(struct vcpu *v, const struct domain *d);
 void remote_start_domain(struct vcpu *v, const struct domain *d);
 
-/** That one CPU alone, for what changes no memory that a vcpu can use. */
+/**
+ * That one CPU alone, for what changes no memory that a vcpu can use; `v` NULL: in passthrough.
+ * Around the joining of a CPU, too, from its look at what memory is to remote_enter(): whoever
+ * changes that would find no vcpu to stop in between.
+ */
 void remote_begin_alone(struct vcpu *v);
 void remote_end_alone(struct vcpu *v);
 

@@ -182,6 +182,7 @@ static inline int64_t vl_call_devirtualize(vl_hypercall_fn call, uint64_t layers
  * Returns 0; or a negated error:
  *   VL_EINVAL: index out of range, unaligned, wrapping, or in the lower half or Vellum's slots.
  *   VL_EFAULT: [pa, pa + size) is not the caller's own RAM.
+ *   VL_EBUSY: the domain is virtualized, and this CPU has not joined it.
  */
 static inline int64_t vl_call_set_alias(vl_hypercall_fn call, uint64_t index, uint64_t va,
 					uint64_t pa, uint64_t size)
@@ -362,6 +363,7 @@ static inline int64_t vl_call_verify_image(vl_hypercall_fn call)
  *   VL_EOPNOTSUPP: a release build of Vellum, or memory is not virtualized.
  *   VL_EFAULT: the page frame is not the caller's own RAM.
  *   VL_EINVAL: away is neither 0 nor 1.
+ *   VL_EBUSY: this CPU has not joined the virtualized ones.
  *   VL_ENOMEM: the partition has no frame left.
  *   VL_EBUSY: it is the caller's page of events, or another domain has mapped it (grant_map).
  *   VL_EPERM: the caller is not the first guest.

@@ -402,6 +402,44 @@ TEST_ON_REQUEST(smp_offline_virtualized, "U7 M8")
 		offline_and_on(false);
 }
 
+/* --- one clock --- */
+
+static volatile u64 last_time;
+static volatile u32 turn;
+
+/* In turns: what one reads is no earlier than what the one before it read. */
+static void read_in_turns(void *arg)
+{
+	u32 n = smp_count(), cpu = smp_index();
+
+	for (u32 i = 0; i < (u32)(u64)arg; i++) {
+		u64 now;
+
+		while (turn % n != cpu)
+			smp_relax();
+		now = rdtsc();
+		CHECK(now >= last_time, "CPU %u is %lu behind the one before", cpu,
+		      last_time - now);
+		last_time = now;
+		asm volatile("mfence" ::: "memory");
+		turn++;
+	}
+}
+
+TEST_ON_REQUEST(smp_clock, "U7 I8")
+{
+	smp_start();
+	turn = 0;
+	for (u32 i = 0; i < 10; i++) {
+		smp_run_all(read_in_turns, (void *)200);
+		if (i % 2 == 0)
+			all_in();
+		else
+			all_out();
+		smp_run_all(read_in_turns, (void *)200);
+	}
+}
+
 /* --- for tests from outside: CPU 0 calls without an end, the others stay in the kernel --- */
 
 static void stay(void *arg)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What CPUs send each other: each kind of message of the local APIC, in both
- * modes; flushes by hypercall, of CPUs that never leave their loop; and one
- * clock for all of them.
+ * modes; flushes by hypercall, of CPUs that never leave their loop; and pages
+ * that move meanwhile.
  */
 #include "lib/string.h"
 #include "mini/apic.h"
@@ -507,37 +507,75 @@ TEST_ON_REQUEST(smp_move_pages, "U7 M4 M10")
 	free_spaces();
 }
 
-/* --- one clock --- */
-
-static volatile u64 last_time;
-static volatile u32 turn;
-
-/* In turns: what one reads is no earlier than what the one before it read. */
-static void read_in_turns(void *arg)
+/* It joins as soon as no page is away, and may find one moved at any time from then on. */
+static void join_and_count(void *arg)
 {
-	u32 n = smp_count(), cpu = smp_index();
+	s64 answer;
 
-	for (u32 i = 0; i < (u32)(u64)arg; i++) {
-		u64 now;
-
-		while (turn % n != cpu)
-			smp_relax();
-		now = rdtsc();
-		CHECK(now >= last_time, "CPU %u is %lu behind the one before", cpu,
-		      last_time - now);
-		last_time = now;
-		asm volatile("mfence" ::: "memory");
-		turn++;
-	}
+	do
+		answer = vl_call_virtualize(hypercall_page, VL_LAYER_ALL, 0);
+	while (answer == -VL_EBUSY && !stop);
+	CHECK(answer == 0 || stop, "to join got %ld", answer);
+	if (answer == 0)
+		count_in_pages(arg);
 }
 
-TEST_ON_REQUEST(smp_clock, "U7 I8")
+static void move_while_it_joins(u32 cpu, u64 *state)
 {
-	smp_start();
-	turn = 0;
-	for (u32 i = 0; i < 10; i++) {
-		smp_run_all(read_in_turns, (void *)200);
-		go(i % 2 == 0);
-		smp_run_all(read_in_turns, (void *)200);
+	u64 sum = 0;
+
+	stop = false;
+	reads[cpu] = 0;
+	for (u32 page = 0; page < PAGES; page++)
+		fill(mapped[page], 0);
+	smp_begin(cpu, join_and_count, NULL);
+	for (u32 i = 0; i < 2000 && reads[cpu] < 5000; i++) {
+		u64 pfn = mapped[random_below(state, PAGES)].v / PAGE_SIZE;
+
+		CHECK(vl_call_test_move_page(hypercall_page, pfn, 1) > 0 &&
+			      vl_call_test_move_page(hypercall_page, pfn, 0) > 0,
+		      "test_move_page");
+		smp_relax();
 	}
+	stop = true;
+	smp_wait(cpu);
+	for (u32 page = 0; page < PAGES; page++)
+		sum += ((volatile u64 *)pa_to_ptr(mapped[page]))[cpu];
+	CHECK(sum == reads[cpu], "CPU %u counted to %lu, %lu are left", cpu, reads[cpu], sum);
+}
+
+static void leave_if_in(void *arg)
+{
+	u64 in = *(const u64 *)arg;
+
+	if (is_virtualized())
+		answers[smp_index()] = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, in);
+}
+
+TEST_ON_REQUEST(smp_join_moves, "U7 M4 M8")
+{
+	u64 state = 11, in;
+
+	smp_start();
+	make_spaces();
+	for (u32 i = 0; i < ROUNDS; i++) {
+		CHECK(verify_image() == 0 &&
+			      vl_call_virtualize(hypercall_page, VL_LAYER_ALL, 1) == 0,
+		      "one CPU alone");
+		if (vl_call_test_move_page(hypercall_page, mapped[0].v / PAGE_SIZE, 0) ==
+		    -VL_EOPNOTSUPP) {
+			CHECK(vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, 1) == 0, "out");
+			free_spaces();
+			test_skip("a release build");
+		}
+		move_while_it_joins(1, &state);
+		in = reads[1] != 0 ? 2 : 1;
+		do {
+			smp_run_all(leave_if_in, &in);
+			if (answers[0] == -VL_EAGAIN)
+				smp_let_interrupts_in(smp_count());
+		} while (answers[0] == -VL_EAGAIN || answers[0] == -VL_ETIMEDOUT);
+		CHECK(answers[0] == 0, "out: %ld", answers[0]);
+	}
+	free_spaces();
 }
