@@ -14,6 +14,7 @@
 #include "cpu/block.h"
 
 #include "cpu/decode.h"
+#include "cpu/descriptors.h"
 #include "cpu/percpu.h"
 #include "lib/string.h"
 #include "domain/switches.h"
@@ -511,19 +512,19 @@ bool segments_can_leave(struct vcpu *v)
  * LTR writes the busy bit, and the guest's GDT is often loaded through a read-only alias: so TR is
  * loaded from Vellum's GDT, from a copy of the guest's descriptor at the same index, and only then
  * comes the guest's GDT. LDTR likewise: the guest may have changed its descriptor since.
+ *
+ * S1: before that, the IDT of hypercalls in passthrough, whose gates fit both GDTs as in
+ * load_real_tables(), and any TR; and behind it the guest's code segment, to which its own NMI
+ * handler can return.
  */
-void segments_load_guest(struct vcpu *v)
+static void load_guest_tables(struct vcpu *v, u64 *gdt, u16 cs)
 {
 	u32 index = v->tr.selector / 8, ldt_index = v->ldt.selector / 8;
-	u64 *gdt = this_tables()->gdt;
+	u64 *at_cs = &gdt[cs / 8], mirrored = *at_cs;
+	struct table_register vellums;
 
-	wrmsr(MSR_STAR, v->star);
-	wrmsr(MSR_LSTAR, v->lstar);
-	wrmsr(MSR_CSTAR, v->cstar);
-	wrmsr(MSR_SFMASK, v->sfmask);
-	wrmsr(MSR_SYSENTER_CS, v->sysenter_cs);
-	wrmsr(MSR_SYSENTER_ESP, v->sysenter_esp);
-	wrmsr(MSR_SYSENTER_EIP, v->sysenter_eip);
+	*at_cs = DESC_CODE64;
+	descriptors_enter(this_cpu(), cs, &vellums);
 	if (index != 0 && index + 1 < REAL_CODE / 8) {
 		set_system_descriptor(&gdt[index], v->tr.base, v->tr.limit, DESC_TSS);
 		ltr(v->tr.selector);
@@ -532,5 +533,19 @@ void segments_load_guest(struct vcpu *v)
 		set_system_descriptor(&gdt[ldt_index], v->ldt.base, v->ldt.limit, DESC_LDT);
 	__asm__ volatile("lldt %0" : : "r"(v->ldt.selector) : "memory");
 	lgdt(&v->gdt);
-	lidt(&v->idt);
+	load_code_segment(cs);
+	__asm__ volatile("movl %0, %%ss" : : "r"(0) : "memory");
+	*at_cs = mirrored;
+}
+
+void segments_load_guest(struct vcpu *v)
+{
+	wrmsr(MSR_STAR, v->star);
+	wrmsr(MSR_LSTAR, v->lstar);
+	wrmsr(MSR_CSTAR, v->cstar);
+	wrmsr(MSR_SFMASK, v->sfmask);
+	wrmsr(MSR_SYSENTER_CS, v->sysenter_cs);
+	wrmsr(MSR_SYSENTER_ESP, v->sysenter_esp);
+	wrmsr(MSR_SYSENTER_EIP, v->sysenter_eip);
+	load_guest_tables(v, this_tables()->gdt, (u16)v->frame->cs & 0xfffc);
 }

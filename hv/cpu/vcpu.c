@@ -8,6 +8,7 @@
 #include "cpu/vcpu.h"
 
 #include "cpu/apic.h"
+#include "cpu/descriptors.h"
 #include "cpu/domain_pic.h"
 #include "cpu/fast.h"
 #include "cpu/mmio.h"
@@ -431,6 +432,22 @@ bool vcpu_return_failed(struct vcpu *v, struct trap_frame *frame)
 	return true;
 }
 
+/*
+ * Devirtualized: the frame is for ring 0. NMIs were noted, with the guest's GDT and TR loaded and
+ * Vellum's IDT, and are blocked since the first; the guest's handler comes back to here.
+ */
+static void leave(struct cpu *cpu)
+{
+	bool nmi;
+
+	descriptors_leave(&cpu->guest_idt);
+	cpu->in_hypercall = false;
+	nmi = cpu->nmi_pending;
+	cpu->nmi_pending = false;
+	if (nmi)
+		__asm__ volatile("int $2" : : : "memory");
+}
+
 void vcpu_exit(struct trap_frame *frame)
 {
 	u64 va = read_cr2();
@@ -446,7 +463,8 @@ void vcpu_exit(struct trap_frame *frame)
 	if (v->leaving) {
 		v->leaving = false;
 		frame->vector = 0;
-		return; /* devirtualized: the frame is for ring 0 */
+		leave(this_cpu());
+		return;
 	}
 	if (v->debug_pending) {
 		v->debug_pending = v->step_pending = false;

@@ -210,6 +210,10 @@ static void leave_cpu(struct vcpu *v, struct cpu *cpu)
 	write_cr3(v->cr3);
 	write_cr4(v->cr4);
 	wrmsr(MSR_EFER, v->efer);
+	/* NMIs are noted for vcpu_exit() from here on, and with those that came since check(). */
+	cpu->in_hypercall = true;
+	cpu->nmi_pending = v->nmi_pending;
+	cpu->guest_idt = v->idt;
 	segments_load_guest(v);
 	restore_data_segments(v);
 	f->cs = f->cs & ~3u;

@@ -183,6 +183,34 @@ def nmi_hypercall(t):
     t.equal(seen, WANT + [0] * 2, "NMIs that the guest's handler had in each call")
 
 
+STEPS = list(range(1, 100)) + list(range(100, 300, 9))
+
+
+def transitions_with_nmis(t, function):
+    """One NMI in each transition into or out of virtualization: so many instructions behind the function's first."""
+    m = start(t, images.vellum(("mini", f"test=nmi_during_transition nmis={len(STEPS):x}")))
+    for n in STEPS:
+        stub = stopped_in(t, m, function, framed=False)
+        for _ in range(n):
+            stub.step()
+        m.hmp("nmi")
+    stub.go()
+    t.equal(m.wait(60), "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+
+
+@test("nmi-virtualize", shows="I1 I3 M9", needs="vellum mini", limit=200)
+def nmi_virtualize(t):
+    """An NMI at each instruction that exchanges the guest's descriptor tables for Vellum's, and behind them, is the
+    guest's, once."""
+    transitions_with_nmis(t, "segments_load_real")
+
+
+@test("nmi-devirtualize", shows="I1 I3 M9", needs="vellum mini", limit=200)
+def nmi_devirtualize(t):
+    """The same on the way back."""
+    transitions_with_nmis(t, "segments_load_guest")
+
+
 def panic_of_two(t, test_name, where):
     """A bug in a hypercall of CPU 0 while CPU 1 is in the guest; returns the lines of the panic."""
     m = Qemu(t, images.vellum(("mini", f"map=all cpus=2 test={test_name}"), opts="mem=all"), smp=2,

@@ -13,6 +13,7 @@
 #include "mini/tap.h"
 #include "mini/traps.h"
 #include "mini/tests/hypercall_probe.h"
+#include "mini/virtual.h"
 
 #define CALLS    12
 #define CANARY   0xc0ffee0000000000ull
@@ -68,6 +69,23 @@ TEST(nmi_during_hypercall, "I1 I3")
 
 		check_call(0);
 		print("# call %u: %u NMIs\n", i, nmis - before);
+	}
+	trap_set_handler(TRAP_NMI, NULL);
+}
+
+/* One NMI comes with each, sooner or later. */
+TEST_ON_REQUEST(nmi_during_transition, "I1 I3 M9")
+{
+	u64 count;
+
+	if (!cmdline_get_hex("nmis", &count))
+		test_skip("nobody sends NMIs (no `nmis=` on the command line)");
+	trap_set_handler(TRAP_NMI, count_nmi);
+	for (u64 i = 0; i < count; i++) {
+		CHECK(virtualize(0) == 0, "into transition %lu", i);
+		interrupts_off(); /* an exit: what waits is delivered */
+		CHECK(devirtualize() == 0, "out of transition %lu", i);
+		CHECK(nmis == i + 1, "%u NMIs came after number %lu", nmis, i);
 	}
 	trap_set_handler(TRAP_NMI, NULL);
 }
