@@ -25,6 +25,7 @@
 #include "lib/failpoint.h"
 #include "public/calls.h"
 #include "public/errno.h"
+#include "tests/fuzz/machine/answers.h"
 #include "tests/fuzz/machine/machine.h"
 
 #define WATCH_START 0x100000u
@@ -93,85 +94,6 @@ static u64 argument(struct input *in)
 	if (how < 216)
 		return any_domain(in)->domid;
 	return next_number(in, how % 8 + 1);
-}
-
-/* --- what a call may answer --- */
-
-#define E(name) ((u64)1 << VL_##name)
-
-/* E(EOPNOTSUPP) is bit 95: the two above 63 have places of their own. */
-#define OPNOTSUPP ((u64)1 << 62)
-
-static const u64 errors[VL_CALL_LIMIT] = {
-	[VL_CALL_HV_INFO] = E(EFAULT) | E(EINVAL),
-	[VL_CALL_DOMAIN_INFO] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EPERM),
-	[VL_CALL_DOMAIN_NEXT] = E(ENOENT) | E(EINVAL),
-	[VL_CALL_CONSOLE_READ] = E(EFAULT) | E(EINVAL) | E(EPERM),
-	[VL_CALL_SET_ALIAS] = E(EINVAL) | E(EFAULT),
-	[VL_CALL_SET_VCPU_INFO] = E(EINVAL) | E(EFAULT) | E(EBUSY),
-	[VL_CALL_SET_FEATURES] = E(EINVAL) | E(EBUSY),
-	[VL_CALL_MMU_LOAD] = E(EINVAL) | E(EPERM),
-	[VL_CALL_MMU_FLUSH] = E(EINVAL) | E(EPERM),
-	[VL_CALL_DESCRIPTORS] = E(EPERM),
-	[VL_CALL_P2M_READ] = E(ENOENT) | OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(EPERM),
-	[VL_CALL_DOMAIN_COUNTERS] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EPERM),
-	[VL_CALL_MMU_FLUSH_REMOTE] = E(EINVAL) | E(EPERM),
-	[VL_CALL_ADD_CPU] = E(EINVAL) | E(ENOSPC) | E(ENOMEM) | E(EPERM),
-	[VL_CALL_DOMAIN_RENAME] = E(ENOENT) | E(EEXIST) | E(EFAULT) | E(EINVAL) | E(EPERM),
-	[VL_CALL_DOMAIN_CREATE] =
-		E(EFAULT) | E(EINVAL) | E(ERANGE) | OPNOTSUPP | E(EEXIST) | E(ENOMEM) | E(EPERM),
-	[VL_CALL_MEMORY_GIVE] =
-		E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EBUSY) | E(EEXIST) | E(ENOMEM) | E(EPERM),
-	[VL_CALL_DOMAIN_DESTROY] = E(ENOENT) | E(EPERM),
-	[VL_CALL_MEMORY_TAKE] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EBUSY) | E(EPERM),
-	[VL_CALL_VCPU_START] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EBUSY) | E(ENOMEM) | E(EPERM),
-	[VL_CALL_DOMAIN_PAUSE] = E(ENOENT) | E(EBUSY) | E(EPERM),
-	[VL_CALL_DOMAIN_UNPAUSE] = E(ENOENT) | E(EINVAL) | E(EBUSY) | E(EPERM),
-	[VL_CALL_DOMAIN_WEIGHT] = E(ENOENT) | E(EINVAL) | E(EPERM),
-	[VL_CALL_SHUTDOWN] = E(EINVAL) | E(EPERM),
-	[VL_CALL_DOMAIN_SHUTDOWN] = E(ENOENT) | E(EINVAL) | E(EBUSY) | E(EPERM),
-	[VL_CALL_DOMAIN_SCHED_INFO] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(EPERM),
-	[VL_CALL_GRANT_OFFER] = E(ENOENT) | E(EFAULT) | E(EINVAL) | E(ENOSPC) | E(ENOMEM),
-	[VL_CALL_GRANT_MAP] =
-		E(ENOENT) | E(EFAULT) | E(EBUSY) | E(EINVAL) | E(EEXIST) | E(ENOSPC) | E(ENOMEM),
-	[VL_CALL_GRANT_UNMAP] = E(ENOENT),
-	[VL_CALL_GRANT_REVOKE] = E(ENOENT) | E(EBUSY),
-	[VL_CALL_TEST_MOVE_PAGE] =
-		E(EBUSY) | OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(ENOMEM) | E(EPERM),
-	[VL_CALL_MEMORY_TARGET] = E(ENOENT) | E(EINVAL) | E(EPERM),
-	[VL_CALL_DOMAIN_CONSOLE_READ] = E(ENOENT) | OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(EPERM),
-	[VL_CALL_DOMAIN_CONSOLE_WRITE] = E(ENOENT) | OPNOTSUPP | E(EFAULT) | E(EPERM),
-	[VL_CALL_CONSOLE_PUT] = OPNOTSUPP | E(EFAULT),
-	[VL_CALL_CONSOLE_GET] = OPNOTSUPP | E(EFAULT),
-	[VL_CALL_EVENT_SETUP] = E(EINVAL) | E(EFAULT) | OPNOTSUPP,
-	[VL_CALL_EVENT_OPEN] = E(ENOENT) | E(ENOSPC) | OPNOTSUPP,
-	[VL_CALL_EVENT_BIND] = E(ENOENT) | E(ENOSPC) | OPNOTSUPP,
-	[VL_CALL_EVENT_SEND] = E(ENOENT),
-	[VL_CALL_EVENT_CLOSE] = E(ENOENT),
-};
-
-static bool is_elsewhere(u64 nr)
-{
-	return nr == VL_CALL_VIRTUALIZE || nr == VL_CALL_DEVIRTUALIZE ||
-	       nr == VL_CALL_VERIFY_IMAGE || nr == VL_CALL_SET_FAILPOINT ||
-	       nr == VL_CALL_TEST_SPOIL_SHADOW;
-}
-
-/* The numbers that are set aside. */
-static bool is_unused(u64 nr)
-{
-	return nr >= VL_CALL_LIMIT;
-}
-
-static bool is_defined(u64 nr, s64 r)
-{
-	if (r >= 0)
-		return !is_unused(nr);
-	if (is_unused(nr))
-		return r == -VL_ENOSYS;
-	if (r == -VL_EOPNOTSUPP)
-		return (errors[nr] & OPNOTSUPP) != 0;
-	return -r < 62 && (errors[nr] >> -r & 1) != 0;
 }
 
 /* --- what it may change --- */
@@ -357,7 +279,7 @@ static s64 call(struct domain *d, u64 nr, const u64 *a)
 	remember();
 	n = keep(d);
 	r = machine_call(d, &frame);
-	must(is_defined(nr, r));
+	must(answer_is_defined(nr, r));
 	if (r < 0) {
 		check_unchanged(n);
 		must(read_cr3() == cr3);
@@ -378,7 +300,7 @@ static void any_call(struct domain *d, struct input *in)
 
 	for (size_t i = 0; i < ARRAY_SIZE(a); i++)
 		a[i] = argument(in);
-	if (!is_elsewhere(nr))
+	if (!answer_is_elsewhere(nr))
 		call(d, nr, a);
 }
 
