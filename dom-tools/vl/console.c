@@ -102,8 +102,8 @@ static int talk(struct session *s, struct vl_error *e)
 		rc = look(s, e);
 	if (rc == 0)
 		rc = send_keys(s, e);
-	/* It is gone: that is an end as good as another. */
-	return rc == -ENOENT ? 0 : rc;
+	/* It is gone, or about to be: that is an end as good as another. */
+	return rc == -ENOENT || rc == -VL_EOPNOTSUPP ? 0 : rc;
 }
 
 int console_attach(struct vl_client *c, uint32_t domid, struct vl_error *e)

@@ -71,3 +71,12 @@ def guests_rounds(t):
 def guests_rounds_500(t):
     """The same 500 times."""
     run_rounds(t, 500, 7000, 2)
+
+
+@test("guests-linux", shows="M4 M18 I4 I8 I9 U2", needs="vellum min initrd-guests", limit=480)
+def guests_linux(t):
+    """The mini guest and Linux, from the kernel image of the first guest, run beside it: consoles, less memory and more again
+    for a running Linux, a reboot from inside and a power-off that it is asked for; then passthrough with all memory."""
+    m = run(t, ["guests-linux"], 460, memory=512)
+    lines = output_of(m, "guests-linux")
+    t.check("ok: two at once" in lines, f"the guest's verdict: {lines[-3:]}")
