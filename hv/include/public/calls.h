@@ -363,9 +363,9 @@ static inline int64_t vl_call_verify_image(vl_hypercall_fn call)
  *   VL_EOPNOTSUPP: a release build of Vellum, or memory is not virtualized.
  *   VL_EFAULT: the page frame is not the caller's own RAM.
  *   VL_EINVAL: away is neither 0 nor 1.
- *   VL_EBUSY: this CPU has not joined the virtualized ones.
+ *   VL_EBUSY: it is the caller's page of events, another domain has mapped it (grant_map), or
+ *     this CPU has not joined the virtualized ones.
  *   VL_ENOMEM: the partition has no frame left.
- *   VL_EBUSY: it is the caller's page of events, or another domain has mapped it (grant_map).
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
  */
