@@ -16,8 +16,9 @@ struct vl_domain_list {
 };
 
 /**
- * List all domains that this guest may see; one that goes away meanwhile is left out. Returns 0 and a list to be freed by
- * vl_free_domains(), or a negative errno with its sentence in `e` and nothing to free.
+ * List all domains that this guest may see; one that goes away meanwhile is left out. Returns 0 and
+ * a list to be freed by vl_free_domains(), or a negative errno with its sentence in `e` and nothing
+ * to free.
  */
 int vl_list_domains(struct vl_client *c, struct vl_domain_list *list, struct vl_error *e);
 
