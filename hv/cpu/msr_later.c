@@ -54,6 +54,7 @@ static const struct rule {
 	{0xda0, FIXED, 0},            /* XSS */
 	{0xc0010010, FIXED, 0},       /* AMD's SYSCFG: no TOP_MEM2 */
 	{0xc0010015, SHOWN, 0},       /* HWCR */
+	{0xc0010055, FIXED, 0},       /* no message of the C1 state, which Linux looks for */
 	{0xc001011f, OWN, 0},         /* VIRT_SPEC_CTRL */
 	{0xc0010140, SHOWN, 0},       /* OSVW */
 	{0xc0010141, SHOWN, 0},       /* */

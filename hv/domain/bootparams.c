@@ -131,6 +131,20 @@ static void fill_header(struct linux_boot_params *bp, const struct bootparams_re
 }
 
 /* The types of memory ranges are e820's own numbers. */
+/* Linux takes a table of one entry for none, and joins two that touch. */
+static void split_single(struct linux_boot_params *bp)
+{
+	struct linux_e820_entry *first = &bp->e820_table[0];
+
+	bp->e820_table[1] = (struct linux_e820_entry){
+		.addr = first->addr + PAGE_SIZE,
+		.size = first->size - PAGE_SIZE,
+		.type = first->type,
+	};
+	first->size = PAGE_SIZE;
+	bp->e820_entries = 2;
+}
+
 static int fill_e820(struct linux_boot_params *bp, const struct memmap *guest, struct failure *f)
 {
 	if (guest->count > BOOTPARAMS_MAX_E820)
@@ -145,6 +159,8 @@ static int fill_e820(struct linux_boot_params *bp, const struct memmap *guest, s
 			.type = guest->range[i].type,
 		};
 	bp->e820_entries = (u8)guest->count;
+	if (guest->count == 1 && guest->range[0].size > PAGE_SIZE)
+		split_single(bp);
 	return 0;
 }
 

@@ -4,7 +4,7 @@ import re
 
 import images
 from bochs import Bochs
-from guest import CONSOLE, finish_linux, output_of
+from guest import CONSOLE, check_tap, finish_linux, linux_image, output_of
 from qemu import Qemu
 from registry import test
 
@@ -60,3 +60,80 @@ def linux_begins_full_2(t):
     """And on two CPUs, the second of which comes up in passthrough and joins."""
     m = Qemu(t, begun_image("full-vmlinux", 3), memory=512, smp=2)
     check_begun(t, m, 3, 380)
+
+
+# What a later guest can run of the mini guest's suite: not what makes transitions, or looks at the machine by its CMOS.
+SUITE = ("entry*,frames*,memory_map,memory_one_range,memory_reserved,memory_is_real,keys*,page_faults*,paging*,pic_masked,"
+         "pic_registers,timer*,trap*,user*,hypercall_keeps*")
+
+
+def check_later(t, m, seconds):
+    ending = m.wait(seconds)
+    m.no_panic()
+    check_tap(t, m)
+    t.check(ending in ("exit-16", "shutdown-port"), f"the mini guest's own verdict: {ending}")
+
+
+def later(test_names, hypervisor="vellum", suite=""):
+    """The mini guest with itself as initrd: the kernel of the guests that it makes."""
+    return images.vellum(("mini", f"test={test_names} suite={suite}"), "mini", hypervisor=hypervisor)
+
+
+@test("guests-mini-qemu", shows="U1 U2 U3 I1 I2 I8 I9", needs="vellum mini", limit=240)
+def guests_mini_qemu(t):
+    """The mini guest makes others of its own image, which speak, spin, tick, and end; two run beside it, and memory comes
+    back cleared. QEMU."""
+    check_later(t, Qemu(t, later("company_hello,company_paused,company_two,company_rounds"), icount=True), 220)
+
+
+@test("guests-mini-bochs", shows="U1 U2 U3 I1 I2 I8 I9", needs="vellum mini", limit=300, slow=True)
+def guests_mini_bochs(t):
+    """The same in Bochs."""
+    check_later(t, Bochs(t, later("company_hello,company_paused,company_two,company_rounds")), 280)
+
+
+@test("guests-stuck", shows="I4 U2", needs="vellum mini", limit=240)
+def guests_stuck(t):
+    """A guest that faults three times, hangs with interrupts off, floods Vellum with calls or halts for good: its neighbour and
+    the first guest keep their ticks. QEMU."""
+    check_later(t, Qemu(t, later("company_stuck"), icount=True), 220)
+
+
+@test("guests-stuck-bochs", shows="I4 U2", needs="vellum mini", limit=300, slow=True)
+def guests_stuck_bochs(t):
+    """The same in Bochs."""
+    check_later(t, Bochs(t, later("company_stuck")), 280)
+
+
+@test("guests-suite", shows="I1 I2 I3 I8 M5", needs="vellum mini", limit=300)
+def guests_suite(t):
+    """The mini guest's suite, as far as it needs no machine, in a guest that another one made. QEMU."""
+    check_later(t, Qemu(t, later("company_suite", suite=SUITE), icount=True), 280)
+
+
+@test("guests-suite-bochs", shows="I1 I2 I3 I8 M5", needs="vellum mini", limit=400, slow=True)
+def guests_suite_bochs(t):
+    """The same in Bochs."""
+    check_later(t, Bochs(t, later("company_suite", suite=SUITE)), 380)
+
+
+@test("guests-hostile", shows="I4 M10", needs="vellum-debug mini", limit=300)
+def guests_hostile(t):
+    """A guest tries all of the machine's memory, ports, MSRs, other CPUs and the first guest's calls: nothing works, and a
+    canary in another guest, and the first guest's memory and devices, are what they were. QEMU, audited."""
+    check_later(t, Qemu(t, later("company_hostile", hypervisor="vellum-debug"), icount=True), 280)
+
+
+@test("guests-hostile-bochs", shows="I4 M10", needs="vellum mini", limit=400, slow=True)
+def guests_hostile_bochs(t):
+    """The same in Bochs."""
+    check_later(t, Bochs(t, later("company_hostile")), 380)
+
+
+@test("guests-linux", shows="U1 U2 U3 I1 I2 I8 I9 M4 M18", needs="vellum min initrd-guests", limit=300, slow=True)
+def guests_linux(t):
+    """vl create boots Linux, from the file that the first one was booted from, to a shell on its serial console; it complains of
+    nothing, turns itself off, and the machine is in passthrough again. QEMU."""
+    m = Qemu(t, linux_image(["guests-linux"], initrd="initrd-guests"), memory=512)
+    finish_linux(t, m, ["guests-linux"], 280)
+    t.check("ok: Linux ran" in output_of(m, "guests-linux"), f"the guest's verdict: {output_of(m, 'guests-linux')[-3:]}")

@@ -13,6 +13,7 @@
 #include "mini/irq.h"
 #include "mini/memory.h"
 #include "mini/paging.h"
+#include "mini/role.h"
 #include "mini/segments.h"
 #include "mini/tap.h"
 #include "mini/traps.h"
@@ -42,5 +43,6 @@ void start(pa_t info)
 	irq_init();
 	user_init();
 	print("# %lu MiB free\n", frames_free() * PAGE_SIZE / MIB);
+	role_play();
 	machine_exit(tests_run());
 }

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Making other guests (mini/other.h). Memory of a new guest is filled here
+ * first, in frames of our own, then given away page by page: so nothing of
+ * ours is left in it, and Vellum need not reach into it.
+ */
+#include "mini/other.h"
+
+#include "lib/string.h"
+#include "mini/console.h"
+#include "mini/cpu.h"
+#include "mini/frames.h"
+#include "mini/hypercall.h"
+#include "mini/layout.h"
+#include "mini/memory.h"
+#include "mini/paging.h"
+#include "mini/tap.h"
+#include "mini/timer.h"
+#include "mini/virtual.h"
+
+#define RAM_SIZE (OTHER_PAGES * PAGE_SIZE)
+
+/* Its last pages, in the order of public/start.h's tables. */
+enum {
+	AREA_HEAD,
+	AREA_CALLS,
+	AREA_MAP,
+	AREA_ROOT,
+	AREA_PDPT,
+	AREA_PDS, /* one a GiB of what is mapped one to one */
+	AREA_PAGES = AREA_PDS + 4,
+};
+#define AREA_PFN (OTHER_PAGES - AREA_PAGES)
+
+#define DESC_CODE64  0x00af9b000000ffffull
+#define DESC_DATA    0x00cf93000000ffffull
+#define CMDLINE_SIZE 1024
+
+struct head {
+	struct vl_start_info info;
+	u64 gdt[4];
+	char cmdline[CMDLINE_SIZE];
+};
+
+/* ELF64, what is needed of it. */
+struct elf_head {
+	u8 ident[16];
+	u16 type, machine;
+	u32 version;
+	u64 entry, phoff, shoff;
+	u32 flags;
+	u16 ehsize, phentsize, phnum;
+};
+
+struct elf_segment {
+	u32 type, flags;
+	u64 offset, va, pa, file_size, memory_size, align;
+};
+#define PT_LOAD 1
+
+static struct other others[NR_OTHERS];
+
+static struct vl_domain_create wanted __attribute__((aligned(64)));
+static struct vl_memory_list list __attribute__((aligned(4096)));
+static struct vl_vcpu_start first __attribute__((aligned(64)));
+static struct vl_domain_info info __attribute__((aligned(128)));
+static u8 buffer[PAGE_SIZE] __attribute__((aligned(4096)));
+
+struct other *other(u32 n)
+{
+	return &others[n];
+}
+
+static const u8 *kernel(void)
+{
+	return pa_to_ptr((pa_t){start_info->initrd});
+}
+
+bool other_have_kernel(void)
+{
+	return start_info->initrd_size > sizeof(struct elf_head) &&
+	       memcmp(kernel(), "\177ELF", 4) == 0;
+}
+
+/* A page of its RAM. */
+static u8 *page(const struct other *g, u64 number)
+{
+	return pa_to_ptr(g->frame[number]);
+}
+
+static u64 pa_of(u64 number)
+{
+	return OTHER_FIRST + number * PAGE_SIZE;
+}
+
+static void write_memory(struct other *g, u64 pa, const u8 *from, u64 size)
+{
+	for (u64 part; size > 0; size -= part, pa += part, from += part) {
+		part = min_u64(size, PAGE_SIZE - pa % PAGE_SIZE);
+		CHECK(pa >= OTHER_FIRST && pa + part <= OTHER_FIRST + AREA_PFN * PAGE_SIZE,
+		      "the kernel wants memory at %#lx", pa);
+		memcpy(page(g, (pa - OTHER_FIRST) / PAGE_SIZE) + pa % PAGE_SIZE, from, part);
+	}
+}
+
+/* What the file does not have stays zero. */
+static void load_kernel(struct other *g)
+{
+	const struct elf_head *elf = (const void *)kernel();
+	const struct elf_segment *s = (const void *)(kernel() + elf->phoff);
+
+	for (u16 i = 0; i < elf->phnum; i++)
+		if (s[i].type == PT_LOAD)
+			write_memory(g, s[i].pa, kernel() + s[i].offset, s[i].file_size);
+}
+
+static void fill_head(struct other *g, const char *cmdline)
+{
+	struct head *head = (void *)page(g, AREA_PFN + AREA_HEAD);
+	u64 base = pa_of(AREA_PFN);
+
+	CHECK(strlen(cmdline) < CMDLINE_SIZE, "the command line is too long");
+	head->info = (struct vl_start_info){
+		.magic = VL_START_MAGIC,
+		.abi_major = start_info->abi_major,
+		.abi_minor = start_info->abi_minor,
+		.size = sizeof(head->info),
+		.domid = (u32)g->domid,
+		.reserved_start = base,
+		.reserved_end = base + AREA_PAGES * PAGE_SIZE,
+		.hypercall_page = pa_of(AREA_PFN + AREA_CALLS),
+		.memory_map = pa_of(AREA_PFN + AREA_MAP),
+		.memory_map_count = 1,
+		.cmdline_size = (u32)strlen(cmdline) + 1,
+		.cmdline = base + offsetof(struct head, cmdline),
+		.flags = VL_START_VIRTUALIZED | VL_START_LATER,
+	};
+	memcpy(head->cmdline, cmdline, strlen(cmdline) + 1);
+	head->gdt[KERNEL_CS / 8] = DESC_CODE64;
+	head->gdt[KERNEL_DS / 8] = DESC_DATA;
+}
+
+static void fill_tables(struct other *g)
+{
+	u64 *root = (u64 *)page(g, AREA_PFN + AREA_ROOT);
+	u64 *pdpt = (u64 *)page(g, AREA_PFN + AREA_PDPT);
+
+	root[0] = pa_of(AREA_PFN + AREA_PDPT) | PTE_P | PTE_W;
+	for (u64 i = 0; i < 4; i++) {
+		u64 *pd = (u64 *)page(g, AREA_PFN + AREA_PDS + i);
+
+		pdpt[i] = pa_of(AREA_PFN + AREA_PDS + i) | PTE_P | PTE_W;
+		for (u64 k = 0; k < NR_ENTRIES; k++)
+			pd[k] = (i * GIB + k * LARGE_SIZE) | PTE_P | PTE_W | PTE_PS;
+	}
+}
+
+static void fill(struct other *g, const char *cmdline)
+{
+	struct vl_memory_range *map = (void *)page(g, AREA_PFN + AREA_MAP);
+
+	load_kernel(g);
+	fill_head(g, cmdline);
+	fill_tables(g);
+	map[0] = (struct vl_memory_range){OTHER_FIRST, RAM_SIZE, VL_MEMORY_RAM, 0};
+	memcpy(page(g, AREA_PFN + AREA_CALLS), pa_to_ptr((pa_t){start_info->hypercall_page}),
+	       PAGE_SIZE);
+}
+
+static void give(struct other *g)
+{
+	s64 answer;
+
+	for (u64 at = 0, count; at < OTHER_PAGES; at += count) {
+		count = min_u64(OTHER_PAGES - at, VL_MEMORY_GIVE_PAGES);
+		for (u64 i = 0; i < count; i++)
+			list.pfn[i] = g->frame[at + i].v / PAGE_SIZE;
+		answer = vl_call_memory_give(hypercall_page, g->domid, OTHER_FIRST / PAGE_SIZE + at,
+					     ptr_to_pa(&list).v, count * sizeof(u64));
+		CHECK(answer == 0, "memory_give answered %ld", answer);
+	}
+}
+
+static void create(struct other *g, const char *name)
+{
+	s64 answer = is_virtualized() ? 0 : virtualize(0);
+
+	CHECK(answer == 0, "virtualize answered %ld", answer);
+	memset(&wanted, 0, sizeof(wanted));
+	memcpy(wanted.name, name, strlen(name));
+	wanted.memory_start = OTHER_FIRST;
+	wanted.memory_size = RAM_SIZE;
+	wanted.nr_vcpus = 1;
+	wanted.weight = 256;
+	answer = vl_call_domain_create(hypercall_page, ptr_to_pa(&wanted).v, sizeof(wanted));
+	CHECK(answer > 0, "domain_create answered %ld", answer);
+	g->domid = (u64)answer;
+	g->read = g->length = 0;
+	g->text[0] = 0;
+}
+
+static void set_first_instruction(struct other *g)
+{
+	s64 answer;
+
+	first = (struct vl_vcpu_start){
+		.rip = ((const struct elf_head *)(const void *)kernel())->entry,
+		.rdi = pa_of(AREA_PFN) + offsetof(struct head, info),
+		.cr3 = pa_of(AREA_PFN + AREA_ROOT),
+		.gdt_base = pa_of(AREA_PFN) + offsetof(struct head, gdt),
+		.gdt_limit = sizeof(((struct head *)NULL)->gdt) - 1,
+	};
+	answer =
+		vl_call_vcpu_start(hypercall_page, g->domid, 0, ptr_to_pa(&first).v, sizeof(first));
+	CHECK(answer == 0, "vcpu_start answered %ld", answer);
+}
+
+void other_make(struct other *g, const char *name, const char *cmdline)
+{
+	if (!other_have_kernel())
+		test_fail("the first guest's initrd is to be the kernel of the others");
+	for (u32 i = 0; i < OTHER_PAGES; i++) {
+		g->frame[i] = frame_alloc_zeroed();
+		CHECK(g->frame[i].v != 0, "this machine is too small");
+	}
+	create(g, name);
+	fill(g, cmdline);
+	give(g);
+	set_first_instruction(g);
+}
+
+void other_start(struct other *g, const char *name, const char *cmdline)
+{
+	s64 answer;
+
+	other_make(g, name, cmdline);
+	answer = vl_call_domain_unpause(hypercall_page, g->domid);
+	CHECK(answer == 0, "domain_unpause answered %ld", answer);
+}
+
+void other_destroy(struct other *g)
+{
+	s64 left;
+
+	do
+		left = vl_call_domain_destroy(hypercall_page, g->domid);
+	while (left > 0);
+	CHECK(left == 0, "domain_destroy answered %ld", left);
+	for (u32 i = 0; i < OTHER_PAGES; i++) {
+		const u64 *word = (const u64 *)page(g, i);
+
+		for (u32 k = 0; k < PAGE_SIZE / sizeof(*word); k++)
+			CHECK(word[k] == 0, "page %#lx came back with %#lx in it", g->frame[i].v,
+			      word[k]);
+		frame_free(g->frame[i]);
+	}
+}
+
+u32 other_state(const struct other *g)
+{
+	s64 answer =
+		vl_call_domain_info(hypercall_page, g->domid, ptr_to_pa(&info).v, sizeof(info));
+
+	CHECK(answer > 0, "domain_info answered %ld", answer);
+	return info.state;
+}
+
+/* The newest are kept, but for bytes that end a string. */
+static void keep(struct other *g, const char *from, u32 size)
+{
+	for (u32 i = 0; i < size; i++) {
+		if (from[i] == 0)
+			continue;
+		if (g->length == OTHER_TEXT - 1) {
+			memmove(g->text, g->text + OTHER_TEXT / 4, OTHER_TEXT - OTHER_TEXT / 4);
+			g->length -= OTHER_TEXT / 4;
+		}
+		g->text[g->length++] = from[i];
+	}
+	g->text[g->length] = 0;
+}
+
+void other_listen(struct other *g)
+{
+	struct vl_console_read *head = (void *)buffer;
+	s64 answer;
+
+	do {
+		head->pos = g->read;
+		head->size = 0;
+		answer = vl_call_domain_console_read(hypercall_page, g->domid, ptr_to_pa(buffer).v,
+						     sizeof(buffer));
+		CHECK(answer >= 0, "domain_console_read answered %ld", answer);
+		keep(g, (const char *)(head + 1), head->size);
+		g->read = head->pos + head->size;
+	} while (answer > 0);
+}
+
+bool other_type(struct other *g, const char *text)
+{
+	s64 answer;
+
+	memcpy(buffer, text, strlen(text));
+	answer = vl_call_domain_console_write(hypercall_page, g->domid, ptr_to_pa(buffer).v,
+					      strlen(text));
+	CHECK(answer >= 0, "domain_console_write answered %ld", answer);
+	return (u64)answer == strlen(text);
+}
+
+bool other_said(const struct other *g, const char *text)
+{
+	size_t size = strlen(text);
+
+	for (u32 at = 0; at + size <= g->length; at++)
+		if (memcmp(g->text + at, text, size) == 0)
+			return true;
+	return false;
+}
+
+/* Line by line, each after a mark: the lines of another guest are no TAP of ours. */
+void other_print(const struct other *g)
+{
+	const char *p = g->text;
+
+	while (*p != 0) {
+		u32 n = 0;
+
+		while (p[n] != 0 && p[n] != '\r' && p[n] != '\n' && n < 200)
+			n++;
+		if (n > 0)
+			print("# %lu: %.*s\n", g->domid, (int)n, p);
+		p += n;
+		while (*p == '\r' || *p == '\n')
+			p++;
+	}
+}
+
+/* Vellum's own last words may say why. */
+static void print_log(void)
+{
+	struct vl_console_read *head = (void *)buffer;
+	char *text = (char *)(head + 1);
+
+	head->pos = 0;
+	vl_call_console_read(hypercall_page, ptr_to_pa(buffer).v, sizeof(*head));
+	head->pos = head->end > 400 ? head->end - 400 : 0;
+	if (vl_call_console_read(hypercall_page, ptr_to_pa(buffer).v, sizeof(buffer) - 1) < 0)
+		return;
+	text[head->size] = 0;
+	print("# log: %s\n", text);
+}
+
+/* Halted, so that others have all of the time. */
+static bool pass_time(u64 end)
+{
+	timer_start_once(1000);
+	interrupts_on_and_halt();
+	interrupts_off();
+	return rdtsc() < end;
+}
+
+void other_await(struct other *g, u32 state, u32 ms)
+{
+	u64 end = rdtsc() + ms * tsc_per_ms();
+
+	while (other_state(g) != state)
+		if (!pass_time(end)) {
+			other_listen(g);
+			other_print(g);
+			print_log();
+			test_fail("guest %lu is in state %u, not %u", g->domid, info.state, state);
+		}
+	other_listen(g);
+}
+
+void other_await_text(struct other *g, const char *text, u32 ms)
+{
+	u64 end = rdtsc() + ms * tsc_per_ms();
+
+	for (other_listen(g); !other_said(g, text); other_listen(g))
+		if (!pass_time(end)) {
+			other_print(g);
+			test_fail("guest %lu (state %u) did not say \"%s\"", g->domid,
+				  other_state(g), text);
+		}
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The roles of a later guest. Each says on its console what it is about to do,
+ * since most of them do it for ever.
+ */
+#include "mini/role.h"
+
+#include "lib/string.h"
+#include "mini/cmdline.h"
+#include "mini/console.h"
+#include "mini/cpu.h"
+#include "mini/exit.h"
+#include "mini/hypercall.h"
+#include "mini/memory.h"
+#include "mini/tests/random.h"
+#include "mini/timer.h"
+
+#define CALLS        20000u
+#define CANARY_WORDS 32768u
+#define HZ           100
+
+bool is_later_guest(void)
+{
+	return (start_info->flags & VL_START_LATER) != 0;
+}
+
+static void __attribute__((noreturn)) end(u64 reason)
+{
+	vl_call_shutdown(hypercall_page, reason);
+	panic("a guest that ended itself goes on");
+}
+
+static void hello(void)
+{
+	print("hello from domain %u\n", start_info->domid);
+	end(VL_SHUTDOWN_POWEROFF);
+}
+
+static void reboot(void)
+{
+	end(VL_SHUTDOWN_REBOOT);
+}
+
+static void spin(void)
+{
+	print("spinning\n");
+	for (;;)
+		asm volatile("" ::: "memory");
+}
+
+/* Halts, and says at each tick how often. */
+static void tick(void)
+{
+	timer_start(HZ);
+	for (;;) {
+		interrupts_on_and_halt();
+		print("tick %lu\n", timer_ticks());
+	}
+}
+
+/* Awake only to find that there is nothing. */
+static void halt(void)
+{
+	print("halting\n");
+	for (;;)
+		interrupts_on_and_halt();
+}
+
+/* Nothing but an NMI would wake it. */
+static void dead(void)
+{
+	print("halting for good\n");
+	interrupts_off();
+	for (;;)
+		asm volatile("hlt");
+}
+
+static void deaf(void)
+{
+	print("deaf\n");
+	interrupts_off();
+	for (;;)
+		asm volatile("" ::: "memory");
+}
+
+static void triple(void)
+{
+	struct table_register none = {0};
+
+	print("faulting\n");
+	asm volatile("lidt %0; int3" ::"m"(none));
+	print("a triple fault came back\n");
+}
+
+/* Those that would end or change this guest by themselves. */
+static bool is_harmless(u64 nr)
+{
+	return nr != VL_CALL_SHUTDOWN && nr != VL_CALL_SET_ALIAS && nr != VL_CALL_SET_VCPU_INFO &&
+	       nr != VL_CALL_SET_FEATURES && nr != VL_CALL_MMU_LOAD && nr != VL_CALL_EVENT_SETUP &&
+	       nr != VL_CALL_MEMORY_TAKE && nr != VL_CALL_CONSOLE_PUT;
+}
+
+static void calls(void)
+{
+	u64 state = rdtsc() | 1, answered = 0;
+
+	for (u32 i = 0; i < CALLS; i++) {
+		u64 nr = random_next(&state) % (i % 8 == 0 ? ~(u64)0 : 64);
+
+		if (is_harmless(nr))
+			answered += hypercall_page(nr, random_next(&state), random_next(&state),
+						   random_next(&state), random_next(&state),
+						   random_next(&state)) >= 0;
+	}
+	print("called, %lu were served\n", answered);
+	end(VL_SHUTDOWN_POWEROFF);
+}
+
+static void flood(void)
+{
+	print("flooding\n");
+	for (;;)
+		vl_call_version(hypercall_page);
+}
+
+/* --- a guest that others try to reach --- */
+
+static u64 canary[CANARY_WORDS] __attribute__((aligned(4096)));
+
+static u64 canary_word(u64 seed, u32 i)
+{
+	return (seed + i) * 0x9e3779b97f4a7c15ull;
+}
+
+static void victim(void)
+{
+	u64 seed = 0, rounds = 0;
+
+	cmdline_get_hex("seed", &seed);
+	for (u32 i = 0; i < CANARY_WORDS; i++)
+		canary[i] = canary_word(seed, i);
+	print("the canary sings\n");
+	timer_start(HZ);
+	for (;; rounds++) {
+		for (u32 i = 0; i < CANARY_WORDS; i++)
+			if (*(volatile u64 *)&canary[i] != canary_word(seed, i))
+				panic("the canary has %#lx at %u", canary[i], i);
+		if (rounds % 8 == 0)
+			print("it sang %lu times\n", rounds);
+		interrupts_on_and_halt();
+		interrupts_off();
+	}
+}
+
+static void hostile(void)
+{
+	bool nothing = hostile_all();
+
+	print(nothing ? "nothing worked\n" : "something worked\n");
+	end(nothing ? VL_SHUTDOWN_POWEROFF : VL_SHUTDOWN_CRASH);
+}
+
+static const struct {
+	const char name[8];
+	void (*play)(void);
+} roles[] = {
+	{"hello", hello}, {"reboot", reboot}, {"spin", spin},     {"tick", tick},
+	{"halt", halt},   {"dead", dead},     {"deaf", deaf},     {"triple", triple},
+	{"calls", calls}, {"flood", flood},   {"victim", victim}, {"hostile", hostile},
+};
+
+void role_play(void)
+{
+	char name[8];
+
+	if (!cmdline_get("role", name, sizeof(name)))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
+		if (strncmp(name, roles[i].name, sizeof(name)) == 0)
+			roles[i].play();
+	panic("no role is called %s", name);
+}
