@@ -130,10 +130,10 @@ def guests_hostile_bochs(t):
     check_later(t, Bochs(t, later("company_hostile")), 380)
 
 
-@test("guests-linux", shows="U1 U2 U3 I1 I2 I8 I9 M4 M18", needs="vellum min initrd-guests", limit=300, slow=True)
-def guests_linux(t):
+@test("guests-shell", shows="U1 U2 U3 I1 I2 I8 I9 M4 M18", needs="vellum min initrd-guests", limit=300, slow=True)
+def guests_shell(t):
     """vl create boots Linux, from the file that the first one was booted from, to a shell on its serial console; it complains of
     nothing, turns itself off, and the machine is in passthrough again. QEMU."""
-    m = Qemu(t, linux_image(["guests-linux"], initrd="initrd-guests"), memory=512)
-    finish_linux(t, m, ["guests-linux"], 280)
-    t.check("ok: Linux ran" in output_of(m, "guests-linux"), f"the guest's verdict: {output_of(m, 'guests-linux')[-3:]}")
+    m = Qemu(t, linux_image(["guests-shell"], initrd="initrd-guests"), memory=512)
+    finish_linux(t, m, ["guests-shell"], 280)
+    t.check("ok: Linux ran" in output_of(m, "guests-shell"), f"the guest's verdict: {output_of(m, "guests-shell")[-3:]}")
