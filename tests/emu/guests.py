@@ -136,4 +136,5 @@ def guests_shell(t):
     nothing, turns itself off, and the machine is in passthrough again. QEMU."""
     m = Qemu(t, linux_image(["guests-shell"], initrd="initrd-guests"), memory=512)
     finish_linux(t, m, ["guests-shell"], 280)
-    t.check("ok: Linux ran" in output_of(m, "guests-shell"), f"the guest's verdict: {output_of(m, "guests-shell")[-3:]}")
+    lines = output_of(m, "guests-shell")
+    t.check("ok: Linux ran" in lines, f"the guest's verdict: {lines[-3:]}")
