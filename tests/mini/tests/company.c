@@ -110,7 +110,7 @@ TEST_ON_REQUEST(company_suite, "U1 I1 I2 I3 I8 M5")
 	if (!cmdline_get("suite", words + 5, sizeof(words) - 5))
 		test_fail("suite= is to name the tests that the other guest runs");
 	other_start(g, "suite", words);
-	other_await(g, VL_STATE_SHUTDOWN, 10 * LIMIT);
+	other_await(g, VL_STATE_SHUTDOWN, 3 * LIMIT);
 	other_print(g);
 	CHECK(other_said(g, " 0 failed"), "not all passed");
 	other_destroy(g);
