@@ -118,6 +118,26 @@ TEST_ON_REQUEST(sched_shares_of_the_hostile, "I4 U4")
 	end(2);
 }
 
+/* Each interrupt is the first guest's, and makes it ready. */
+TEST_ON_REQUEST(sched_shares_in_a_storm, "I3 I4 U4")
+{
+	static const u64 weight[2] = {USUAL, USUAL};
+	u64 domid[2] = {0}, ticks;
+
+	begin(1);
+	domid[1] = later_begin(LATER_SPINS, 0, USUAL);
+	timer_start(10000);
+	interrupts_on();
+	check_shares(domid, weight, 2, 60, 10);
+	interrupts_off();
+	timer_stop();
+	ticks = timer_ticks();
+	print("# %lu interrupts came in %u slices\n", ticks, 60);
+	CHECK(ticks > 60, "%lu interrupts", ticks);
+	guest_destroy(domid[1]);
+	end(1);
+}
+
 /* --- sleep and interrupts --- */
 
 static void wait_for_ticks(u64 count)
