@@ -37,8 +37,7 @@ static void fill(u32 first, u64 base)
 	u64 *gdt = (u64 *)guests_page(first + PAGE_DATA), *table;
 
 	CHECK((u64)(later_code_end - later_code) <= PAGE_SIZE, "its code is too long");
-	CHECK(base + LATER_PAGES * PAGE_SIZE <= LATER_APIC,
-	      "its memory is out of its tables' reach");
+	CHECK(base + LATER_PAGES * PAGE_SIZE <= GIB, "its memory is out of its tables' reach");
 	for (u32 i = 0; i < LATER_PAGES; i++)
 		guests_fill(first + i, 0);
 	memcpy(guests_page(first + PAGE_CODE), later_code, (u64)(later_code_end - later_code));
@@ -51,7 +50,6 @@ static void fill(u32 first, u64 base)
 	table = (u64 *)guests_page(first + PAGE_PD);
 	for (u64 i = 0; i < NR_ENTRIES; i++)
 		table[i] = i * 2 * MIB | PTE_P | PTE_W | PTE_PS;
-	table[LATER_APIC / (2 * MIB)] = 0xfee00000 | PTE_P | PTE_W | PTE_PS;
 }
 
 u64 later_make(u32 what, u32 first, u32 weight)

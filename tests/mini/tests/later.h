@@ -16,14 +16,9 @@
 #define LATER_FLUSHES 6 /* spins, and loads CR3 in between */
 #define LATER_CHECKS  7 /* fills the processor's registers, and looks at them without an end */
 
-#define LATER_DEVICES 8 /* board_code.inc: uses each device of its platform, then resets it */
-
 /* Bytes behind its first instruction: a counter, the stack's end. */
 #define LATER_DATA      0x1800
 #define LATER_STACK_END 0x3000
-
-/* Where its tables have the local APIC: va. */
-#define LATER_APIC 0x3fe00000
 
 #define LATER_PATTERN 0x5a5a000012340000
 

@@ -27,7 +27,6 @@ later_code:
 	when LATER_YIELDS, yields
 	when LATER_FLUSHES, flushes
 	when LATER_CHECKS, checks
-	when LATER_DEVICES, devices
 bad:
 	ud2 /* without an IDT: a triple fault */
 
@@ -139,8 +138,6 @@ checks_again:
 	cmpl $0x22222000, %eax
 	jne bad
 	jmp checks_again
-
-#include "mini/tests/board_code.inc"
 later_code_end:
 
 	.section .note.GNU-stack, "", @progbits
