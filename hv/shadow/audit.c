@@ -152,6 +152,13 @@ void audit_debug_forget(const u64 *entry)
 		n->claim.entry = NULL;
 }
 
+/* Also of a shadow that is not audited: that its frames have notes is from before. */
+void audit_debug_forget_table(const u64 *table)
+{
+	for (u32 i = 0; i < PTES_PER_TABLE; i++)
+		audit_debug_forget(&table[i]);
+}
+
 void audit_debug_begin(void)
 {
 	audit.life++;

@@ -14,6 +14,7 @@
 #include "mem/layout.h"
 #include "mem/pagetable.h"
 #include "public/errno.h"
+#include "shadow/audit.h"
 
 #define ENTRIES_A_LINE 8u
 
@@ -137,6 +138,7 @@ static void give_back_one(struct table_pool *pool)
 
 	pool->free = table_descriptor(direct(mfn_to_ma(mfn)))->next;
 	pool->spare--;
+	audit_forget_table(direct(mfn_to_ma(mfn)));
 	frame_free(mfn);
 }
 

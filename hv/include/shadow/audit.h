@@ -30,6 +30,7 @@ void audit_debug_flush(const struct shadow *s, u32 scope, u32 tag);
 void audit_debug_gone(const struct shadow *s, u64 va);
 void audit_debug_some(u32 records);
 void audit_debug_begin(void);
+void audit_debug_forget_table(const u64 *table);
 
 /** A leaf was filled. Panics if it grants more than the claim. */
 static inline void audit_note(const struct shadow *s, const struct paging_mode *mode,
@@ -54,6 +55,13 @@ static inline void audit_forget(const struct shadow *s, const u64 *entry)
 {
 	if (is_debug_build() && s->audited)
 		audit_debug_forget(entry);
+}
+
+/** The frame of a table goes back to the partition, for anybody's use. */
+static inline void audit_forget_table(const u64 *table)
+{
+	if (is_debug_build())
+		audit_debug_forget_table(table);
 }
 
 /** What the guest has just flushed; what was noted earlier and is in it must be gone. */

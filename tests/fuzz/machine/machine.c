@@ -438,6 +438,11 @@ void audit_debug_forget(const u64 *entry)
 	(void)entry;
 }
 
+void audit_debug_forget_table(const u64 *table)
+{
+	(void)table;
+}
+
 void audit_debug_flush(const struct shadow *s, u32 scope, u32 tag)
 {
 	(void)s, (void)scope, (void)tag;

@@ -62,7 +62,7 @@ static u64 argument(u64 *state)
 static bool is_documented(s64 r)
 {
 	return r >= 0 || r == -VL_ENOSYS || r == -VL_EFAULT || r == -VL_EINVAL || r == -VL_ENOENT ||
-	       r == -VL_EPERM || r == -VL_EBUSY || r == -VL_EOPNOTSUPP;
+	       r == -VL_EPERM || r == -VL_EBUSY || r == -VL_EOPNOTSUPP || r == -VL_ENOSPC;
 }
 
 /* A call took the buffer (pa, size) and wrote up to `written` bytes there: it must be one that the
@@ -89,6 +89,16 @@ static void check_arena(int call)
 		      words[i], i * 8);
 }
 
+/* The page of events was one of the arena's or unused: nothing more is stored there. */
+static void end_events(u64 pa)
+{
+	s64 r = vl_call_event_setup(hypercall_page, 0, 0);
+
+	CHECK(r == 0, "event_setup answered %ld", r);
+	if (pa != 0)
+		refill(pa, sizeof(struct vl_event_page), sizeof(struct vl_event_page));
+}
+
 static void one_call(u64 *state, int call)
 {
 	u64 nr = random_below(state, 8) == 0 ? wild(state) : random_below(state, VL_CALL_LIMIT + 2);
@@ -106,7 +116,9 @@ static void one_call(u64 *state, int call)
 	CHECK(is_documented(r), "call %d: number %#lx answered %ld", call, nr, r);
 	if (nr == VL_CALL_HV_INFO && r >= 0)
 		refill(a[0], a[1], (u64)r);
-	if ((nr == VL_CALL_DOMAIN_INFO || nr == VL_CALL_DOMAIN_COUNTERS) && r >= 0)
+	if ((nr == VL_CALL_DOMAIN_INFO || nr == VL_CALL_DOMAIN_COUNTERS ||
+	     nr == VL_CALL_DOMAIN_SCHED_INFO) &&
+	    r >= 0)
 		refill(a[1], a[2], (u64)r);
 	if (nr == VL_CALL_CONSOLE_READ && r >= 0)
 		refill(a[0], a[1], sizeof(struct vl_console_read) + (u64)r);
@@ -115,6 +127,8 @@ static void one_call(u64 *state, int call)
 		       sizeof(struct vl_p2m_read) + (u64)r * sizeof(struct vl_p2m_range));
 	if (nr == VL_CALL_SET_ALIAS && r >= 0)
 		vl_call_set_alias(hypercall_page, a[0], 0, 0, 0);
+	if (nr == VL_CALL_EVENT_SETUP && r >= 0)
+		end_events(a[0]);
 	check_arena(call);
 }
 
