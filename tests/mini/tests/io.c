@@ -6,6 +6,7 @@
 #include "mini/tests/io.h"
 
 #include "lib/string.h"
+#include "mini/cmdline.h"
 #include "mini/hypercall.h"
 #include "mini/irq.h"
 #include "mini/memory.h"
@@ -411,6 +412,7 @@ static void on_rtc(const struct trap_frame *frame)
 TEST(io_rtc_ticks, "I8 I3 I10")
 {
 	u64 random = 99, ticks, expected;
+	char word[2];
 
 	io_begin();
 	rtc_ticks = rtc_bad = 0;
@@ -439,7 +441,10 @@ TEST(io_rtc_ticks, "I8 I3 I10")
 	ticks = rtc_ticks;
 	expected = io_clock() * RTC_HZ / PIT_HZ;
 	CHECK(rtc_bad == 0, "%lu interrupts without their flag", rtc_bad);
-	CHECK(ticks + 1 >= expected && ticks <= expected + 1, "%lu, %lu expected", ticks, expected);
+	CHECK(ticks <= expected + 1, "%lu, %lu expected", ticks, expected);
+	/* An emulator that has its host's time loses ticks while it does not run. */
+	if (!cmdline_get("hosttime", word, sizeof(word)))
+		CHECK(ticks + 1 >= expected, "%lu, %lu expected", ticks, expected);
 	CHECK(ticks > 50, "only %lu", ticks);
 	rtc_set_periodic(false);
 	irq_set_handler(LINE_RTC, NULL);
