@@ -428,14 +428,15 @@ static void read_in_turns(void *arg)
 
 TEST_ON_REQUEST(smp_clock, "U7 I8")
 {
+	struct smp_rounds r = {.rounds = 5, .least = 1, .ms = 5000};
+
 	smp_start();
 	turn = 0;
-	for (u32 i = 0; i < 10; i++) {
+	while (smp_next_round(&r)) {
 		smp_run_all(read_in_turns, (void *)200);
-		if (i % 2 == 0)
-			all_in();
-		else
-			all_out();
+		all_in();
+		smp_run_all(read_in_turns, (void *)400);
+		all_out();
 		smp_run_all(read_in_turns, (void *)200);
 	}
 }
