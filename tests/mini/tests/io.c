@@ -350,6 +350,7 @@ TEST(io_ticks, "I8 I3 I10")
 {
 	u64 ticks, expected;
 	u64 random = 77;
+	char word[2];
 
 	io_begin();
 	io_clock_start();
@@ -368,8 +369,10 @@ TEST(io_ticks, "I8 I3 I10")
 	wait_for_tick();
 	ticks = timer_ticks();
 	expected = io_clock() / PERIOD;
-	CHECK(ticks >= expected && ticks <= expected + 1, "%lu ticks, %lu expected", ticks,
-	      expected);
+	CHECK(ticks <= expected + 1, "%lu ticks, %lu expected", ticks, expected);
+	/* An emulator that has its host's time loses ticks while it does not run. */
+	if (!cmdline_get("hosttime", word, sizeof(word)))
+		CHECK(ticks >= expected, "%lu ticks, %lu expected", ticks, expected);
 	CHECK(ticks > 100, "only %lu ticks", ticks);
 	io_end();
 	timer_stop();
@@ -442,8 +445,7 @@ TEST(io_rtc_ticks, "I8 I3 I10")
 	expected = io_clock() * RTC_HZ / PIT_HZ;
 	CHECK(rtc_bad == 0, "%lu interrupts without their flag", rtc_bad);
 	CHECK(ticks <= expected + 1, "%lu, %lu expected", ticks, expected);
-	/* An emulator that has its host's time loses ticks while it does not run. */
-	if (!cmdline_get("hosttime", word, sizeof(word)))
+	if (!cmdline_get("hosttime", word, sizeof(word))) /* as above */
 		CHECK(ticks + 1 >= expected, "%lu, %lu expected", ticks, expected);
 	CHECK(ticks > 50, "only %lu", ticks);
 	rtc_set_periodic(false);
