@@ -428,6 +428,7 @@ static inline u64 *lower_entry(struct shadow *s, enum shadow_view view,
 		return NULL;
 	/* With SMEP the kernel executes nothing there; ring 3 needs NX for it. */
 	table_set(mine, (*users | ENTRY_SHARED) | (mode->smep ? PTE_NX : 0));
+	audit_forget(s, mine);
 	return users;
 }
 
@@ -440,8 +441,10 @@ static inline u64 *upper_entry(struct shadow *s, enum shadow_view view, u64 va)
 
 	if (*source == 0 && make_table(s, source) == NULL)
 		return NULL;
-	if (*mine == 0)
+	if (*mine == 0) {
 		table_set(mine, *source | ENTRY_SHARED);
+		audit_forget(s, mine); /* of when the root was another table */
+	}
 	return source;
 }
 

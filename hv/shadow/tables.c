@@ -65,7 +65,6 @@ void table_free(struct table_pool *pool, u64 *table)
 	struct table_descriptor *d = table_descriptor(table);
 
 	assert(d->lines == 0);
-	audit_forget_table(table);
 	d->next = pool->free;
 	pool->free = (u32)(((u64)table - DIRECT_BASE) >> PAGE_SHIFT);
 	pool->spare++;
@@ -139,6 +138,7 @@ static void give_back_one(struct table_pool *pool)
 
 	pool->free = table_descriptor(direct(mfn_to_ma(mfn)))->next;
 	pool->spare--;
+	audit_forget_table(direct(mfn_to_ma(mfn)));
 	frame_free(mfn);
 }
 

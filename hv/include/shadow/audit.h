@@ -57,7 +57,7 @@ static inline void audit_forget(const struct shadow *s, const u64 *entry)
 		audit_debug_forget(entry);
 }
 
-/** A table is free, for anybody's use: as a root, or by whom the partition gives its frame to. */
+/** The frame of a table goes back to the partition, for anybody's use. */
 static inline void audit_forget_table(const u64 *table)
 {
 	if (is_debug_build())
