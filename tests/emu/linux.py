@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import images
+import pace
 from bochs import Bochs, boot_smp
 from guest import CONSOLE, finish_linux, linux_image, output_of, run_linux
 from machine import plain
@@ -132,7 +133,7 @@ def make(t, *words, seconds):
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
     with open(os.path.join(t.dir, "make.log"), "w", encoding="utf-8") as log:
         done = subprocess.run(["make", *words], cwd=TOP, check=False, stdin=subprocess.DEVNULL,
-                              stdout=log, stderr=subprocess.STDOUT, timeout=seconds, env=env)
+                              stdout=log, stderr=subprocess.STDOUT, timeout=seconds * pace.SLOWEST, env=env)
     with open(os.path.join(t.dir, "make.log"), encoding="utf-8", errors="replace") as log:
         text = log.read()
     t.check(done.returncode == 0, f"make {' '.join(words)} exits 0, not {done.returncode}: {text[-500:]!r}")

@@ -11,6 +11,7 @@ import re
 import subprocess
 
 import kernels
+import pace
 from registry import BUILD, TOP, Crash, Environment, Failure, add, path, test
 
 FUZZ_RUNS = 100000
@@ -42,7 +43,7 @@ def run_program(t, command, seconds):
     log = os.path.join(t.dir, "program.log")
     with open(log, "wb") as out:
         done = subprocess.run(command, cwd=TOP, check=False, stdin=subprocess.DEVNULL, stdout=out,
-                              stderr=subprocess.STDOUT, timeout=seconds)
+                              stderr=subprocess.STDOUT, timeout=seconds * pace.SLOWEST)
     with open(log, encoding="utf-8", errors="replace") as out:
         text = out.read()
     if done.returncode < 0 or "Sanitizer" in text or "runtime error:" in text:

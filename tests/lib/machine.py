@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 
+import pace
 from registry import Crash, Failure
 
 # Terminal control that GRUB writes to its serial terminal.
@@ -48,7 +49,7 @@ class Console:
     def expect(self, pattern, seconds=60):
         """Wait for a regular expression after the last match; returns the match object."""
         regex = re.compile(pattern, re.MULTILINE)
-        deadline = time.monotonic() + seconds
+        deadline = pace.now() + seconds
         with self._news:
             while True:
                 tail = self._bytes[self._seen:].decode("latin-1")
@@ -56,10 +57,10 @@ class Console:
                 if match:
                     self._seen += match.end()
                     return match
-                left = deadline - time.monotonic()
+                left = deadline - pace.now()
                 if self._closed or left <= 0:
                     break
-                self._news.wait(left)
+                self._news.wait(min(left, 1))
         last = plain(tail)[-300:].strip()
         why = "the machine stopped" if self._closed else f"{seconds} s went by"
         raise Failure(f"no output like {pattern!r}: {why}; the last output was: {last!r}")
@@ -105,9 +106,9 @@ class Machine:
 
     def wait(self, seconds=120, panic_is_wanted=False):
         """Wait for the machine to end by itself; returns how (see the subclass)."""
-        deadline = time.monotonic() + seconds
+        deadline = pace.now() + seconds
         while self.alive:
-            if time.monotonic() > deadline:
+            if pace.now() > deadline:
                 self.no_panic()
                 raise Failure(f"{self.name} did not end within {seconds} s; "
                               f"last output: {plain(self.console.text)[-300:]!r}")

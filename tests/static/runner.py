@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
+import pace
 from registry import TOP, test
 
 SAMPLES = '''
@@ -65,3 +67,17 @@ def runner(t):
     t.check(run("nothing").returncode != 0, "an unknown name fails")
     with open(os.path.join(top, "build", "test-results.xml"), encoding="utf-8") as xml:
         t.check(xml.read().startswith("<?xml"), "the JUnit file is there")
+
+
+@test("pace", group="quick", limit=20)
+def clock(t):
+    """The clock of the limits: the host's where a thread gets what it would of a developer's machine, slower where it does not."""
+    unit = pace.UNIT
+    t.equal([pace.share(unit / 2, 1, 2), pace.share(unit, 2, 2)], [1, 1], "a quick host's clock is not ahead of time")
+    t.equal([pace.share(unit * 2, 1, 2), pace.share(unit, 4, 2), pace.share(unit * 2, 4, 2)], [0.5, 0.5, 0.25],
+            "half as quick, half a core, both")
+    t.equal(pace.share(unit * 1000, 100, 2), 1 / pace.SLOWEST, "a hang is found, however slow the host")
+    before, start = pace.now(), time.monotonic()
+    time.sleep(0.5)
+    went, took = pace.now() - before, time.monotonic() - start
+    t.check(took / pace.SLOWEST <= went + pace.PERIOD and went <= took + pace.PERIOD, f"the runner's clock went {went:.3f} s in {took:.3f} s")
