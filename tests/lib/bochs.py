@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Bochs: a second opinion on what an x86-64 CPU does, and the stricter one.
 
-Debian's build has the debugger and only terminal displays, so it runs under script(1) with a
+Debian's build has the debugger and only terminal displays, so it runs on a terminal of its own with a
 command file that says "continue". It ignores SIGTERM and its exit status says nothing, so it is
-killed by timeout and the ending is read from its log.
+killed by timeout and the ending is read from its log. The terminal is read all the time, because Bochs moves its
+cursor there and waits for ever once that is full: under script(1), which may stop reading, after minutes.
 """
+import fcntl
 import os
-import shlex
-import subprocess
+import signal
+import termios
 import threading
 import time
 
+import pace
 from machine import Machine, plain
 from registry import Failure
 
@@ -50,6 +53,7 @@ def configuration(iso, log, com, memory=256, cpus=1, model="corei7_haswell_4770"
 
 class Bochs(Machine):
     """One Bochs run; the serial line goes to a file, there is no input."""
+    good_ending = "shutdown-port"  # by a guest that has ended; what its verdict is, is in its output
 
     def __init__(self, t, iso, memory=256, cpus=1, model="corei7_haswell_4770", limit=None,
                  name="bochs"):
@@ -68,17 +72,24 @@ class Bochs(Machine):
                                    memory, cpus, model))
         with open(self.file("go"), "w", encoding="utf-8") as go:
             go.write("c\n")
-        inner = (f"timeout -s KILL {limit or t.test.limit} bochs-bin -q"
-                 f" -f {shlex.quote(os.path.basename(self.file('rc')))}"
-                 f" -rc {shlex.quote(os.path.basename(self.file('go')))}")
-        with open(self.file("tty"), "wb") as tty:
-            # An open pipe as input: at the end of its input script(1) stops reading the terminal, and
-            # Bochs, which moves its cursor there, waits for ever once that is full (after minutes).
-            self.launch(["script", "-qec", inner, "/dev/null"], stdin=subprocess.PIPE,
-                        stdout=tty, stderr=subprocess.STDOUT, cwd=t.dir,
-                        env=dict(os.environ, TERM="xterm"))
+        command = ["timeout", "--foreground", "-s", "KILL", str((limit or t.test.limit) * pace.SLOWEST), "bochs-bin", "-q",
+                   "-f", os.path.basename(self.file("rc")), "-rc", os.path.basename(self.file("go"))]
+        terminal, theirs = os.openpty()
+        # Its session's terminal: with the test's process, Bochs dies.
+        self.launch(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=t.dir, env=dict(os.environ, TERM="xterm"),
+                    start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(theirs)
+        threading.Thread(target=self._keep_terminal, args=(terminal,), daemon=True).start()
         self._reader = threading.Thread(target=self._follow, daemon=True)
         self._reader.start()
+
+    def _keep_terminal(self, terminal):
+        with open(self.file("tty"), "wb", buffering=0) as out:
+            try:
+                while True:
+                    out.write(os.read(terminal, 65536))
+            except OSError:
+                os.close(terminal)
 
     def _follow(self):
         with open(self._serial, "rb") as serial:
@@ -92,6 +103,11 @@ class Bochs(Machine):
                 else:
                     time.sleep(0.05)
         self.console.end()
+
+    def stop(self):
+        if self.alive:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        super().stop()
 
     def ending(self):
         """poweroff, shutdown-port, triple-fault, killed or error."""
