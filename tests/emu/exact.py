@@ -6,7 +6,7 @@ they print, so the two runs are always of the same emulator.
 """
 import images
 from bochs import Bochs
-from guest import check_tap
+from guest import finish_mini
 from qemu import CPU, Qemu
 from registry import add, test
 
@@ -15,9 +15,7 @@ def observations(t, emulator, line, seconds, **kw):
     name = f"{emulator}-{'virtualized' if 'virtualized' in line else 'bare'}"
     image = images.vellum(("mini", line))
     m = Qemu(t, image, name=name, **kw) if emulator == "qemu" else Bochs(t, image, name=name, **kw)
-    ending = m.wait(seconds)
-    check_tap(t, m)
-    t.equal(ending, "exit-16" if emulator == "qemu" else "shutdown-port", "how the run ended")
+    finish_mini(t, m, seconds)
     return [line for line in m.console.lines() if line.startswith("= ")]
 
 

@@ -4,7 +4,7 @@ import re
 
 import images
 from bochs import Bochs
-from guest import CONSOLE, check_tap, finish_linux, linux_image, output_of
+from guest import CONSOLE, finish_linux, finish_mini, linux_image, output_of
 from qemu import Qemu
 from registry import test
 
@@ -67,13 +67,6 @@ SUITE = ("entry*,frames*,memory_map,memory_one_range,memory_reserved,memory_is_r
          "pic_registers,timer*,trap*,user*,hypercall_keeps*")
 
 
-def check_later(t, m, seconds):
-    ending = m.wait(seconds)
-    m.no_panic()
-    check_tap(t, m)
-    t.check(ending in ("exit-16", "shutdown-port"), f"the mini guest's own verdict: {ending}")
-
-
 def later(test_names, hypervisor="vellum", suite=""):
     """The mini guest with itself as initrd: the kernel of the guests that it makes."""
     return images.vellum(("mini", f"test={test_names} suite={suite}"), "mini", hypervisor=hypervisor)
@@ -83,51 +76,51 @@ def later(test_names, hypervisor="vellum", suite=""):
 def guests_mini_qemu(t):
     """The mini guest makes others of its own image, which speak, spin, tick, and end; two run beside it, and memory comes
     back cleared. QEMU."""
-    check_later(t, Qemu(t, later("company_hello,company_paused,company_two,company_rounds"), icount=True), 220)
+    finish_mini(t, Qemu(t, later("company_hello,company_paused,company_two,company_rounds"), icount=True), 220)
 
 
 @test("guests-mini-bochs", shows="U1 U2 U3 I1 I2 I8 I9", needs="vellum mini", limit=300, slow=True)
 def guests_mini_bochs(t):
     """The same in Bochs."""
-    check_later(t, Bochs(t, later("company_hello,company_paused,company_two,company_rounds")), 280)
+    finish_mini(t, Bochs(t, later("company_hello,company_paused,company_two,company_rounds")), 280)
 
 
 @test("guests-stuck", shows="I4 U2", needs="vellum mini", limit=240)
 def guests_stuck(t):
     """A guest that faults three times, hangs with interrupts off, floods Vellum with calls or halts for good: its neighbour and
     the first guest keep their ticks. QEMU."""
-    check_later(t, Qemu(t, later("company_stuck"), icount=True), 220)
+    finish_mini(t, Qemu(t, later("company_stuck"), icount=True), 220)
 
 
 @test("guests-stuck-bochs", shows="I4 U2", needs="vellum mini", limit=300, slow=True)
 def guests_stuck_bochs(t):
     """The same in Bochs."""
-    check_later(t, Bochs(t, later("company_stuck")), 280)
+    finish_mini(t, Bochs(t, later("company_stuck")), 280)
 
 
 @test("guests-suite", shows="I1 I2 I3 I8 M5", needs="vellum mini", limit=300)
 def guests_suite(t):
     """The mini guest's suite, as far as it needs no machine, in a guest that another one made. QEMU."""
-    check_later(t, Qemu(t, later("company_suite", suite=SUITE), icount=True), 280)
+    finish_mini(t, Qemu(t, later("company_suite", suite=SUITE), icount=True), 280)
 
 
 @test("guests-suite-bochs", shows="I1 I2 I3 I8 M5", needs="vellum mini", limit=1200, group="soak")
 def guests_suite_bochs(t):
     """The same in Bochs. (It has not ended yet in the time that check has; its timers and 8259s have, by themselves.)"""
-    check_later(t, Bochs(t, later("company_suite", suite=SUITE)), 1180)
+    finish_mini(t, Bochs(t, later("company_suite", suite=SUITE)), 1180)
 
 
 @test("guests-hostile", shows="I4 M10", needs="vellum-debug mini", limit=300)
 def guests_hostile(t):
     """A guest tries all of the machine's memory, ports, MSRs, other CPUs and the first guest's calls: nothing works, and a
     canary in another guest, and the first guest's memory and devices, are what they were. QEMU, audited."""
-    check_later(t, Qemu(t, later("company_hostile", hypervisor="vellum-debug"), icount=True), 280)
+    finish_mini(t, Qemu(t, later("company_hostile", hypervisor="vellum-debug"), icount=True), 280)
 
 
 @test("guests-hostile-bochs", shows="I4 M10", needs="vellum mini", limit=400, slow=True)
 def guests_hostile_bochs(t):
     """The same in Bochs."""
-    check_later(t, Bochs(t, later("company_hostile")), 380)
+    finish_mini(t, Bochs(t, later("company_hostile")), 380)
 
 
 @test("guests-shell", shows="U1 U2 U3 I1 I2 I8 I9 M4 M18", needs="vellum min initrd-guests", limit=300, slow=True)

@@ -2,7 +2,7 @@
 """Interrupt controllers and timers across the transitions, with Vellum's own timer running beside the guest's."""
 import images
 from bochs import Bochs
-from guest import check_tap, finish_linux, linux_image, output_of, run_linux
+from guest import finish_linux, finish_mini, linux_image, output_of, run_linux
 from qemu import Qemu
 from registry import test
 
@@ -17,18 +17,14 @@ def own_timer_qemu(t):
     """The mini guest's whole suite virtualized, while Vellum's own timer shares the local APIC's with the guest and
     interrupts it all the time. QEMU."""
     m = Qemu(t, images.vellum(("mini", "virtualized own_timer"), opts=OWN_TIMER), icount=True)
-    ending = m.wait(110)
-    check_tap(t, m)
-    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+    finish_mini(t, m, 110)
 
 
 @test("own-timer-bochs", shows="I3 I8", needs="vellum mini", limit=120)
 def own_timer_bochs(t):
     """The same in Bochs, whose local APIC has a TSC deadline."""
     m = Bochs(t, images.vellum(("mini", "virtualized own_timer"), opts=OWN_TIMER))
-    ending = m.wait(110)
-    check_tap(t, m)
-    t.equal(ending, "shutdown-port", "how the run ended")
+    finish_mini(t, m, 110)
 
 
 @test("own-timer-debug-qemu", shows="I8 I10", needs="vellum-debug mini", limit=60)
@@ -36,9 +32,7 @@ def own_timer_debug_qemu(t):
     """When a step of devirtualize fails, Vellum's own timer goes on, and so does the guest's. QEMU."""
     words = "own_timer test=own_timer*,failpoints,layers*"
     m = Qemu(t, images.vellum(("mini", words), opts=OWN_TIMER, hypervisor="vellum-debug"), icount=True)
-    ending = m.wait(50)
-    check_tap(t, m)
-    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+    finish_mini(t, m, 50)
 
 
 @test("own-timer-debug-bochs", shows="I8 I10", needs="vellum-debug mini", limit=90)
@@ -46,9 +40,7 @@ def own_timer_debug_bochs(t):
     """The same in Bochs."""
     words = "own_timer test=own_timer*,failpoints,layers*"
     m = Bochs(t, images.vellum(("mini", words), opts=OWN_TIMER, hypervisor="vellum-debug"))
-    ending = m.wait(80)
-    check_tap(t, m)
-    t.equal(ending, "shutdown-port", "how the run ended")
+    finish_mini(t, m, 80)
 
 
 @test("apic-direct-qemu", shows="I3", needs="vellum mini", limit=60)
@@ -56,9 +48,7 @@ def apic_direct_qemu(t):
     """With apic=direct, the registers left to the guest, it runs as far as that can be exact."""
     words = "virtualized test=pic*,timer*,transition*,trap*,user*,interrupts*"
     m = Qemu(t, images.vellum(("mini", words), opts="apic=direct"), icount=True)
-    ending = m.wait(50)
-    check_tap(t, m)
-    t.equal(ending, "exit-16", "the mini guest's own verdict (16 is good, 17 is bad)")
+    finish_mini(t, m, 50)
 
 
 @test("x2apic-bochs", shows="I3 I8", needs="vellum mini", limit=60)
@@ -67,9 +57,7 @@ def x2apic_bochs(t):
     Vellum's own timer on. Only Bochs has the mode."""
     words = "virtualized own_timer x2apic test=lapic*,timer*,pic*"
     m = Bochs(t, images.vellum(("mini", words), opts=OWN_TIMER))
-    ending = m.wait(50)
-    check_tap(t, m)
-    t.equal(ending, "shutdown-port", "how the run ended")
+    finish_mini(t, m, 50)
 
 
 def check_switches(t, m, cycles):

@@ -2,7 +2,7 @@
 """The layer of I/O: PIT, clock and serial port of a virtualized guest by models that come and go while it runs."""
 import images
 from bochs import Bochs
-from guest import check_tap, output_of, run_linux
+from guest import finish_mini, output_of, run_linux
 from qemu import Qemu
 from registry import add, test
 
@@ -12,10 +12,7 @@ def mini(emulator, line, opts, hypervisor, seconds):
         image = images.vellum(("mini", line), opts=opts, hypervisor=hypervisor)
         # The clock by the machine's own time, as the timer; by default QEMU's is the host's.
         m = Qemu(t, image, icount=True, extra=["-rtc", "clock=vm"]) if emulator == "qemu" else Bochs(t, image)
-        ending = m.wait(seconds)
-        m.no_panic()
-        check_tap(t, m)
-        t.equal(ending, "exit-16" if emulator == "qemu" else "shutdown-port", "how the run ended")
+        finish_mini(t, m, seconds)
     return run
 
 

@@ -5,7 +5,7 @@ import time
 
 import images
 from bochs import Bochs
-from guest import check_tap, symbols
+from guest import finish_mini, symbols
 from qemu import Qemu
 from registry import test
 
@@ -23,37 +23,30 @@ def image(cpus, hypervisor="vellum", opts="mem=all", cycles=1000, tests=ALL):
     return images.vellum(("mini", line), opts=opts, hypervisor=hypervisor)
 
 
-def check(t, m, seconds, good):
-    ending = m.wait(seconds)
-    m.no_panic()
-    check_tap(t, m)
-    t.equal(ending, good, "how the run ended")
-
-
 @test("smp-mini-2", shows="U7 M1 M8 M9", needs="vellum mini", limit=200)
 def smp_mini_2(t):
     """Two CPUs in QEMU that take turns: hypercalls on one root at a time; 1,000 transitions together; a
     CPU that is missing, refused, of another mind, comes later, goes offline and comes back; rights that
     are taken away while both look."""
-    check(t, Qemu(t, image(2, tests=IN_TURNS), smp=2, thread="single"), 190, "exit-16")
+    finish_mini(t, Qemu(t, image(2, tests=IN_TURNS), smp=2, thread="single"), 190)
 
 
 @test("smp-mini-4", shows="U7 M1 M8 M9", needs="vellum mini", limit=300)
 def smp_mini_4(t):
     """The same with four."""
-    check(t, Qemu(t, image(4, tests=IN_TURNS), smp=4, thread="single"), 290, "exit-16")
+    finish_mini(t, Qemu(t, image(4, tests=IN_TURNS), smp=4, thread="single"), 290)
 
 
 @test("smp-mini-threads-2", shows="U7 M1 M8 M9", needs="vellum mini", limit=300)
 def smp_mini_threads_2(t):
     """The same with two that run at a time, and fewer transitions, since waiting takes the host's time."""
-    check(t, Qemu(t, image(2, cycles=100), smp=2), 290, "exit-16")
+    finish_mini(t, Qemu(t, image(2, cycles=100), smp=2), 290)
 
 
 @test("smp-mini-threads-4", group="soak", shows="U7 M1 M8 M9", needs="vellum mini", limit=3600)
 def smp_mini_threads_4(t):
     """And with four, which are more than the host may have: each meeting then takes some of its time slices."""
-    check(t, Qemu(t, image(4, cycles=20, tests=ALL), smp=4), 3590, "exit-16")
+    finish_mini(t, Qemu(t, image(4, cycles=20, tests=ALL), smp=4), 3590)
 
 
 @test("smp-guests-debug", shows="U7 I4 I9", needs="vellum-debug mini", limit=150)
@@ -61,7 +54,7 @@ def smp_guests_debug(t):
     """Pages go to other domains and come home while two more CPUs that run at a time look at them; then all three make,
     feed, steer and end domains at random. On a debug build, which compares who has which frame after each change."""
     m = Qemu(t, image(3, "vellum-debug", "mem=all delays=20000", tests="test=smp_guests*"), smp=3)
-    check(t, m, 140, "exit-16")
+    finish_mini(t, m, 140)
 
 
 @test("smp-mini-debug", shows="U7 M1 M8 M9", needs="vellum-debug mini", limit=300)
@@ -69,13 +62,13 @@ def smp_mini_debug(t):
     """Three CPUs on a debug build, which checks the order of locks and waits at random wherever CPUs
     race; each step of a transition fails in turn."""
     m = Qemu(t, image(3, "vellum-debug", "mem=all delays=20000", 100, IN_TURNS), smp=3, thread="single")
-    check(t, m, 290, "exit-16")
+    finish_mini(t, m, 290)
 
 
 @test("smp-mini-bochs", shows="U7 M1 M8 M9", needs="vellum mini", limit=300)
 def smp_mini_bochs(t):
     """Two CPUs in Bochs."""
-    check(t, Bochs(t, image(2, cycles=100, tests=IN_BOCHS), cpus=2), 290, "shutdown-port")
+    finish_mini(t, Bochs(t, image(2, cycles=100, tests=IN_BOCHS), cpus=2), 290)
 
 
 NMIS = 40
@@ -118,4 +111,4 @@ def smp_nmi_lines(t):
     t.log(f"{kicked} of {NMIS} came to the CPU that is kicked")
     t.equal(first, NMIS, "NMIs of the CPU that is not kicked")
     t.check(kicked <= NMIS, f"no kick comes to the guest: {kicked} NMIs, {NMIS} were sent")
-    check(t, m, 60, "exit-16")
+    finish_mini(t, m, 60)

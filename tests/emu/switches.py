@@ -5,7 +5,7 @@ import re
 
 import images
 from bochs import Bochs
-from guest import check_cycles, check_probe, check_tap, finish_linux, linux_image, output_of, run_linux
+from guest import check_cycles, check_probe, finish_linux, finish_mini, linux_image, output_of, run_linux
 from qemu import Qemu
 from registry import add, test
 
@@ -15,17 +15,11 @@ PV = ["irq", "cr2", "mmu", "tls", "ss", "text"]  # of Linux: vellum_pv=
 ALL_OFF = "shadow=none fast=none"
 
 
-def check_mini(t, m, want, seconds):
-    ending = m.wait(seconds)
-    check_tap(t, m)
-    t.equal(ending, want, "how the run ended")
-
-
 # Time counts instructions: so no test of the guest's sees how busy the host is.
 def mini_without(name):
     def run(t):
         m = Qemu(t, images.vellum(("mini", "virtualized"), opts=f"shadow=all,-{name}"), icount=True)
-        check_mini(t, m, "exit-16", 110)
+        finish_mini(t, m, 110)
     add(run, f"mini-no-{name.replace('_', '-')}", shows="M5 M6", needs="vellum mini", limit=120,
         doc=f"All tests of the mini guest, virtualized, with shadow=all,-{name}. QEMU.")
 
@@ -38,13 +32,13 @@ for switch in SHADOW:
 def mini_all_off_qemu(t):
     """The same with every optimisation off. QEMU."""
     m = Qemu(t, images.vellum(("mini", "virtualized"), opts=ALL_OFF), icount=True)
-    check_mini(t, m, "exit-16", 140)
+    finish_mini(t, m, 140)
 
 
 @test("mini-all-off-bochs", shows="M5 M6", needs="vellum mini", limit=300)
 def mini_all_off_bochs(t):
     """The same in Bochs."""
-    check_mini(t, Bochs(t, images.vellum(("mini", "virtualized"), opts=ALL_OFF)), "shutdown-port", 280)
+    finish_mini(t, Bochs(t, images.vellum(("mini", "virtualized"), opts=ALL_OFF)), 280)
 
 
 def facts(t, opts="", cmdline="", name="qemu", more=(), seconds=100):

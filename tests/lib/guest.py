@@ -123,6 +123,14 @@ def check_tap(t, m):
     t.log(f"{plan} tests in the guest")
 
 
+def finish_mini(t, m, seconds):
+    """The mini guest ends by itself, with a good verdict of its own and each test passed, and Vellum has not panicked."""
+    ending = m.wait(seconds)
+    m.no_panic()
+    check_tap(t, m)
+    t.equal(ending, m.good_ending, "how the run ended (exit-17: the mini guest's own verdict is bad)")
+
+
 def page_entry(m, table, index):
     """Entry of a page table at a machine address."""
     return struct.unpack("<Q", m.memory((table & 0x000ffffffffff000) + 8 * index, 8))[0]
