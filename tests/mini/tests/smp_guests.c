@@ -5,8 +5,6 @@
  * reads what was there once the page is given, nor ones once it is back.
  */
 #include "mini/cmdline.h"
-#include "mini/cpu.h"
-#include "mini/hypercall.h"
 #include "mini/memory.h"
 #include "mini/smp.h"
 #include "mini/tap.h"
@@ -92,29 +90,6 @@ static void one_round(u32 round)
 	all_become(0);
 }
 
-static void call_one(void *arg)
-{
-	s64 *answers = arg;
-	u64 n = smp_count();
-
-	answers[smp_index()] = is_virtualized()
-				       ? vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, n)
-				       : vl_call_virtualize(hypercall_page, VL_LAYER_ALL, n);
-}
-
-static void change(void)
-{
-	s64 answers[SMP_MAX_CPUS];
-
-	do {
-		CHECK(is_virtualized() || verify_image() == 0, "the image cannot be verified");
-		smp_run_all(call_one, answers);
-		interrupts_on();
-		interrupts_off();
-	} while (answers[0] == -VL_EAGAIN);
-	CHECK(answers[0] == 0, "the transition answered %ld", answers[0]);
-}
-
 TEST_ON_REQUEST(smp_guests, "U7 I4 I9")
 {
 	u64 rounds = ROUNDS, free;
@@ -122,7 +97,7 @@ TEST_ON_REQUEST(smp_guests, "U7 I4 I9")
 	if (is_virtualized())
 		CHECK(devirtualize() == 0, "devirtualize failed");
 	smp_start();
-	change();
+	CHECK(smp_change_all(true) == 0, "no transition");
 	cmdline_get_hex("rounds", &rounds);
 	guests_take_frames(PAGES);
 	all_become(MOVING);
@@ -141,6 +116,6 @@ TEST_ON_REQUEST(smp_guests, "U7 I4 I9")
 	CHECK(guests_partition_free() == free, "%lu bytes free, there were %lu",
 	      guests_partition_free(), free);
 	guests_free_frames(PAGES);
-	change();
+	CHECK(smp_change_all(false) == 0, "no transition");
 	CHECK(!is_virtualized(), "not devirtualized");
 }

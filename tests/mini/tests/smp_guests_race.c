@@ -138,29 +138,6 @@ static void race(void *arg)
 	}
 }
 
-static void call_one(void *arg)
-{
-	s64 *answers = arg;
-	u64 n = smp_count();
-
-	answers[smp_index()] = is_virtualized()
-				       ? vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, n)
-				       : vl_call_virtualize(hypercall_page, VL_LAYER_ALL, n);
-}
-
-static void change(void)
-{
-	s64 answers[SMP_MAX_CPUS];
-
-	do {
-		CHECK(is_virtualized() || verify_image() == 0, "the image cannot be verified");
-		smp_run_all(call_one, answers);
-		interrupts_on();
-		interrupts_off();
-	} while (answers[0] == -VL_EAGAIN);
-	CHECK(answers[0] == 0, "the transition answered %ld", answers[0]);
-}
-
 static void end_all(void)
 {
 	for (s64 domid = vl_call_domain_next(hypercall_page, 1); domid > 0;
@@ -181,7 +158,7 @@ TEST_ON_REQUEST(smp_guests_race, "U7 I4 I9")
 	steps = STEPS;
 	cmdline_get_hex("rounds", &steps);
 	made = ended = newest = 0;
-	change();
+	CHECK(smp_change_all(true) == 0, "no transition");
 	guests_take_frames(frames);
 	guests_warm_up();
 	free = guests_partition_free();
@@ -197,6 +174,6 @@ TEST_ON_REQUEST(smp_guests_race, "U7 I4 I9")
 		guests_check_page(i, (u8)i);
 	}
 	guests_free_frames(frames);
-	change();
+	CHECK(smp_change_all(false) == 0, "no transition");
 	CHECK(!is_virtualized(), "not devirtualized");
 }

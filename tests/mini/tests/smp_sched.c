@@ -24,29 +24,6 @@
 
 static bool over;
 
-static void call_one(void *arg)
-{
-	s64 *answers = arg;
-	u64 n = smp_count();
-
-	answers[smp_index()] = is_virtualized()
-				       ? vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, n)
-				       : vl_call_virtualize(hypercall_page, VL_LAYER_ALL, n);
-}
-
-static void change(void)
-{
-	s64 answers[SMP_MAX_CPUS];
-
-	do {
-		CHECK(is_virtualized() || verify_image() == 0, "the image cannot be verified");
-		smp_run_all(call_one, answers);
-		interrupts_on();
-		interrupts_off();
-	} while (answers[0] == -VL_EAGAIN || answers[0] == -VL_ETIMEDOUT);
-	CHECK(answers[0] == 0, "the transition answered %ld", answers[0]);
-}
-
 static void work(void *arg)
 {
 	(void)arg;
@@ -115,7 +92,7 @@ TEST_ON_REQUEST(smp_sched, "U7 I4 U4")
 	if (is_virtualized())
 		CHECK(devirtualize() == 0, "devirtualize failed");
 	smp_start();
-	change();
+	CHECK(smp_change_all(true) == 0, "no transition");
 	cmdline_get_hex("rounds", &rounds);
 	guests_take_frames(GUESTS * LATER_PAGES);
 	over = false;
@@ -133,6 +110,6 @@ TEST_ON_REQUEST(smp_sched, "U7 I4 U4")
 	for (u32 i = 1; i < smp_count(); i++)
 		smp_wait(i);
 	guests_free_frames(GUESTS * LATER_PAGES);
-	change();
+	CHECK(smp_change_all(false) == 0, "no transition");
 	CHECK(!is_virtualized(), "not devirtualized");
 }
