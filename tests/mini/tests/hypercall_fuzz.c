@@ -6,12 +6,14 @@
  * drawn from an arena, from what is not RAM, and from sizes and ids.
  */
 #include "lib/string.h"
+#include "mini/apic.h"
 #include "mini/cmdline.h"
 #include "mini/console.h"
 #include "mini/hypercall.h"
 #include "mini/memory.h"
 #include "mini/tap.h"
 #include "mini/tests/random.h"
+#include "mini/traps.h"
 #include "mini/virtual.h"
 
 #define CALLS        10000
@@ -20,6 +22,7 @@
 #define FILL         0x5a
 #define FILL_WORD    0x5a5a5a5a5a5a5a5aull
 #define ARENA_SIZE   (4 * PAGE_SIZE)
+#define VECTOR       0x52 /* of events */
 
 static u8 arena[ARENA_SIZE] __attribute__((aligned(4096)));
 static struct vl_hv_info info __attribute__((aligned(256)));
@@ -89,6 +92,12 @@ static void check_arena(int call)
 		      words[i], i * 8);
 }
 
+static void on_event(const struct trap_frame *frame)
+{
+	(void)frame;
+	apic_write(APIC_EOI, 0);
+}
+
 /* The page of events was one of the arena's or unused: nothing more is stored there. */
 static void end_events(u64 pa)
 {
@@ -112,6 +121,9 @@ static void one_call(u64 *state, int call)
 		a[0] |= 1;
 	if (nr == VL_CALL_VIRTUALIZE || nr == VL_CALL_DEVIRTUALIZE || nr == VL_CALL_ADD_CPU)
 		a[0] |= 0x1000; /* what belongs to a CPU is never given back */
+	/* Seldom an event is sent before end_events(): by a vector that we expect. */
+	if (nr == VL_CALL_EVENT_SETUP && a[1] < NR_VECTORS)
+		a[1] = VECTOR;
 	r = hypercall_page(nr, a[0], a[1], a[2], a[3], a[4]);
 	CHECK(is_documented(r), "call %d: number %#lx answered %ld", call, nr, r);
 	if (nr == VL_CALL_HV_INFO && r >= 0)
@@ -165,6 +177,8 @@ TEST(hypercall_fuzz, "U3 I4")
 	cmdline_get_hex("seed", &state);
 	print("# %lu calls from seed %#lx\n", calls, state);
 	memset(arena, FILL, sizeof(arena));
+	if (apic_enable())
+		trap_set_handler(VECTOR, on_event);
 	for (int call = 0; (u64)call < calls; call++) {
 		if (call % 16 == 0)
 			seed_position(&state);
@@ -174,6 +188,7 @@ TEST(hypercall_fuzz, "U3 I4")
 	}
 	if (is_virtualized() != before)
 		change_mode();
+	trap_set_handler(VECTOR, NULL);
 	print("# the generator stands at %#lx\n", state);
 	r = vl_call_version(hypercall_page);
 	CHECK(r >> 16 == VL_ABI_MAJOR, "the version is %#lx after the calls", r);
