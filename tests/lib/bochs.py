@@ -3,15 +3,17 @@
 
 Debian's build has the debugger and only terminal displays, so it runs on a terminal of its own with a
 command file that says "continue". It ignores SIGTERM and its exit status says nothing, so it is
-killed by timeout and the ending is read from its log. The terminal is read all the time, because Bochs moves its
-cursor there and waits for ever once that is full: under script(1), which may stop reading, after minutes.
+killed by timeout and the ending is read from its log. With the debugger on the terminal, its display is another one that it
+makes and names. Somebody has to read that all the time: Bochs moves its cursor there, and waits for ever once that is full, after minutes.
 """
 import fcntl
 import os
+import re
 import signal
 import termios
 import threading
 import time
+import tty
 
 import pace
 from machine import Machine, plain
@@ -51,6 +53,24 @@ def configuration(iso, log, com, memory=256, cpus=1, model="corei7_haswell_4770"
     return CONFIG.format(model=model, cpus=cpus, memory=memory, iso=iso, log=log, com=com)
 
 
+def reading(terminal):
+    """What comes from a terminal, until the other side is gone."""
+    try:
+        while data := os.read(terminal, 65536):
+            yield data
+    except OSError:
+        pass
+    os.close(terminal)
+
+
+def drain(name):
+    """Read Bochs's display, which nobody looks at, as it comes and not by lines."""
+    terminal = os.open(name, os.O_RDWR | os.O_NOCTTY)
+    tty.setraw(terminal)
+    for _ in reading(terminal):
+        pass
+
+
 class Bochs(Machine):
     """One Bochs run; the serial line goes to a file, there is no input."""
     good_ending = "shutdown-port"  # by a guest that has ended; what its verdict is, is in its output
@@ -84,12 +104,15 @@ class Bochs(Machine):
         self._reader.start()
 
     def _keep_terminal(self, terminal):
+        said, display = b"", None
         with open(self.file("tty"), "wb", buffering=0) as out:
-            try:
-                while True:
-                    out.write(os.read(terminal, 65536))
-            except OSError:
-                os.close(terminal)
+            for data in reading(terminal):
+                out.write(data)
+                said += data
+                name = re.search(rb'connected to screen "(/dev/pts/\d+)"', said)
+                if name and not display:
+                    display = threading.Thread(target=drain, args=(name[1],), daemon=True)
+                    display.start()
 
     def _follow(self):
         with open(self._serial, "rb") as serial:
