@@ -181,18 +181,30 @@ ma_t shadow_top(struct shadow *s, enum shadow_view view)
 	return top_of(s, view);
 }
 
+/* Where a tag is looked for first: with small tags, where it is. */
+static struct shadow_root *home_of(struct shadow *s, u32 tag)
+{
+	return &s->root[tag < SHADOW_ROOTS ? tag : 0];
+}
+
 static struct shadow_root *find(struct shadow *s, u32 tag)
 {
+	struct shadow_root *home = home_of(s, tag);
+
+	if (home->used && home->tag == tag)
+		return home;
 	for (u32 i = 0; i < SHADOW_ROOTS; i++)
 		if (s->root[i].used && s->root[i].tag == tag)
 			return &s->root[i];
 	return NULL;
 }
 
-static struct shadow_root *vacant(struct shadow *s)
+static struct shadow_root *vacant(struct shadow *s, u32 tag)
 {
-	struct shadow_root *r;
+	struct shadow_root *r = home_of(s, tag);
 
+	if (!r->used)
+		return r;
 	for (u32 i = 0; i < SHADOW_ROOTS; i++)
 		if (!s->root[i].used)
 			return &s->root[i];
@@ -212,7 +224,7 @@ void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
 		flush = true;
 	}
 	if (r == NULL)
-		r = vacant(s);
+		r = vacant(s, tag);
 	else if (flush || r->pgd != pgd)
 		drop_lower(s, r);
 	else

@@ -31,7 +31,8 @@ enum shadow_view {
 	SHADOW_VIEWS,
 };
 
-#define SHADOW_ROOTS 8
+/* What guest Linux uses, and PCID 0: a tag's place is free when it is used by turns. */
+#define SHADOW_ROOTS 25
 
 /** One address space. */
 struct shadow_root {
