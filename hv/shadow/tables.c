@@ -71,6 +71,14 @@ void table_free(struct table_pool *pool, u64 *table)
 	pool->used--;
 }
 
+void tables_prepare(struct table_pool *pool, u64 count)
+{
+	ma_t table;
+
+	while (pool->spare < count && pool->used < pool->limit && table_alloc_fresh(pool, &table))
+		table_free(pool, direct(table));
+}
+
 /* Drop what one entry points to; false when the budget ended in it. */
 static bool drop_entry(struct table_pool *pool, u64 entry, u32 level, u64 *budget)
 {

@@ -94,6 +94,9 @@ bool tables_drop(struct table_pool *pool, u64 *table, u32 level, u32 first, u32 
 /** Give back a table that is zero again. */
 void table_free(struct table_pool *pool, u64 *table);
 
+/** Have `count` spare ones, as far as the partition has frames, so that they are cleared now. */
+void tables_prepare(struct table_pool *pool, u64 count);
+
 /** Spare ones that stay: what a guest needs in its first moments. */
 #define TABLES_KEPT 64
 
