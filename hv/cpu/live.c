@@ -123,9 +123,14 @@ static void xsetbv(u64 value)
 	__asm__ volatile("xsetbv" : : "a"((u32)value), "d"((u32)(value >> 32)), "c"(0) : "memory");
 }
 
-/* All of the FPU can be saved and restored. */
+/* All of the FPU can be saved and restored: also by FXSAVE, which AMD's processors have leave out
+ * the XMM registers if a guest says so. */
 static void open_fpu(void)
 {
+	u64 efer = facts.components == 0 ? rdmsr(MSR_EFER) : 0;
+
+	if (efer & EFER_FFXSR)
+		wrmsr(MSR_EFER, efer & ~EFER_FFXSR);
 	write_cr0(read_cr0() & ~(CR0_TS | CR0_EM));
 	write_cr4(read_cr4() | (facts.components != 0 ? CR4_OSXSAVE : CR4_OSFXSR));
 }
@@ -227,9 +232,9 @@ void live_load(struct cpu_block *b)
 {
 	const struct live_state *l = &b->sched.live;
 
-	wrmsr(MSR_EFER, l->efer);
 	open_fpu();
 	load_fpu(l);
+	wrmsr(MSR_EFER, l->efer);
 	load_msrs(l, 0, FIRST_BASE);
 	write_cr3(l->cr3);
 	segments_switch(b);

@@ -21,8 +21,7 @@
 #define MSR_DEBUGCTL 0x1d9u
 #define MSR_PAT      0x277u
 
-/* What a domain that does not own the machine may set; FFXSR and TCE are AMD's. */
-#define EFER_FFXSR ((u64)1 << 14)
+/* What a domain that does not own the machine may set; TCE is AMD's. */
 #define EFER_TCE   ((u64)1 << 15)
 #define LATER_EFER (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR | EFER_TCE)
 

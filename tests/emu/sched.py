@@ -33,6 +33,13 @@ def sched_bochs(t):
     finish_mini(t, Bochs(t, images.vellum(("mini", tests))), 290)
 
 
+@test("sched-old-bochs", shows="I2 I4", needs="vellum mini", limit=200)
+def sched_old_bochs(t):
+    """The registers of guests on a processor without XSAVE, whose FXSAVE can be told to leave out some."""
+    m = Bochs(t, images.vellum(("mini", "test=sched_r*")), model="phenom_8650_toliman")
+    finish_mini(t, m, 190)
+
+
 def smp_image(cpus, tests, hypervisor="vellum", opts="mem=all"):
     return images.vellum(("mini", f"map=all cpus={cpus:x} {tests}"), opts=opts, hypervisor=hypervisor)
 

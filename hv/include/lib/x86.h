@@ -50,11 +50,12 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102u
 #define MSR_TSC_AUX        0xc0000103u
 
-#define MSR_EFER 0xc0000080u
-#define EFER_SCE ((u64)1 << 0)
-#define EFER_LME ((u64)1 << 8)
-#define EFER_LMA ((u64)1 << 10)
-#define EFER_NXE ((u64)1 << 11)
+#define MSR_EFER   0xc0000080u
+#define EFER_SCE   ((u64)1 << 0)
+#define EFER_LME   ((u64)1 << 8)
+#define EFER_LMA   ((u64)1 << 10)
+#define EFER_NXE   ((u64)1 << 11)
+#define EFER_FFXSR ((u64)1 << 14) /* AMD: FXSAVE at ring 0 leaves out XMM */
 
 #define RFLAGS_FIXED ((u64)1 << 1)
 #define RFLAGS_TF    ((u64)1 << 8)

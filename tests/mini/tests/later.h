@@ -16,6 +16,8 @@
 #define LATER_FLUSHES 6 /* spins, and loads CR3 in between */
 #define LATER_CHECKS  7 /* fills the processor's registers, and looks at them without an end */
 
+#define LATER_TOUCHES 8 /* reads each 2 MiB of its tables' GiB, then spins */
+
 /* Bytes behind its first instruction: a counter, the stack's end. */
 #define LATER_DATA      0x1800
 #define LATER_STACK_END 0x3000

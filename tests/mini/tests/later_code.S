@@ -27,6 +27,7 @@ later_code:
 	when LATER_YIELDS, yields
 	when LATER_FLUSHES, flushes
 	when LATER_CHECKS, checks
+	when LATER_TOUCHES, touches
 bad:
 	ud2 /* without an IDT: a triple fault */
 
@@ -73,12 +74,33 @@ flushes:
 	je flushes
 	ud2
 
-/* What the processor holds must stay. */
+touches:
+	xorl %eax, %eax
+1:	movq (%rax), %rcx
+	addq $0x200000, %rax
+	cmpq $0x40000000, %rax
+	jb 1b
+	jmp spin
+
+/* What the processor holds must stay. The pattern is no other guest's. Where there is an FXSAVE that
+ * leaves out what is compared here, it is on. */
 checks:
+	movl $0x80000001, %eax
+	cpuid
+	btl $25, %edx
+	jnc 1f
+	movl $0xc0000080, %ecx
+	rdmsr
+	btsl $14, %eax
+	wrmsr
+1:
+	rdtsc
+	shlq $32, %rax
+	movq $LATER_PATTERN, %rbx
+	xorq %rax, %rbx
 	movq %cr4, %rax
 	orq $0x200, %rax
 	movq %rax, %cr4
-	movq $LATER_PATTERN, %rbx
 	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	leaq \n(%rbx), %rax
 	movq %rax, %xmm\n
