@@ -75,10 +75,10 @@ exception_common:
 	ret
 
 from_guest:
-	cmpq $VECTOR_NMI, FRAME_VECTOR(%rbx)
-	je nmi_from_guest
-	cmpq $VECTOR_MC, FRAME_VECTOR(%rbx)
-	je nmi_from_guest
+	movq (cpu_window + CPU_STACK_TOP)(%rip), %rdi
+	subq $FRAME_SIZE, %rdi
+	cmpq %rdi, %rbx
+	jne from_guest_by_ist
 exit_from_guest:
 	call vcpu_exit
 	movq %rbx, %rsp
@@ -94,12 +94,10 @@ resume_iretq:
 1:	movq (%rsp), %rsp
 	iretq
 
-/* Any IRETQ of Vellum's lets the next NMI come, which would find this one's frame on its stack: it goes
- * on where the guest's other exits are, and so does what the local APIC sends by the machine check's
- * vector, whose stack is as small. */
-nmi_from_guest:
-	movq (cpu_window + CPU_STACK_TOP)(%rip), %rdi
-	subq $FRAME_SIZE, %rdi
+/* Any IRETQ of Vellum's lets the next NMI come, which would find this one's frame on its stack; a
+ * breakpoint of the guest's on a port hits Vellum, too, and would find that of the one before. So
+ * they go on where the guest's other exits are, whose stack is larger, too. */
+from_guest_by_ist:
 	movq %rbx, %rsi
 	movq %rdi, %rbx
 	movl $(FRAME_SIZE / 8), %ecx
