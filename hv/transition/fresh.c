@@ -11,6 +11,7 @@
 
 #include "cpu/block.h"
 #include "cpu/fast.h"
+#include "cpu/remote.h"
 #include "domain/domain.h"
 #include "domain/start_area.h"
 #include "hypercall/guest_call.h"
@@ -106,12 +107,18 @@ static __attribute__((noreturn)) void resume(struct trap_frame *frame)
 void vcpu_begin_fresh(void)
 {
 	struct vcpu *v = &this_block()->vcpu;
+	bool good;
 
-	if (!segments_capture(v)) {
+	/* Up to remote_enter() nobody who changes what its memory is would find it. */
+	remote_begin_alone(NULL);
+	good = segments_capture(v);
+	if (good)
+		transition_enter_cpu(v);
+	remote_end_alone(NULL);
+	if (!good) {
 		this_cpu()->vcpu = v;
 		vcpu_crash(v, "it begins with a GDT that it cannot read");
 	}
-	transition_enter_cpu(v);
 	transition_enter_done(v);
 	resume(v->frame);
 }
