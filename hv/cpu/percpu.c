@@ -10,6 +10,7 @@
 #include "cpu/remote.h"
 #include "cpu/sched.h"
 #include "cpu/segments.h"
+#include "lib/debug.h"
 #include "lib/lock.h"
 #include "lib/string.h"
 #include "mem/frames.h"
@@ -41,6 +42,8 @@ u32 own_apic_id(void)
 	return cpuid(1, 0).ebx >> 24;
 }
 
+#define POISON 0xcc
+
 #define BLOCK_FRAMES (round_up(sizeof(struct cpu_block), PAGE_SIZE) >> PAGE_SHIFT)
 
 static u32 nr_others; /* blocks of later guests; atomic */
@@ -49,6 +52,9 @@ static void free_block(struct cpu_block *b)
 {
 	mfn_t mfn = ma_to_mfn((ma_t){(u64)b - DIRECT_BASE});
 
+	/* Whoever still uses it is to notice. */
+	if (is_debug_build())
+		memset(b, POISON, sizeof(*b));
 	for (u64 i = BLOCK_FRAMES; i-- > 0;)
 		frame_free((mfn_t){mfn.v + i});
 }

@@ -130,28 +130,38 @@ static void part(struct cpu_block *b)
 	sched_tell(b->stack.cpu.host);
 }
 
-void vcpu_destroy(struct domain *d, u32 index)
+/* A shadow can be large: up to `tables` of it. True: what is left is little. */
+static bool free_tables(struct cpu_block *b, u64 tables)
+{
+	bool all = shadow_destroy(&b->vcpu.shadow, tables);
+
+	tables_give_back(&b->pool, tables);
+	return all && b->pool.spare <= TABLES_KEPT;
+}
+
+u64 vcpu_destroy(struct domain *d, u32 index, u64 tables)
 {
 	struct cpu_block *b = d->block[index];
 	struct vcpu *v;
 
 	if (b == NULL)
-		return;
+		return 0;
 	assert(b->sched.stopped && !b->sched.on_cpu && b != this_block());
 	v = &b->vcpu;
 	if (remote_vcpu(d, index) == v) {
 		remote_leave(v);
 		vcpu_count(v, &d->counters);
 	}
+	if (!free_tables(b, tables))
+		return b->pool.used + b->pool.spare;
 	part(b);
-	if (shadow_exists(&v->shadow))
-		shadow_destroy(&v->shadow, NO_BUDGET);
 	if (v->stack16.v != 0)
 		frame_free(ma_to_mfn(v->stack16));
 	live_free(&b->sched.live);
 	free_unshared(b->stack.cpu.host);
 	d->block[index] = NULL;
 	block_free(b);
+	return 0;
 }
 
 void vcpu_started(struct cpu_block *b, void (*begin)(void))
@@ -182,7 +192,8 @@ static void set_stopped(struct cpu_block *b, bool stopped)
 	sched_tell(b->stack.cpu.host);
 }
 
-/* It may be in the middle of an exit; meanwhile others may wait for this vcpu. */
+/* It may be in the middle of an exit; meanwhile others may wait for this vcpu, if the CPU has one.
+ */
 static void wait_until_left(struct cpu_block *b)
 {
 	struct vcpu *v = current_vcpu();
@@ -193,7 +204,7 @@ static void wait_until_left(struct cpu_block *b)
 			sched_tell(b->stack.cpu.host);
 			last = rdtsc();
 		}
-		if (remote_waits(&v->remote))
+		if (v != NULL && remote_waits(&v->remote))
 			remote_serve(v);
 		cpu_relax();
 	}

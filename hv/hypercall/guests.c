@@ -15,10 +15,14 @@
 #include "lib/string.h"
 #include "mem/frames.h"
 #include "public/errno.h"
+#include "shadow/tables.h"
 #include "hypercall_handlers.h"
 
 /* Pages that one call clears and brings home. */
 #define PAGES_A_CALL ((u64)128)
+
+/* Shadow tables that one call frees, some 40,000 instructions. */
+#define TABLES_A_CALL ((u64)256)
 
 /* --- create --- */
 
@@ -44,10 +48,16 @@ static bool can_have_others(const struct domain *first, const struct vcpu *v)
 	       v->lapic.access != NULL;
 }
 
-static void destroy_vcpus(struct domain *d)
+/* Up to so many shadow tables of each; how many are left, or 0, and then there is no vcpu. */
+static u64 destroy_vcpus(struct domain *d, u64 tables)
 {
-	while (d->nr_vcpus > 0)
-		vcpu_destroy(d, --d->nr_vcpus);
+	u64 left = 0;
+
+	while (left == 0 && d->nr_vcpus > 0) {
+		left = vcpu_destroy(d, d->nr_vcpus - 1, tables);
+		d->nr_vcpus -= left == 0;
+	}
+	return left;
 }
 
 static int create_vcpus(struct domain *d, u32 count)
@@ -74,7 +84,7 @@ static s64 create(const struct vl_domain_create *wanted)
 	if (err == 0)
 		return made->domid;
 	domain_platform_destroy(made);
-	destroy_vcpus(made);
+	destroy_vcpus(made, NO_BUDGET);
 	domain_delete(made);
 	return err;
 }
@@ -167,18 +177,19 @@ s64 call_memory_give(struct domain *d, u64 domid, u64 pfn, pa_t list, u64 list_s
 {
 	struct vcpu *v = current_vcpu();
 	const void *buffer;
-	s64 err;
+	s64 err = -VL_EFAULT;
 
 	if (v == NULL)
 		return -VL_ENOENT;
 	if (list_size == 0 || list_size % sizeof(u64) != 0)
 		return -VL_EINVAL;
-	buffer = domain_buffer(d, list, list_size);
-	if (buffer == NULL)
-		return -VL_EFAULT;
+	/* While it waits to be alone, another CPU may give away the page of the list. */
 	remote_begin_alone(v);
-	memcpy(given_list, buffer, list_size);
-	err = give(v, domid, pfn, list_size / sizeof(u64));
+	buffer = domain_buffer(d, list, list_size);
+	if (buffer != NULL) {
+		memcpy(given_list, buffer, list_size);
+		err = give(v, domid, pfn, list_size / sizeof(u64));
+	}
 	remote_end_alone(v);
 	return err;
 }
@@ -193,6 +204,10 @@ static s64 take(struct vcpu *v, struct domain *from, u64 pfn, u64 count)
 		return -VL_EBUSY;
 	if (pfn >> P2M_PFN_BITS != 0 || count >> P2M_PFN_BITS != 0)
 		return -VL_EFAULT;
+	/* To stop them has a cost that is not the caller's. */
+	err = owner_can_take(from, pfn, now);
+	if (err < 0)
+		return err;
 	stop(v, from);
 	err = owner_can_take(from, pfn, now);
 	if (err == 0)
@@ -244,13 +259,15 @@ static void go_on_sharing(struct vcpu *v, const struct domain *d)
 /* Alone; what other CPUs do to its vcpus has to be over. */
 static s64 destroy(struct vcpu *v, struct domain *d)
 {
-	u64 left = d->p2m.frames;
+	u64 left = d->p2m.frames, tables;
 
 	if (!__atomic_load_n(&d->at_rest, __ATOMIC_SEQ_CST) ||
 	    __atomic_load_n(&d->users, __ATOMIC_SEQ_CST) != 0)
 		return left != 0 ? (s64)left : 1;
-	destroy_vcpus(d);
-	domain_platform_destroy(d);
+	domain_platform_destroy(d); /* which others could wake a vcpu by */
+	tables = destroy_vcpus(d, TABLES_A_CALL);
+	if (tables != 0)
+		return (s64)(left + tables);
 	stop(v, d);
 	end_sharing(v, d);
 	go_on_sharing(v, d);

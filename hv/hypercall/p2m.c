@@ -29,12 +29,15 @@ static struct range ram_frames(const struct domain *d, u64 pfn)
 	return (struct range){0, 0};
 }
 
-/* Fill the buffer behind its head; the head tells where to go on. */
-static struct vl_p2m_read read_ranges(const struct domain *d, u64 pfn, u8 *to, u64 room)
+/* Fill the buffer, whose head tells where to go on; how many there are in it. */
+static s64 read_ranges(const struct domain *d, u64 pfn, u8 *buffer, u64 size)
 {
 	struct vl_p2m_read head = {.next = pfn};
+	u64 room = size - sizeof(head);
 	u32 steps = STEPS_A_CALL;
 
+	if (buffer == NULL)
+		return -VL_EFAULT;
 	while (room >= sizeof(struct vl_p2m_range) && steps > 0) {
 		struct range ram = ram_frames(d, head.next);
 		struct p2m_range run;
@@ -48,52 +51,47 @@ static struct vl_p2m_read read_ranges(const struct domain *d, u64 pfn, u8 *to, u
 		if (run.mfn == P2M_NOTHING)
 			continue;
 		out = (struct vl_p2m_range){.pfn = run.pfn, .mfn = run.mfn, .count = run.count};
-		memcpy(to + head.count++ * sizeof(out), &out, sizeof(out));
+		memcpy(buffer + sizeof(head) + head.count++ * sizeof(out), &out, sizeof(out));
 		room -= sizeof(out);
 	}
-	return head;
+	memcpy(buffer, &head, sizeof(head));
+	return head.count;
 }
 
 /* Its own: it changes only while its vcpus, this one among them, are in no call. Another's: while
  * one CPU is alone with that. */
-static s64 read_other(struct domain *d, u64 domid, struct vl_p2m_read *head, u8 *to, u64 room)
+static s64 read_other(struct domain *d, u64 domid, u64 pfn, pa_t ranges, u64 size)
 {
 	struct vcpu *v = current_vcpu();
 	const struct domain *found;
+	s64 answer;
 
 	if (v == NULL)
 		return domain_find(domid, d) != NULL ? -VL_EOPNOTSUPP : -VL_ENOENT;
 	remote_begin_alone(v);
 	found = domain_find(domid, d);
-	if (found != NULL)
-		*head = read_ranges(found, head->next, to, room);
+	/* The buffer's page may have been given away up to here. */
+	answer = found != NULL ? read_ranges(found, pfn, domain_buffer(d, ranges, size), size)
+			       : -VL_ENOENT;
 	remote_end_alone(v);
-	return found != NULL ? 0 : -VL_ENOENT;
+	return answer;
 }
 
 s64 call_p2m_read(struct domain *d, u64 domid, u64 pfn, pa_t ranges, u64 ranges_size)
 {
 	bool is_own = domid == VL_DOMID_SELF || domid == d->domid;
-	struct vl_p2m_read head = {.next = pfn};
 	u8 *buffer;
-	s64 err = 0;
 
-	if (ranges_size < sizeof(head) + sizeof(struct vl_p2m_range))
+	if (ranges_size < sizeof(struct vl_p2m_read) + sizeof(struct vl_p2m_range))
 		return -VL_EINVAL;
 	buffer = domain_buffer(d, ranges, ranges_size);
 	if (buffer == NULL)
 		return -VL_EFAULT;
-	if (is_own && !(d->layers & VL_LAYER_MEMORY))
+	if (!is_own)
+		return read_other(d, domid, pfn, ranges, ranges_size);
+	if (!(d->layers & VL_LAYER_MEMORY))
 		return -VL_EOPNOTSUPP;
-	if (is_own)
-		head = read_ranges(d, pfn, buffer + sizeof(head), ranges_size - sizeof(head));
-	else
-		err = read_other(d, domid, &head, buffer + sizeof(head),
-				 ranges_size - sizeof(head));
-	if (err < 0)
-		return err;
-	memcpy(buffer, &head, sizeof(head));
-	return head.count;
+	return read_ranges(d, pfn, buffer, ranges_size);
 }
 
 static s64 move(struct p2m *p, pfn_t pfn, bool away)
@@ -120,7 +118,11 @@ s64 call_test_move_page(struct domain *d, u64 pfn, u64 away)
 	if (v == NULL || events_use(d, (pfn_t){pfn}))
 		return -VL_EBUSY;
 	remote_stop_others(v);
-	err = grant_is_in_use(d, pfn) ? -VL_EBUSY : move(&d->p2m, (pfn_t){pfn}, away == 1);
+	/* Which another CPU may have done first. */
+	if (grant_is_in_use(d, pfn) || p2m_lookup(&d->p2m, (pfn_t){pfn}).v == P2M_NOTHING)
+		err = -VL_EBUSY;
+	else
+		err = move(&d->p2m, (pfn_t){pfn}, away == 1);
 	domain_p2m_changed(d);
 	remote_start_others(v);
 	return err < 0 ? err : (s64)p2m_lookup(&d->p2m, (pfn_t){pfn}).v;

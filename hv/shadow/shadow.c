@@ -33,6 +33,11 @@
 
 #define UPPER (PTE_P | PTE_W | PTE_U | PTE_A)
 
+/* What no eviction can get, as it has to stay: the roots of two address spaces, the two upper
+ * halves, and the way down to a leaf, of users and of their kernel. With these each fill succeeds,
+ * however full the partition is. */
+#define LEAST_TABLES (2 * SHADOW_VIEWS + 2 + 2 * 4)
+
 #define ROOT_LEVEL  4
 #define UPPER_FIRST (PTES_PER_TABLE / 2)
 
@@ -254,8 +259,8 @@ int shadow_init(struct shadow *s, const struct shadow_config *config, struct fai
 			     .generation = 1};
 	s->now = r;
 	audit_begin(s);
-	if (!table_alloc(s->pool, &s->upper[0]) || !table_alloc(s->pool, &s->upper[1]) ||
-	    !table_alloc(s->pool, &r->top[SHADOW_USER]) ||
+	if (!tables_reserve(s->pool, LEAST_TABLES) || !table_alloc(s->pool, &s->upper[0]) ||
+	    !table_alloc(s->pool, &s->upper[1]) || !table_alloc(s->pool, &r->top[SHADOW_USER]) ||
 	    !table_alloc(s->pool, &r->top[SHADOW_KERNEL])) {
 		shadow_destroy(s, NO_BUDGET);
 		return fail(f, VL_ENOMEM,

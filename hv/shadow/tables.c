@@ -71,12 +71,16 @@ void table_free(struct table_pool *pool, u64 *table)
 	pool->used--;
 }
 
-void tables_prepare(struct table_pool *pool, u64 count)
+bool tables_reserve(struct table_pool *pool, u64 count)
 {
 	ma_t table;
 
-	while (pool->spare < count && pool->used < pool->limit && table_alloc_fresh(pool, &table))
+	while (pool->spare < count) {
+		if (!table_alloc_fresh(pool, &table))
+			return false;
 		table_free(pool, direct(table));
+	}
+	return true;
 }
 
 /* Drop what one entry points to; false when the budget ended in it. */

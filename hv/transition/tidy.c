@@ -51,10 +51,6 @@ static bool tidy_vcpu(struct cpu_block *b, u64 tables)
 	return true;
 }
 
-/* What a transition takes beyond those that lead to its own code and stack; later, what it left is
- * there. */
-#define TABLES_A_SWITCH 8
-
 /* The call that will virtualize comes from much the same place as the last one that came. */
 static void prepare_shadow(struct cpu_block *b)
 {
@@ -64,7 +60,6 @@ static void prepare_shadow(struct cpu_block *b)
 		return;
 	shadow_reserve(&b->vcpu.shadow, b->left.rip);
 	shadow_reserve(&b->vcpu.shadow, b->left.rsp);
-	tables_prepare(&b->pool, TABLES_A_SWITCH);
 }
 
 static void tidy_block(struct cpu_block *b, u64 tables)

@@ -123,6 +123,14 @@ def guests_hostile_bochs(t):
     finish_mini(t, Bochs(t, later("company_hostile")), 380)
 
 
+@test("guests-full", shows="U3 I4 I9", needs="vellum-debug mini", limit=200)
+def guests_full(t):
+    """Domains fill Vellum's partition: what could be started runs all the same, and nothing is lost; what Vellum needed for a
+    guest is freed in pieces, too. QEMU, on a debug build."""
+    image = images.vellum(("mini", "test=guests_partition_full,guests_shadow*"), opts="vellum_mem=16M", hypervisor="vellum-debug")
+    finish_mini(t, Qemu(t, image, memory=512, icount=True), 180)
+
+
 @test("guests-shell", shows="U1 U2 U3 I1 I2 I8 I9 M4 M18", needs="vellum min initrd-guests", limit=300, slow=True)
 def guests_shell(t):
     """vl create boots Linux, from the file that the first one was booted from, to a shell on its serial console; it complains of

@@ -36,9 +36,13 @@ int vcpu_create(struct domain *d, u32 index);
 /** The block of that vcpu, from vcpu_create() to vcpu_destroy(); NULL: there is none. */
 struct cpu_block *vcpu_block(const struct domain *d, u32 index);
 
-/** Give back what vcpu_create() and the vcpu's run took, after sched_stop(). Nothing happens if
- * there is no such vcpu. */
-void vcpu_destroy(struct domain *d, u32 index);
+/**
+ * Give back what vcpu_create() and the vcpu's run took, after sched_stop() and
+ * domain_platform_destroy(), when nobody wakes it any more. Of its shadow, up to `tables` (more
+ * than TABLES_KEPT) in one call: returns how many there are left, call again; 0: there is no such
+ * vcpu.
+ */
+u64 vcpu_destroy(struct domain *d, u32 index, u64 tables);
 
 /**
  * The vcpu, prepared in memory, has its first instructions in `begin`, which is called on the

@@ -363,8 +363,8 @@ static inline int64_t vl_call_verify_image(vl_hypercall_fn call)
  *   VL_EOPNOTSUPP: a release build of Vellum, or memory is not virtualized.
  *   VL_EFAULT: the page frame is not the caller's own RAM.
  *   VL_EINVAL: away is neither 0 nor 1.
- *   VL_EBUSY: it is the caller's page of events, another domain has mapped it (grant_map), or
- *     this CPU has not joined the virtualized ones.
+ *   VL_EBUSY: it is the caller's page of events, another domain has mapped it (grant_map) or has
+ *     just got it, or this CPU has not joined the virtualized ones.
  *   VL_ENOMEM: the partition has no frame left.
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
@@ -546,13 +546,14 @@ static inline int64_t vl_call_memory_give(vl_hypercall_fn call, uint64_t domid, 
 #define VL_CALL_DOMAIN_DESTROY 24
 
 /**
- * The domain stops at once and for good. Each call brings some of its pages home: cleared, and
- * the caller's again as the page frame that it gave away. Another CPU's call that concerns the
- * domain may have to end first: then a call gets no further, and the answer is not 0.
+ * The domain stops at once and for good. Each call frees some of what Vellum needed for it, then
+ * brings some of its pages home: cleared, and the caller's again as the page frame that it gave
+ * away. Another CPU's call that concerns the domain may have to end first: then a call gets no
+ * further, and the answer is not 0.
  * Who: only the first guest. Since ABI 0.2.
  * domid: domain id.
- * Returns 0: it is gone; else call again: the number of pages that it still has, or 1; or a
- *   negated error:
+ * Returns 0: it is gone; else call again: the number of pages that it still has, with those that
+ *   Vellum needed for it, or 1; or a negated error:
  *   VL_ENOENT: no domain has this id, or it is the caller's.
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.

@@ -78,6 +78,9 @@ static inline void table_set(u64 *entry, u64 value)
 	table_descriptor(entry)->lines |= (u64)1 << ((u64)entry / 64 % 64);
 }
 
+/** Have so many spare ones at least; false: the partition is used up. */
+bool tables_reserve(struct table_pool *pool, u64 count);
+
 /** The table that an entry points to. */
 static inline u64 *table_below(u64 entry)
 {
@@ -93,9 +96,6 @@ bool tables_drop(struct table_pool *pool, u64 *table, u32 level, u32 first, u32 
 
 /** Give back a table that is zero again. */
 void table_free(struct table_pool *pool, u64 *table);
-
-/** Have `count` spare ones, as far as the partition has frames, so that they are cleared now. */
-void tables_prepare(struct table_pool *pool, u64 count);
 
 /** Spare ones that stay: what a guest needs in its first moments. */
 #define TABLES_KEPT 64

@@ -31,9 +31,11 @@ int vcpu_create(struct domain *d, u32 index)
 	return 0;
 }
 
-void vcpu_destroy(struct domain *d, u32 index)
+u64 vcpu_destroy(struct domain *d, u32 index, u64 tables)
 {
+	(void)tables;
 	d->block[index] = NULL;
+	return 0;
 }
 
 struct cpu_block *vcpu_block(const struct domain *d, u32 index)

@@ -173,6 +173,25 @@ TEST(guests_running_balloon, "I9 I4")
 	end();
 }
 
+/* Vellum stops the first guest, and forgets all of its translations, only for what it does. */
+TEST(guests_running_refused, "I4 U4")
+{
+	u64 before, pfn;
+
+	begin();
+	pfn = puppet.pfn + PUPPET_PAGES;
+	guests_read_hv();
+	before = guests_counters.shadow_flushes;
+	for (u32 i = 0; i < FRAMES; i++)
+		CHECK(call(VL_CALL_MEMORY_TAKE, VL_DOMID_SELF, pfn, 1, 0) == -VL_EFAULT,
+		      "it gave back what it never had");
+	guests_read_hv();
+	CHECK(guests_counters.shadow_flushes - before < FRAMES / 2,
+	      "this guest's translations were forgotten %lu times",
+	      guests_counters.shadow_flushes - before);
+	end();
+}
+
 /* This guest offers a page for reading: whoever writes to it faults. */
 TEST(guests_running_read_only, "I4")
 {
