@@ -297,15 +297,22 @@ void apic_send(u32 apic_id, enum lapic_delivery what)
 	send(apic_id, (u32)what << 8 | LAPIC_ICR_ASSERT);
 }
 
+/* A CPU in passthrough has no model. */
+static void keep_icr(struct vcpu *v)
+{
+	if (v != NULL)
+		lapic_hardware_keep_icr(&v->lapic);
+}
+
 void apic_send_nmi(struct vcpu *v, u32 apic_id)
 {
-	lapic_hardware_keep_icr(&v->lapic);
+	keep_icr(v);
 	apic_send(apic_id, LAPIC_NMI);
 }
 
 void apic_send_vector(struct vcpu *v, u32 apic_id, u8 vector)
 {
-	lapic_hardware_keep_icr(&v->lapic);
+	keep_icr(v);
 	send(apic_id, (u32)LAPIC_FIXED << 8 | LAPIC_ICR_ASSERT | vector);
 }
 
@@ -356,12 +363,15 @@ bool apic_read_msr(struct vcpu *v, u32 msr, u64 *value)
 	return true;
 }
 
-/* The APIC is moved, switched on or off: it is given back and captured anew. Not while an interrupt
- * is on its way, for which the SDM has no rule either. */
+/* The APIC is switched on or off, or to x2APIC: it is given back and captured anew. Not while an
+ * interrupt is on its way, for which the SDM has no rule either. */
 static bool write_base(struct vcpu *v, u64 value)
 {
 	if (sched_is_shared(this_cpu()->host))
 		return false; /* it has Vellum's timer */
+	/* Elsewhere it would hide what is there from this CPU: memory of others, of Vellum. */
+	if ((value ^ rdmsr(MSR_APIC_BASE)) & PTE_ADDR)
+		return false;
 	if (v->lapic.access != NULL && !apic_prepare_leave(v))
 		return false;
 	apic_leave(v);

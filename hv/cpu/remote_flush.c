@@ -189,6 +189,7 @@ bool remote_give_up(struct domain *d, u32 cpu, u32 from)
 	lock_take(&d->lock);
 	vcpu_count(v, &d->counters);
 	lock_release(&d->lock);
+	sched_wake(v); /* as it is to be when the CPU comes back */
 	return true;
 }
 

@@ -163,7 +163,7 @@ bool sched_nmi_arrived(void)
 void sched_charge(struct sched_host *h, u64 now)
 {
 	if (h->busy)
-		fair_charge(&h->queue, &h->current->sched.entity, now - h->since);
+		fair_charge(&h->queue, &h->current->sched.entity, fair_ticks(h->since, now));
 	h->since = now;
 }
 
@@ -214,7 +214,7 @@ static struct cpu_block *choose(struct cpu_block *host, struct cpu_block *own, u
 static void note_begin(struct cpu_block *b, u64 now)
 {
 	struct sched_vcpu *s = &b->sched;
-	u64 waited = now - s->ready_since;
+	u64 waited = fair_ticks(s->ready_since, now);
 
 	s->switches++;
 	s->waited += waited;
@@ -272,6 +272,10 @@ static void arm(struct cpu_block *host)
 	struct vcpu *owner = host->stack.cpu.vcpu;
 	u64 next;
 
+	if (owner == NULL) {
+		h->armed = CLOCK_NEVER;
+		return;
+	}
 	if (h->nr_others == 0) {
 		if (h->armed != CLOCK_NEVER)
 			apic_end_own_timer(owner);
@@ -328,28 +332,42 @@ static void idle(struct cpu_block *own)
 {
 	static const bool no_nmi;
 	struct cpu *host = own->stack.cpu.host;
-	bool over = block_of(host)->sched.stopped;
+	const struct vcpu *owner = host->vcpu; /* NULL: it is over, see remote_give_up() */
+	bool over = owner == NULL || block_of(host)->sched.stopped;
 
 	lock_check_none_held();
 	remote_halt(&own->vcpu.remote);
-	halt_unless(&host->look, over ? &no_nmi : &host->vcpu->nmi_pending);
+	halt_unless(&host->look, over ? &no_nmi : &owner->nmi_pending);
 }
 
-/* Others run, or nobody, until it is this block's turn. */
+static struct cpu_block *next_after(struct cpu_block *own)
+{
+	struct cpu_block *next = decide(own);
+
+	arm(host_block());
+	return next;
+}
+
+static bool is_turn_of(const struct cpu_block *own, const struct cpu_block *next)
+{
+	return next == own && own->sched.entity.ready;
+}
+
+/* Another one runs, or nobody. */
+static void give_way(struct cpu_block *own, struct cpu_block *next)
+{
+	if (next == NULL || next == own)
+		idle(own);
+	else
+		switch_to(own, next);
+}
+
 static void wait_for_turn(struct cpu_block *own)
 {
 	struct cpu_block *next;
 
-	for (;;) {
-		next = decide(own);
-		arm(host_block());
-		if (next == own && own->sched.entity.ready)
-			return;
-		if (next == NULL || next == own)
-			idle(own);
-		else
-			switch_to(own, next);
-	}
+	while (next = next_after(own), !is_turn_of(own, next))
+		give_way(own, next);
 }
 
 void sched_exit(struct vcpu *v)
@@ -358,6 +376,26 @@ void sched_exit(struct vcpu *v)
 	remote_wake(&v->remote);
 	if (remote_waits(&v->remote))
 		remote_serve(v);
+}
+
+/* An owner that is alone again halts by itself (sleep() in cpu/emulate.c), where it sees all that
+ * it waits for, and where it may be given up. */
+static bool is_alone(const struct cpu_block *own)
+{
+	return sched_is_owner(own) && !sched_is_shared(&own->stack.cpu);
+}
+
+static void wait_until_woken(struct cpu_block *own)
+{
+	struct sched_host *h = sched_host_of(own);
+	struct cpu_block *next;
+
+	while (next = next_after(own), !is_turn_of(own, next) && !is_alone(own))
+		give_way(own, next);
+	lock_take(&h->lock);
+	own->sched.halted = false;
+	sched_update_ready(own, rdtsc());
+	lock_release(&h->lock);
 }
 
 void sched_halt(struct vcpu *v)
@@ -377,7 +415,7 @@ void sched_halt(struct vcpu *v)
 	}
 	lock_release(&h->lock);
 	if (!woken)
-		wait_for_turn(own);
+		wait_until_woken(own);
 }
 
 /* Where a block goes on that never ran: its own stack, with Vellum's own root. */

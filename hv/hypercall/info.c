@@ -116,13 +116,11 @@ s64 call_domain_counters(struct domain *d, u64 domid, pa_t counters, u64 counter
 	s64 err;
 
 	/* Another domain's vcpus may end. */
-	if (v != NULL)
-		remote_begin_alone(v);
+	remote_begin_alone(v);
 	err = find_told(d, domid, &found);
 	if (err == 0)
 		read_counters(found, &out);
-	if (v != NULL)
-		remote_end_alone(v);
+	remote_end_alone(v);
 	return err < 0 ? err : answer(d, counters, counters_size, &out, sizeof(out));
 }
 

@@ -92,19 +92,17 @@ s64 call_domain_unpause(struct domain *d, u64 domid)
 	return err;
 }
 
-/* What looks at vcpus and is done at once is done alone, as they end. In passthrough nobody else is
- * there. */
+/* What looks at vcpus and is done at once is done alone, as they end; also by a CPU that is in
+ * passthrough still, while the others are virtualized. */
 static struct domain *begin(struct domain *caller, u64 domid)
 {
-	if (current_vcpu() != NULL)
-		remote_begin_alone(current_vcpu());
+	remote_begin_alone(current_vcpu());
 	return domain_find(domid, caller);
 }
 
 static void end(void)
 {
-	if (current_vcpu() != NULL)
-		remote_end_alone(current_vcpu());
+	remote_end_alone(current_vcpu());
 }
 
 s64 call_domain_weight(struct domain *d, u64 domid, u64 weight)

@@ -46,6 +46,12 @@ void fair_set_ready(struct fair_queue *q, struct fair_entity *e, bool ready);
 /** From here on; what it is ahead or behind in ticks it stays. */
 void fair_set_weight(const struct fair_queue *q, struct fair_entity *e, u32 weight);
 
+/** From `since` to `now`, which may be the clocks of two CPUs: none, if the second is behind. */
+static inline u64 fair_ticks(u64 since, u64 now)
+{
+	return (s64)(now - since) > 0 ? now - since : 0;
+}
+
 /** It has run so many ticks. */
 void fair_charge(struct fair_queue *q, struct fair_entity *e, u64 ticks);
 

@@ -16,6 +16,7 @@
 #include "mini/rtc.h"
 #include "mini/tap.h"
 #include "mini/timer.h"
+#include "mini/tests/expect.h"
 #include "mini/traps.h"
 #include "mini/virtual.h"
 
@@ -426,6 +427,21 @@ TEST(lapic_x2apic, "I3")
 	set_up(end, end, end);
 	CHECK(read_msr(MSR_APIC_BASE) & 0x400, "the processor has no x2APIC mode");
 	CHECK(apic_read(APIC_SVR) == (u32)read_msr(0x80f), "SVR by MSR differs");
+}
+
+static void move_base(void *to)
+{
+	write_msr(MSR_APIC_BASE, (read_msr(MSR_APIC_BASE) & 0xfff) | (u64)to);
+}
+
+/* The registers would be found instead of memory, also where others have theirs. */
+TEST(lapic_not_over_memory, "I4")
+{
+	set_up(end, end, end);
+	if (!is_virtualized())
+		go(true);
+	expect_trap(move_base, (void *)(ptr_to_pa((void *)&taken).v & PAGE_MASK), 13, 0);
+	go(false);
 }
 
 TEST(lapic_own_timer, "I8")
