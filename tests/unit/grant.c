@@ -7,6 +7,7 @@
  */
 /* shows: I4 */
 #include "tests/unit/check.h"
+#include "tests/unit/pages.h"
 
 #include "domain/grant.h"
 #include "lib/panic.h"
@@ -21,7 +22,6 @@
 
 static struct domain domains[DOMAINS];
 static bool there[DOMAINS];
-static u64 pages_left, pages_used;
 
 static struct {
 	bool used, read_only;
@@ -38,31 +38,6 @@ void panic(const char *fmt, ...)
 	print_error("%s\n", fmt);
 	abort();
 }
-
-static void *page_alloc(void *context)
-{
-	void *page;
-
-	(void)context;
-	if (pages_left == 0)
-		return NULL;
-	pages_left--;
-	pages_used++;
-	page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
-	assert_non_null(page);
-	memset(page, 0, PAGE_SIZE);
-	return page;
-}
-
-static void page_free(void *context, void *page)
-{
-	(void)context;
-	pages_left++;
-	pages_used--;
-	free(page);
-}
-
-static const struct p2m_memory pages = {.alloc = page_alloc, .free = page_free};
 
 struct domain *domain_next(u64 domid)
 {
@@ -293,8 +268,7 @@ static void random_changes(void **state)
 	(void)state;
 	p2m_set_machine((struct range){16 * GIB, 17 * GIB}, (ma_t){16 * GIB});
 	for (u32 i = 0; i < random_cases(20); i++) {
-		pages_left = 1000;
-		pages_used = 0;
+		pages_begin(1000);
 		begin_domain(0);
 		for (u32 k = 0; k < 400; k++) {
 			one_step(&r);

@@ -7,6 +7,7 @@
  */
 /* shows: I9 I4 M3 */
 #include "tests/unit/check.h"
+#include "tests/unit/pages.h"
 
 #include <setjmp.h>
 
@@ -28,7 +29,6 @@
 #define LIST      12u
 
 static struct domain first, later[DOMAINS];
-static u64 pages_left, pages_used;
 static jmp_buf panicked;
 static bool panic_is_good;
 static u64 gifts, refusals;
@@ -50,31 +50,6 @@ void panic(const char *fmt, ...)
 	print_error("%s\n", fmt);
 	abort();
 }
-
-static void *page_alloc(void *context)
-{
-	void *page;
-
-	(void)context;
-	if (pages_left == 0)
-		return NULL;
-	pages_left--;
-	pages_used++;
-	page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
-	assert_non_null(page);
-	memset(page, 0, PAGE_SIZE);
-	return page;
-}
-
-static void page_free(void *context, void *page)
-{
-	(void)context;
-	pages_left++;
-	pages_used--;
-	free(page);
-}
-
-static const struct p2m_memory pages = {.alloc = page_alloc, .free = page_free};
 
 void p2m_wipe(mfn_t mfn)
 {
@@ -126,8 +101,7 @@ static void show(struct domain *d, u64 pfn, u64 count)
 
 static void start(void)
 {
-	pages_left = 1000;
-	pages_used = 0;
+	pages_begin(1000);
 	memset(&first, 0, sizeof(first));
 	memset(later, 0, sizeof(later));
 	memset(model, 0, sizeof(model));

@@ -6,6 +6,7 @@
  */
 /* shows: M3 M4 */
 #include "tests/unit/check.h"
+#include "tests/unit/pages.h"
 
 #include "lib/panic.h"
 #include "p2m/p2m.h"
@@ -22,32 +23,6 @@
 static u64 model[FRAMES];
 static bool has_given;
 static struct p2m p;
-static u64 pages_used, pages_left;
-
-static void *page_alloc(void *context)
-{
-	void *page;
-
-	(void)context;
-	if (pages_left == 0)
-		return NULL;
-	pages_left--;
-	pages_used++;
-	page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
-	assert_non_null(page);
-	memset(page, 0, PAGE_SIZE);
-	return page;
-}
-
-static void page_free(void *context, void *page)
-{
-	(void)context;
-	pages_left++;
-	pages_used--;
-	free(page);
-}
-
-static const struct p2m_memory pages = {.alloc = page_alloc, .free = page_free};
 
 void panic(const char *fmt, ...)
 {
@@ -57,8 +32,7 @@ void panic(const char *fmt, ...)
 
 static void start(void)
 {
-	pages_left = 100000;
-	pages_used = 0;
+	pages_begin(100000);
 	p2m_set_machine(PARTITION, NOTHING);
 	p2m_init(&p, &pages);
 	for (u64 i = 0; i < FRAMES; i++)
