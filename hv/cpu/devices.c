@@ -8,6 +8,7 @@
 #include "cpu/devices.h"
 
 #include "cpu/vcpu.h"
+#include "cpu/ports.h"
 #include "irq/pit_hardware.h"
 #include "irq/rtc_hardware.h"
 #include "irq/uart_hardware.h"
@@ -26,25 +27,11 @@ static struct {
 /* Between the bytes of one access. */
 static struct lock lock = LOCK_INIT(LOCK_IRQ);
 
-static u8 hardware_in(void *context, u16 port)
-{
-	(void)context;
-	return inb(port);
-}
-
-static void hardware_out(void *context, u16 port, u8 value)
-{
-	(void)context;
-	outb(port, value);
-}
-
 void devices_capture(void)
 {
-	static const struct port_access hardware = {.in = hardware_in, .out = hardware_out};
-
-	pit_hardware_enter(&devices.pit, &hardware);
-	rtc_hardware_enter(&devices.rtc, &hardware);
-	uart_hardware_enter(&devices.uart, &hardware, UART_BASE);
+	pit_hardware_enter(&devices.pit, &machine_ports);
+	rtc_hardware_enter(&devices.rtc, &machine_ports);
+	uart_hardware_enter(&devices.uart, &machine_ports, UART_BASE);
 }
 
 void devices_leave(void)

@@ -12,6 +12,7 @@
  */
 #include "cpu/domain_platform.h"
 
+#include "cpu/ports.h"
 #include "lib/log.h"
 
 #define MEASURE_TICKS   23864u /* of the interval timer: 20 ms */
@@ -34,20 +35,6 @@ static struct {
 	struct rtc rtc; /* as the machine's was */
 	u32 tsc_khz;
 } clocks; /* written at boot only */
-
-static u8 hardware_in(void *context, u16 port)
-{
-	(void)context;
-	return inb(port);
-}
-
-static void hardware_out(void *context, u16 port, u8 value)
-{
-	(void)context;
-	outb(port, value);
-}
-
-static const struct port_access hardware = {.in = hardware_in, .out = hardware_out};
 
 /* TSC ticks while counter 2 counts down; the middle of the last look is when it was over. */
 static u64 measure(void)
@@ -105,7 +92,7 @@ void domain_clocks_init(void)
 	};
 	clocks.rtc.clock = clocks.kind.rtc;
 	wait_for_update();
-	rtc_capture(&clocks.rtc, &hardware, 0, rdtsc());
+	rtc_capture(&clocks.rtc, &machine_ports, 0, rdtsc());
 	log_print("vellum: TSC %u kHz, clock %lu\n", clocks.tsc_khz,
 		  rtc_seconds(&clocks.rtc, rdtsc()));
 }

@@ -36,6 +36,8 @@ static void hardware_out(void *context, u16 port, u8 value)
 	outb(port, value);
 }
 
+const struct port_access machine_ports = {.in = hardware_in, .out = hardware_out};
+
 static void trap_pic(bool trapped)
 {
 	segments_trap_ports(PIC_MASTER, 2, trapped);
@@ -45,10 +47,8 @@ static void trap_pic(bool trapped)
 
 void ports_enter(struct vcpu *v)
 {
-	static const struct port_access hardware = {.in = hardware_in, .out = hardware_out};
-
 	if (!v->iopl3)
-		pic_enter(v, &hardware);
+		pic_enter(v, &machine_ports);
 	trap_pic(!v->iopl3);
 }
 

@@ -9,6 +9,9 @@
 #include "cpu/decode.h"
 #include "cpu/vcpu.h"
 
+/** The machine's own ports, a byte at a time: what models of devices are captured from. */
+extern const struct port_access machine_ports;
+
 /**
  * The guest becomes virtualized: capture the devices and make their ports trap. With `iopl3` no
  * port traps, and the devices stay the guest's.
