@@ -4,6 +4,7 @@
  * and of the guest whose console it is.
  */
 #include "cpu/domain_platform.h"
+#include "hypercall/buffer.h"
 #include "lib/string.h"
 #include "public/errno.h"
 #include "hypercall_handlers.h"
@@ -17,11 +18,9 @@ s64 call_domain_console_read(struct domain *d, u64 domid, pa_t text, u64 text_si
 
 	if (found == NULL)
 		return -VL_ENOENT;
-	if (text_size < sizeof(io))
-		return -VL_EINVAL;
-	buffer = domain_buffer(d, text, text_size);
-	if (buffer == NULL)
-		return -VL_EFAULT;
+	n = buffer_find(d, text, text_size, sizeof(io), &buffer);
+	if (n < 0)
+		return n;
 	/* A copy: the guest may write to its buffer while we look at it. */
 	memcpy(&io, buffer, sizeof(io));
 	n = domain_platform_read_console(found, &io.pos, &io.end, buffer + sizeof(io),

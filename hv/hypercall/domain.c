@@ -4,7 +4,7 @@
  */
 #include "domain/domain.h"
 
-#include "lib/string.h"
+#include "hypercall/buffer.h"
 #include "public/errno.h"
 #include "hypercall_handlers.h"
 
@@ -37,16 +37,10 @@ s64 call_domain_rename(struct domain *d, u64 domid, pa_t name, u64 name_size)
 {
 	struct domain *found = domain_find(domid, d);
 	struct vl_domain_name copy;
-	const void *buffer;
+	s64 err;
 
 	if (found == NULL)
 		return -VL_ENOENT;
-	if (name_size < sizeof(copy))
-		return -VL_EINVAL;
-	buffer = domain_buffer(d, name, name_size);
-	if (buffer == NULL)
-		return -VL_EFAULT;
-	/* The guest may write to its buffer while we look at it. */
-	memcpy(&copy, buffer, sizeof(copy));
-	return domain_rename(found, &copy);
+	err = buffer_read(d, name, name_size, &copy, sizeof(copy));
+	return err < 0 ? err : domain_rename(found, &copy);
 }

@@ -10,6 +10,7 @@
 #include "cpu/sched.h"
 #include "domain/grant.h"
 #include "domain/owner.h"
+#include "hypercall/buffer.h"
 #include "lib/debug.h"
 #include "lib/failpoint.h"
 #include "lib/string.h"
@@ -107,16 +108,10 @@ s64 call_domain_create(struct domain *d, pa_t wanted, u64 wanted_size)
 {
 	struct vcpu *v = current_vcpu();
 	struct vl_domain_create copy;
-	const void *buffer;
-	s64 answer;
+	s64 answer = buffer_read(d, wanted, wanted_size, &copy, sizeof(copy));
 
-	if (wanted_size < sizeof(copy))
-		return -VL_EINVAL;
-	buffer = domain_buffer(d, wanted, wanted_size);
-	if (buffer == NULL)
-		return -VL_EFAULT;
-	memcpy(&copy, buffer, sizeof(copy));
-	answer = check_wanted(d, &copy);
+	if (answer == 0)
+		answer = check_wanted(d, &copy);
 	if (answer < 0)
 		return answer;
 	if (!can_have_others(d, v))

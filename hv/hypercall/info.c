@@ -6,6 +6,7 @@
 #include "cpu/domain_platform.h"
 #include "cpu/remote.h"
 #include "domain/domain.h"
+#include "hypercall/buffer.h"
 #include "lib/log.h"
 #include "lib/print.h"
 #include "lib/string.h"
@@ -16,20 +17,6 @@
 #include "public/errno.h"
 #include "version.h"
 #include "hypercall_handlers.h"
-
-/* Copy `known` bytes of an answer into the caller's buffer, as far as they fit. */
-static s64 answer(struct domain *d, pa_t pa, u64 size, const void *from, u64 known)
-{
-	void *buffer;
-
-	if (size == 0)
-		return -VL_EINVAL;
-	buffer = domain_buffer(d, pa, size);
-	if (buffer == NULL)
-		return -VL_EFAULT;
-	memcpy(buffer, from, min_u64(size, known));
-	return (s64)min_u64(size, known);
-}
 
 s64 call_version(struct domain *d)
 {
@@ -59,7 +46,7 @@ s64 call_hv_info(struct domain *d, pa_t info, u64 info_size)
 
 	vl_snprintf(hv.version, sizeof(hv.version), "%s", VELLUM_VERSION);
 	vl_snprintf(hv.build, sizeof(hv.build), "%s", VELLUM_BUILD);
-	return answer(d, info, info_size, &hv, sizeof(hv));
+	return buffer_answer(d, info, info_size, &hv, sizeof(hv));
 }
 
 /* What others are and do is the first guest's to know. */
@@ -91,7 +78,7 @@ s64 call_domain_info(struct domain *d, u64 domid, pa_t info, u64 info_size)
 		.shutdown = found->shutdown,
 	};
 	domain_get_name(found, out.name);
-	return answer(d, info, info_size, &out, sizeof(out));
+	return buffer_answer(d, info, info_size, &out, sizeof(out));
 }
 
 static void read_counters(const struct domain *found, struct vl_domain_counters *out)
@@ -121,7 +108,7 @@ s64 call_domain_counters(struct domain *d, u64 domid, pa_t counters, u64 counter
 	if (err == 0)
 		read_counters(found, &out);
 	remote_end_alone(v);
-	return err < 0 ? err : answer(d, counters, counters_size, &out, sizeof(out));
+	return err < 0 ? err : buffer_answer(d, counters, counters_size, &out, sizeof(out));
 }
 
 s64 call_domain_next(struct domain *d, u64 domid)
@@ -139,12 +126,10 @@ s64 call_console_read(struct domain *d, pa_t text, u64 text_size)
 {
 	struct vl_console_read io;
 	u8 *buffer;
+	s64 err = buffer_find(d, text, text_size, sizeof(io), &buffer);
 
-	if (text_size < sizeof(io))
-		return -VL_EINVAL;
-	buffer = domain_buffer(d, text, text_size);
-	if (buffer == NULL)
-		return -VL_EFAULT;
+	if (err < 0)
+		return err;
 	/* A copy: the guest may write to its buffer while we look at it. */
 	memcpy(&io, buffer, sizeof(io));
 	if (io.pos > log_end())

@@ -7,6 +7,7 @@
 #include "cpu/remote.h"
 #include "domain/domain.h"
 #include "domain/grant.h"
+#include "hypercall/buffer.h"
 #include "lib/debug.h"
 #include "lib/string.h"
 #include "p2m/mover.h"
@@ -79,14 +80,13 @@ static s64 read_other(struct domain *d, u64 domid, u64 pfn, pa_t ranges, u64 siz
 
 s64 call_p2m_read(struct domain *d, u64 domid, u64 pfn, pa_t ranges, u64 ranges_size)
 {
+	const u64 least = sizeof(struct vl_p2m_read) + sizeof(struct vl_p2m_range);
 	bool is_own = domid == VL_DOMID_SELF || domid == d->domid;
 	u8 *buffer;
+	s64 err = buffer_find(d, ranges, ranges_size, least, &buffer);
 
-	if (ranges_size < sizeof(struct vl_p2m_read) + sizeof(struct vl_p2m_range))
-		return -VL_EINVAL;
-	buffer = domain_buffer(d, ranges, ranges_size);
-	if (buffer == NULL)
-		return -VL_EFAULT;
+	if (err < 0)
+		return err;
 	if (!is_own)
 		return read_other(d, domid, pfn, ranges, ranges_size);
 	if (!(d->layers & VL_LAYER_MEMORY))

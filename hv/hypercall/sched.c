@@ -9,7 +9,7 @@
 
 #include "cpu/block.h"
 #include "cpu/remote.h"
-#include "lib/string.h"
+#include "hypercall/buffer.h"
 #include "public/errno.h"
 #include "hypercall_handlers.h"
 
@@ -157,18 +157,11 @@ s64 call_domain_sched_info(struct domain *d, u64 domid, pa_t info, u64 info_size
 {
 	struct domain *found = begin(d, domid);
 	struct vl_sched_info out;
-	void *buffer;
 
 	if (found != NULL)
 		sched_info(found, &out);
 	end();
 	if (found == NULL)
 		return -VL_ENOENT;
-	if (info_size == 0)
-		return -VL_EINVAL;
-	buffer = domain_buffer(d, info, info_size);
-	if (buffer == NULL)
-		return -VL_EFAULT;
-	memcpy(buffer, &out, min_u64(info_size, sizeof(out)));
-	return (s64)min_u64(info_size, sizeof(out));
+	return buffer_answer(d, info, info_size, &out, sizeof(out));
 }

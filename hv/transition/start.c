@@ -6,7 +6,7 @@
 #include "cpu/remote.h"
 #include "cpu/sched.h"
 #include "domain/domain.h"
-#include "lib/string.h"
+#include "hypercall/buffer.h"
 #include "public/errno.h"
 #include "transition/fresh.h"
 #include "hypercall_handlers.h"
@@ -31,20 +31,15 @@ s64 call_vcpu_start(struct domain *d, u64 domid, u64 vcpu, pa_t start_pa, u64 st
 	struct domain *found = domain_find(domid, d);
 	struct vcpu *v = current_vcpu();
 	struct vl_vcpu_start copy;
-	const void *buffer;
 	s64 answer;
 
 	if (found == NULL || v == NULL)
 		return -VL_ENOENT;
 	if (domain_owns_machine(found))
 		return -VL_EPERM;
-	if (start_size < sizeof(copy))
-		return -VL_EINVAL;
-	buffer = domain_buffer(d, start_pa, start_size);
-	if (buffer == NULL)
-		return -VL_EFAULT;
-	/* The guest may write to its buffer while we look at it. */
-	memcpy(&copy, buffer, sizeof(copy));
+	answer = buffer_read(d, start_pa, start_size, &copy, sizeof(copy));
+	if (answer < 0)
+		return answer;
 	if (vcpu >= VL_MAX_CPUS)
 		return -VL_ENOENT;
 	/* Neither the domain nor its memory goes meanwhile. */
