@@ -261,6 +261,9 @@ bool vcpu_note_interrupt(struct vcpu *v, u8 vector)
 {
 	bool is_exception = vector < FIRST_EXTERNAL;
 
+	/* It may have hit Vellum behind one of these locks. */
+	if (vector == VECTOR_NMI)
+		return false;
 	if ((!is_exception || pic_is_low(v)) && pic_arrived(v, vector))
 		return true;
 	if (is_exception && is_apics(v, vector))
@@ -479,6 +482,7 @@ void vcpu_exit(struct trap_frame *frame)
 		segments_refresh(v);
 	if (v->cpl == 3 && this_cpu()->fast.prefill)
 		fast_prefill(v, frame->rip);
+	lock_check_none_held();
 	vcpu_load_root(v);
 	vcpu_to_real_view(v, frame);
 	vcpu_resume16(v, frame);

@@ -127,7 +127,9 @@ static void wait_for(const struct lock *l, u16 ticket)
 	while (serving(l) != ticket) {
 		cpu_relax();
 		if (is_debug_build() && rdtsc() - start > STUCK)
-			panic("lock %s is never free", lock_rank_name(l->rank));
+			panic("lock %s is never free: it serves %u, this is %u, %u is next",
+			      lock_rank_name(l->rank), serving(l), ticket,
+			      __atomic_load_n(&l->next, __ATOMIC_RELAXED));
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "mini/cmdline.h"
 #include "mini/cpu.h"
 #include "mini/hypercall.h"
+#include "mini/irq.h"
 #include "mini/smp.h"
 #include "mini/tap.h"
 #include "mini/timer.h"
@@ -163,4 +164,46 @@ TEST_ON_REQUEST(smp_nmi_kicks, "U7 I3 M8")
 		CHECK(smp_nmis[0][0] == 0, "cycle %u: %u NMIs, none was sent", i, smp_nmis[0][0]);
 	}
 	trap_set_handler(TRAP_NMI, NULL);
+}
+
+/* --- and of which none waits for what it interrupts --- */
+
+#define MASTER_MASK 0x21u
+#define NO_DEVICE   5u /* a line that nothing is on */
+
+static void ignore(const struct trap_frame *frame)
+{
+	(void)frame;
+}
+
+static void flush_first(void *arg)
+{
+	(void)arg;
+	while (!stop) {
+		s64 answer = vl_call_mmu_flush_remote(hypercall_page, 1, VL_MMU_FLUSH_ALL, 0);
+
+		CHECK(answer == 0, "mmu_flush_remote answered %#lx", answer);
+	}
+}
+
+/* A line of the 8259s is open, of which Vellum does not know the vectors: it may be any
+ * exception's. Each access takes the lock around them. */
+TEST_ON_REQUEST(smp_nmi_in_lock, "U7 I1 I3")
+{
+	struct smp_rounds r = {.rounds = 3000, .least = 300, .ms = 3000};
+	u32 n = smp_start();
+
+	irq_init();
+	irq_set_handler(NO_DEVICE, ignore);
+	CHECK(smp_change_all(true) == 0, "no transition");
+	stop = false;
+	for (u32 cpu = 1; cpu < n; cpu++)
+		smp_begin(cpu, flush_first, NULL);
+	while (smp_next_round(&r))
+		CHECK(!(in8(MASTER_MASK) & 1u << NO_DEVICE), "the line is masked");
+	stop = true;
+	for (u32 cpu = 1; cpu < n; cpu++)
+		smp_wait(cpu);
+	CHECK(smp_change_all(false) == 0, "no transition");
+	irq_set_handler(NO_DEVICE, NULL);
 }
