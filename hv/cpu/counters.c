@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a vcpu counted, in the ABI's words.
+ * What a vcpu counted, in the ABI's words; and, for tests, what those do not name.
  */
 #include "cpu/vcpu.h"
+
+#include "lib/log.h"
 
 void vcpu_count(const struct vcpu *v, struct vl_domain_counters *to)
 {
@@ -16,4 +18,11 @@ void vcpu_count(const struct vcpu *v, struct vl_domain_counters *to)
 	to->shadow_fills += v->shadow.fills;
 	to->shadow_flushes += v->shadow.flushes;
 	to->shadow_evictions += v->shadow.evictions;
+}
+
+void vcpu_debug_report(const struct vcpu *v)
+{
+	log_print("vellum: CPU %u flushed on request: pages %lu, spaces %lu, local %lu, all %lu\n",
+		  v->cpu, v->flushed[REMOTE_PAGES], v->flushed[REMOTE_SPACE],
+		  v->flushed[REMOTE_LOCAL], v->flushed[REMOTE_ALL]);
 }

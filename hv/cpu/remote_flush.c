@@ -13,6 +13,7 @@
 #include "cpu/apic.h"
 #include "cpu/fast.h"
 #include "cpu/sched.h"
+#include "lib/failpoint.h"
 #include "lib/lock.h"
 #include "mem/pagetable.h"
 #include "public/errno.h"
@@ -49,8 +50,11 @@ struct vcpu *remote_vcpu(const struct domain *d, u32 cpu)
 
 /* --- serving --- */
 
+/* Debug builds let tests break it, to see that they notice. */
 static void flush_pages(struct vcpu *v, const struct remote_flush *f)
 {
+	if (is_debug_build() && failpoint_get() == FAILPOINT_FLUSH_PAGES)
+		return;
 	for (u64 i = 0; i < f->pages; i++)
 		vcpu_invalidate(v, f->va + i * PAGE_SIZE);
 	if (f->space != 0 && shadow_flush_others(&v->shadow, f->space))
@@ -67,14 +71,17 @@ static void flush_space(struct vcpu *v, u64 space)
 static void serve_flush(struct vcpu *v, const struct remote_flush *f)
 {
 	u64 loaded = v->shadow.now->pgd;
+	bool is_loaded = f->space == 0 || f->space == loaded;
+	enum remote_what what = f->what == REMOTE_PAGES && !is_loaded ? REMOTE_SPACE : f->what;
 
-	if (f->what == REMOTE_ALL) {
+	v->flushed[what]++;
+	if (what == REMOTE_ALL) {
 		vcpu_flush(v);
-	} else if (f->what == REMOTE_LOCAL) {
+	} else if (what == REMOTE_LOCAL) {
 		access_forget_local(v);
 		shadow_flush_local(&v->shadow);
 		vcpu_reload_root(v);
-	} else if (f->what == REMOTE_PAGES && (f->space == 0 || f->space == loaded)) {
+	} else if (what == REMOTE_PAGES) {
 		flush_pages(v, f);
 	} else {
 		flush_space(v, f->space != 0 ? f->space : loaded);

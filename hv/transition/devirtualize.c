@@ -234,9 +234,14 @@ static void leave_domain(struct domain *d, u64 layers)
 		change_all(CPU_HELD, CPU_PARKED);
 		return;
 	}
-	for (u32 i = 0; i < cpu_count(); i++)
-		if (cpu_by_index(i)->vcpu != NULL && cpu_by_index(i)->run == CPU_RUNS)
-			vcpu_count(cpu_by_index(i)->vcpu, &d->counters);
+	for (u32 i = 0; i < cpu_count(); i++) {
+		const struct vcpu *v = cpu_by_index(i)->vcpu;
+
+		if (v == NULL || cpu_by_index(i)->run != CPU_RUNS)
+			continue;
+		vcpu_count(v, &d->counters);
+		vcpu_report(v);
+	}
 	leave_parked(d);
 	d->mode = VL_MODE_PASSTHROUGH;
 	d->counters.devirtualized++;

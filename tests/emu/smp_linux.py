@@ -87,6 +87,36 @@ def cycles_2(t):
     run_cycles(t, 2, 20, 390, "plug=5")
 
 
+def stale_quiet(t, cpus, rounds, line=""):
+    """What the guest printed of its search for stale translations, on a debug build and nothing else beside it."""
+    image = linux_image(["stale-quiet"], "full", cmdline=f"rounds={rounds} {line}", hypervisor="vellum-debug")
+    m = Qemu(t, image, memory=512, smp=cpus)
+    finish_linux(t, m, ["stale-quiet"], t.test.limit - 10)
+    return output_of(m, "stale-quiet")
+
+
+@test("smp-stale", shows="U7 M5 M9", needs="vellum-debug full initrd-test", limit=400, slow=True)
+def stale(t):
+    """Two CPUs that do nothing but use pages of one address space, while what these are is changed: no stale
+    translation is used, and by Vellum's counters each CPU was asked to flush pages in every round."""
+    rounds = 60
+    lines = stale_quiet(t, 2, rounds)
+    t.check(f"ok: {rounds} rounds on 2 CPUs" in lines, f"the guest's verdict: {lines[-3:]}")
+    flushed = dict(re.findall(r"CPU (\d+) flushed on request: pages (\d+)", "\n".join(lines)))
+    t.log(f"{rounds} rounds, requests to flush pages that the CPUs served: {flushed}")
+    t.equal(sorted(flushed), ["0", "1"], "CPUs of which Vellum tells")
+    for cpu, pages in flushed.items():
+        t.check(int(pages) >= 2 * rounds, f"CPU {cpu} was asked to flush pages {pages} times")
+
+
+@test("smp-stale-found", shows="U7", needs="vellum-debug full initrd-test", limit=400, slow=True)
+def stale_found(t):
+    """The same search finds it when Vellum does not flush the pages that other CPUs ask it to."""
+    lines = stale_quiet(t, 2, 60, "break=1")
+    t.check("ok: found" in lines, f"the guest's verdict: {lines[-3:]}")
+    t.log([line for line in lines if line.startswith("not ok: stale")])
+
+
 @test("soak-smp-cycles-2-devices", group="soak", shows=SHOWS, needs=NEEDS, limit=7200)
 def cycles_2_devices(t):
     """200 times with the disk, network and clocks of cycles-min beside, on a machine that does nothing else: Linux does not

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * Looks for stale translations: a thread on each CPU uses pages of one address space for as long as
- * it lasts, while another, which moves from CPU to CPU, changes what they are: other frames, no
- * access, nothing at all, copies after a fork. Whoever saw the change announced must not use what
- * was before.
+ * it lasts, while another, which moves from CPU to CPU, changes what they are: other frames, other
+ * addresses, no access, nothing at all, copies after a fork. Whoever saw the change announced must
+ * not use what was before.
  *
- *   stale GO    until the file GO is gone; then says how many rounds there were
+ *   stale GO             until the file GO is gone; then says how many rounds there were
+ *   stale ROUNDS         so many; with nothing else to do on the machine, each change meets a
+ * thread that has just used the page and goes on with it stale ROUNDS break   the same on a debug
+ * build of Vellum, which skips the flushes that other CPUs ask for: there must be an error
  *
  * Each check has an epoch, odd in one state of its page and even in the other, which is published
  * when the system call that changes the state has returned. While it changes nothing is judged, as
@@ -14,6 +17,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -24,9 +28,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "public/calls.h"
+#include "public/device.h"
 
 #define MAX_CPUS 64
 #define PAGE     4096ul
@@ -210,6 +218,37 @@ static void use_mapping(struct check *c, unsigned cpu)
 	c->looks++;
 }
 
+/* --- here or there --- */
+
+static uint8_t *elsewhere(const struct check *c)
+{
+	return c->at + PAGE;
+}
+
+static void change_place(struct check *c, uint64_t epoch)
+{
+	uint8_t *from = epoch % 2 == 0 ? elsewhere(c) : c->at;
+	uint8_t *to = epoch % 2 == 0 ? c->at : elsewhere(c);
+
+	if (mremap(from, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
+		fail("mremap: %s", strerror(errno));
+}
+
+static void use_either(struct check *c, unsigned cpu)
+{
+	bool here = next_random() % 2 != 0;
+	volatile uint64_t *word = (volatile uint64_t *)(here ? c->at : elsewhere(c)) + cpu;
+	uint64_t sequence = c->sequence, epoch = sequence / 2;
+	bool works = write_works(word, epoch);
+
+	if (!is_judged(c, sequence))
+		return;
+	if (works != (here == (epoch % 2 == 0)))
+		fail("%s, CPU %u: a write %s %s in epoch %lu", c->name, cpu,
+		     here ? "here" : "there", works ? "works" : "faults", epoch);
+	c->looks++;
+}
+
 /* --- copies --- */
 
 /* The child's page must not change any more, whoever still writes to the parent's. */
@@ -263,6 +302,7 @@ static struct check checks[] = {
 	 .change = change_rights,
 	 .access = write_somewhere,
 	 .size = 2 * LARGE},
+	{.name = "moved", .change = change_place, .access = use_either, .size = PAGE},
 	{.name = "unmapped", .change = change_mapping, .access = use_mapping, .size = PAGE},
 	{.name = "copied", .change = change_owner, .access = count_up, .size = PAGE},
 };
@@ -327,14 +367,10 @@ static void change_pages(uint64_t round)
 	}
 }
 
-int main(int argc, char **argv)
+static void make_pages(void)
 {
 	struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
-	pthread_t threads[MAX_CPUS];
-	uint64_t round = 0;
 
-	if (argc != 2)
-		fail("usage: stale GO");
 	nr_threads = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	frames_fd = memfd_create("frames", 0);
 	if (frames_fd < 0 || ftruncate(frames_fd, (off_t)(FRAMES * PAGE)) != 0)
@@ -343,14 +379,46 @@ int main(int argc, char **argv)
 	sigaction(SIGSEGV, &action, NULL);
 	for (unsigned i = 0; i < NR_CHECKS; i++)
 		prepare(&checks[i]);
+}
+
+/* See set_failpoint. It is used up by the next transition. */
+static void break_flushes(void)
+{
+	struct vl_ioctl_call call = {.nr = VL_CALL_SET_FAILPOINT, .arg = {(uint64_t)1 << 32}};
+	int device = open("/dev/vellum", O_RDWR);
+
+	if (device < 0 || ioctl(device, VL_IOCTL_CALL, &call) != 0 || call.result != 0)
+		fail("set_failpoint: %ld, %s", (long)call.result, strerror(errno));
+	close(device);
+}
+
+/* How many rounds there were. */
+static uint64_t use_and_change(const char *until)
+{
+	uint64_t wanted = strtoull(until, NULL, 10), round = 0;
+	pthread_t threads[MAX_CPUS];
+
 	for (unsigned i = 0; i < nr_threads; i++)
 		if (pthread_create(&threads[i], NULL, use_pages, (void *)(uintptr_t)i) != 0)
 			fail("pthread_create");
-	for (; access(argv[1], F_OK) == 0; round++)
+	for (; wanted != 0 ? round < wanted : access(until, F_OK) == 0; round++)
 		change_pages(round);
 	done = true;
 	for (unsigned i = 0; i < nr_threads; i++)
 		pthread_join(threads[i], NULL);
+	return round;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t round;
+
+	if (argc < 2 || argc > 3 || (argc == 3 && strcmp(argv[2], "break") != 0))
+		fail("usage: stale GO | ROUNDS [break]");
+	make_pages();
+	if (argc == 3)
+		break_flushes();
+	round = use_and_change(argv[1]);
 	printf("stale: %lu rounds on %u CPUs;", round, nr_threads);
 	for (unsigned i = 0; i < NR_CHECKS; i++) {
 		printf(" %s %lu", checks[i].name, checks[i].looks);

@@ -153,9 +153,10 @@ struct vcpu {
 	u64 own_ticks; /* of Vellum's timer (own_timer=) */
 	u64 timer;     /* of a later domain: what sched_timer() was told last */
 	u64 exits[NR_EXITS];
-	struct trap_frame *frame;   /* of the exit that is being handled */
-	struct paging_mode mode[2]; /* with SMAP off; as CR4 says. See vcpu_update_mode() */
-	struct guest_tables tables; /* for walk(), and for shadow_fill(): */
+	u64 flushed[NR_REMOTE_WHATS]; /* how often on request, by what was dropped */
+	struct trap_frame *frame;     /* of the exit that is being handled */
+	struct paging_mode mode[2];   /* with SMAP off; as CR4 says. See vcpu_update_mode() */
+	struct guest_tables tables;   /* for walk(), and for shadow_fill(): */
 	struct shadow_p2m p2m;
 	struct return_sites sites;
 	struct access_cache cache;
@@ -199,6 +200,14 @@ void vcpu_load_root(struct vcpu *v);
 
 /** Add the vcpu's counts to a domain's, cpu/counters.c. */
 void vcpu_count(const struct vcpu *v, struct vl_domain_counters *to);
+
+/** Debug builds: one line in the log of what else it counted; the tests read it. */
+void vcpu_debug_report(const struct vcpu *v);
+static inline void vcpu_report(const struct vcpu *v)
+{
+	if (is_debug_build())
+		vcpu_debug_report(v);
+}
 
 /** Forget all translations, global ones too. */
 void vcpu_flush(struct vcpu *v);

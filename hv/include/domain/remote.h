@@ -23,6 +23,7 @@ enum remote_what {
 	REMOTE_SPACE, /* all of it that is not global */
 	REMOTE_LOCAL, /* of all address spaces */
 	REMOTE_ALL,   /* and global ones */
+	NR_REMOTE_WHATS,
 };
 
 struct remote_flush {

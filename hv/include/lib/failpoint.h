@@ -8,6 +8,9 @@
 
 #include "lib/types.h"
 
+/** No step: other CPUs' requests to flush pages do nothing, until the next transition. */
+#define FAILPOINT_FLUSH_PAGES ((u64)1 << 32)
+
 /** The step that fails, counted from 1; 0: none does. */
 u64 failpoint_get(void);
 void failpoint_set(u64 step);

@@ -380,7 +380,8 @@ static inline int64_t vl_call_test_move_page(vl_hypercall_fn call, uint64_t pfn,
  * For tests of debug builds: every step of virtualize and devirtualize before the point of no
  * return can fail in turn, and every allocation of memory in domain_create and memory_give. A
  * step beyond the last one lets the call succeed; either way the failpoint is used up, but not
- * by an EAGAIN.
+ * by an EAGAIN. Until then, step 2^32 lets CPUs skip the pages that mmu_flush_remote asks them
+ * to flush: a test is to notice.
  * Who: only the first guest. Since ABI 0.2.
  * step: 1, 2, ...: the step of the next transition that is to fail with EIO, or the allocation
  *   of the next domain_create or memory_give with ENOMEM; 0: none.
