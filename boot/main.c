@@ -201,7 +201,7 @@ void boot_main(u64 mbi, u64 tsc)
 		  plan.bytes_copied, plan.bytes_checked);
 	log_print("vellum: entering guest at 0x%lx\n", plan.entry);
 	log_set_sinks(NULL, NULL);
-	lock_set_delays(options.delays);
+	lock_set_delays(options.delays, options.delays_seed);
 	domain_first()->tsc_start = rdtsc();
 	loader_enter(&options, &plan);
 }

@@ -223,9 +223,9 @@ static void exception(struct vcpu *v, u64 va)
 		panic_frame(v->frame, "machine check while a guest ran");
 	} else if (v->cpl == 0 && (vector == VECTOR_UD || vector == VECTOR_GP ||
 				   vector == VECTOR_NP || vector == 12)) {
-		if (vector == VECTOR_UD && v->call(v)) {
-			v->exits[EXIT_HYPERCALL]++;
-		} else if (vector == VECTOR_UD && keys_emulate(v)) {
+		if (vector == VECTOR_UD && v->call(v))
+			return;
+		if (vector == VECTOR_UD && keys_emulate(v)) {
 			v->exits[EXIT_EMULATED]++;
 		} else if (emulate(v)) {
 			v->exits[EXIT_EMULATED]++;
@@ -463,8 +463,8 @@ void vcpu_exit(struct trap_frame *frame)
 		segments_mirror_gates(v);
 	audit_some(&v->shadow, 1);
 	dispatch(v, va);
-	if (v->leaving) {
-		v->leaving = false;
+	/* Devirtualized: any CPU may be tidying up the vcpu by now. */
+	if (this_cpu()->vcpu == NULL) {
 		frame->vector = 0;
 		leave(this_cpu());
 		return;

@@ -213,15 +213,26 @@ static int set_own_timer(struct options *o, struct text value, struct failure *f
 	return 0;
 }
 
+/* ",NUMBER", all of what is left. */
+static bool take_seed(struct text *value, u64 *seed)
+{
+	if (value->p[0] != ',')
+		return false;
+	value->p++;
+	value->length--;
+	return take_number(value, seed) && value->length == 0;
+}
+
 static int set_delays(struct options *o, struct text value, struct failure *f)
 {
 	if (!is_debug_build())
 		return fail(f, VL_EINVAL,
 			    "delays= is for debug builds of Vellum (make debug); leave it out.");
-	if (!take_number(&value, &o->delays) || value.length > 0 || o->delays == 0 ||
-	    o->delays > OPTIONS_DELAYS_MAX)
+	if (!take_number(&value, &o->delays) || o->delays == 0 || o->delays > OPTIONS_DELAYS_MAX)
 		return fail(f, VL_EINVAL, "delays= is a number of TSC ticks between 1 and %lu.",
 			    OPTIONS_DELAYS_MAX);
+	if (value.length > 0 && !take_seed(&value, &o->delays_seed))
+		return fail(f, VL_EINVAL, "delays=TICKS,SEED: the seed is a number.");
 	return 0;
 }
 

@@ -12,13 +12,15 @@
 bool guest_call(struct vcpu *v)
 {
 	static const u8 vmcall[3] = {0x0f, 0x01, 0xc1};
+	struct trap_frame *frame = v->frame;
 	struct exception fault;
 	u8 bytes[sizeof(vmcall)];
 
-	if (!guest_read(v, v->frame->rip, bytes, sizeof(bytes), PF_FETCH, &fault) ||
+	if (!guest_read(v, frame->rip, bytes, sizeof(bytes), PF_FETCH, &fault) ||
 	    memcmp(bytes, vmcall, sizeof(bytes)) != 0)
 		return false;
-	v->frame->rip += sizeof(vmcall);
-	v->frame->rax = (u64)hypercall_dispatch(v->domain, v->frame);
+	frame->rip += sizeof(vmcall);
+	v->exits[EXIT_HYPERCALL]++;
+	frame->rax = (u64)hypercall_dispatch(v->domain, frame);
 	return true;
 }

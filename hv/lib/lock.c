@@ -14,7 +14,7 @@
 #define STUCK ((u64)1 << 35)
 
 static u64 longest[NR_LOCK_RANKS]; /* changed by compare-and-exchange */
-static u64 delays;                 /* set at boot */
+static u64 delays, delays_seed;    /* set at boot */
 
 const char *lock_rank_name(enum lock_rank rank)
 {
@@ -79,18 +79,25 @@ u64 lock_longest(enum lock_rank rank)
 	return __atomic_exchange_n(&longest[rank], 0, __ATOMIC_RELAXED);
 }
 
-void lock_set_delays(u64 ticks)
+void lock_set_delays(u64 ticks, u64 seed)
 {
 	delays = ticks;
+	delays_seed = seed;
 	for (u32 rank = 0; is_debug_build() && rank < NR_LOCK_RANKS; rank++)
 		lock_longest(rank);
+}
+
+/* A CPU's own, from the seed and where its state is. */
+static u64 first_random(const struct lock_watch *w, u64 now)
+{
+	return (delays_seed != 0 ? (delays_seed ^ (u64)w) * 0x9e3779b97f4a7c15ull : now) | 1;
 }
 
 /* xorshift64; half of the waits are none at all, so that all orders come up. */
 void lock_debug_delay(void)
 {
 	struct lock_watch *w = lock_watch();
-	u64 start = rdtsc(), r = w->random != 0 ? w->random : start | 1;
+	u64 start = rdtsc(), r = w->random != 0 ? w->random : first_random(w, start);
 
 	if (delays == 0)
 		return;

@@ -219,7 +219,6 @@ static void leave_cpu(struct vcpu *v, struct cpu *cpu)
 	f->cs = f->cs & ~3u;
 	remote_leave(v);
 	cpu->vcpu = NULL;
-	v->leaving = true;
 }
 
 /* What is the domain's; by one CPU, while the others wait. */

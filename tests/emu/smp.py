@@ -65,6 +65,36 @@ def smp_mini_debug(t):
     finish_mini(t, m, 290)
 
 
+def race(t, cpus, rounds, seed, seconds):
+    """Each CPU of a debug build goes its own random way through so many transitions, and Vellum waits at random at each
+    lock and meeting. A failure says the seed."""
+    line = f"map=all cpus={cpus:x} cycles={rounds:x} seed={seed:x} test=smp_race"
+    m = Qemu(t, images.vellum(("mini", line), opts=f"mem=all delays=20000,{seed}", hypervisor="vellum-debug"),
+             smp=cpus, limit=seconds + 10, name=f"seed-{seed}")
+    check(t, m, seconds, "exit-16")
+    t.log([line for line in m.console.lines() if line.startswith("# CPU ")])
+
+
+@test("smp-race", shows="U7 M1 M8 M9 I3", needs="vellum-debug mini", limit=500)
+def smp_race(t):
+    """Four CPUs, 20 rounds: transitions whose steps fail at random, with flushes, moves of pages, IPIs and NMIs between them
+    and no order among the CPUs but what Vellum makes."""
+    race(t, 4, 20, 1, 480)
+
+
+@test("soak-smp-race", group="soak", shows="U7 M1 M8 M9 I3", needs="vellum-debug mini", limit=14000)
+def soak_smp_race(t):
+    """500 rounds of it, by five seeds."""
+    for seed in range(1, 6):
+        race(t, 4, 100, seed, 2700)
+
+
+@test("soak-smp-race-2", group="soak", shows="U7 M1 M8 M9 I3", needs="vellum-debug mini", limit=7000)
+def soak_smp_race_2(t):
+    """500 rounds on two CPUs."""
+    race(t, 2, 500, 11, 6900)
+
+
 @test("smp-mini-bochs", shows="U7 M1 M8 M9", needs="vellum mini", limit=300)
 def smp_mini_bochs(t):
     """Two CPUs in Bochs."""

@@ -58,7 +58,7 @@ static int reset(void **state)
 {
 	(void)state;
 	watch = (struct lock_watch){0};
-	lock_set_delays(0);
+	lock_set_delays(0, 0);
 	for (u32 i = 0; i < NR_LOCK_RANKS; i++)
 		lock_longest(i);
 	return 0;
@@ -163,7 +163,7 @@ static void delays(void **state)
 	u32 without = 0;
 
 	(void)state;
-	lock_set_delays(limit);
+	lock_set_delays(limit, 0);
 	for (u64 i = 0; i < rounds; i++) {
 		u64 start = rdtsc(), took;
 
@@ -174,6 +174,24 @@ static void delays(void **state)
 	}
 	assert_in_range(without, rounds / 8, rounds * 7 / 8);
 	assert_true(most > limit / 4);
+}
+
+/* The state behind some waits, by a CPU that has made none before. */
+static u64 random_with(u64 seed)
+{
+	watch = (struct lock_watch){0};
+	lock_set_delays(1, seed);
+	for (u32 i = 0; i < 8; i++)
+		lock_debug_delay();
+	return watch.random;
+}
+
+static void delays_repeat(void **state)
+{
+	(void)state;
+	assert_true(random_with(7) == random_with(7));
+	assert_true(random_with(7) != random_with(8));
+	assert_true(random_with(0) != random_with(0));
 }
 
 /* --- threads --- */
@@ -240,7 +258,7 @@ static void exclude(u32 rounds, bool tries_, u64 delay)
 	shared.inner = (struct lock)LOCK_INIT(LOCK_FRAMES);
 	shared.rounds = rounds;
 	shared.tries = tries_;
-	lock_set_delays(delay);
+	lock_set_delays(delay, 0);
 	for (u32 i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, work, NULL), 0);
 	for (u32 i = 0; i < THREADS; i++) {
@@ -274,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup(wraps, reset),
 		cmocka_unit_test_setup(measures_the_longest, reset),
 		cmocka_unit_test_setup(delays, reset),
+		cmocka_unit_test_setup(delays_repeat, reset),
 		cmocka_unit_test_setup(threads_exclude_each_other, reset),
 	};
 

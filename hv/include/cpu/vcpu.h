@@ -109,7 +109,8 @@ struct psc {
 struct vcpu {
 	struct domain *domain;
 	struct info_place *info; /* the domain's for this one */
-	/* Serves VMCALL at RIP, a hypercall; false: it is another instruction. Of a higher floor.
+	/* Serves VMCALL at RIP, a hypercall; false: it is another instruction. Behind one that
+	 * devirtualized, the vcpu is not the CPU's any more. Of a higher floor.
 	 */
 	bool (*call)(struct vcpu *v);
 	u8 cpl;         /* virtual; the real one is 3 */
@@ -131,7 +132,6 @@ struct vcpu {
 	bool handler_unread;             /* but see fast_begin() */
 	bool gates_unread;               /* see segments_mirror_gates() */
 	bool armed;                      /* and are */
-	bool leaving;                    /* this exit ended in devirtualization */
 	u8 iopl;                         /* virtual RFLAGS.IOPL; the real one is 0 */
 	u16 gate_cs;                     /* see gate_selector_allowed() */
 	u16 cs, ss;                      /* the guest's own selectors while cpl is 0 */

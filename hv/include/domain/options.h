@@ -37,8 +37,9 @@ struct options {
 			  given */
 	u32 shadow;    /* shadow=all|none|WORD,-WORD...: VL_SHADOW_* that are on */
 	u32 fast;      /* fast=, the same: VL_FAST_* */
-	u64 delays; /* delays=TICKS, debug builds: wait up to so many TSC ticks where CPUs race; 0:
-		       not given */
+	u64 delays;    /* delays=TICKS[,SEED], debug builds: wait up to so many TSC ticks where CPUs
+			  race; 0: not given */
+	u64 delays_seed;        /* of the waits; 0: another one each time */
 	bool begin_virtualized; /* begin=passthrough|virtualized, debugging: how the guest starts */
 	bool debug;             /* debug: log more */
 };

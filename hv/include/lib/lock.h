@@ -83,9 +83,10 @@ static inline void lock_delay(void)
 		lock_debug_delay();
 }
 
-/** Longest random wait, TSC ticks; 0: none. The holds are measured anew from here on: before the
- * guest is entered, lines of the log wait for a serial port. */
-void lock_set_delays(u64 ticks);
+/** Longest random wait, TSC ticks; 0: none. With a seed, each CPU's waits are the same in each run;
+ * 0: never. The holds are measured anew from here on: before the guest is entered, lines of the log
+ * wait for a serial port. */
+void lock_set_delays(u64 ticks, u64 seed);
 
 /** The longest time that a lock of this rank was held since the last call, TSC ticks, as far as it
  * was a debug build. */

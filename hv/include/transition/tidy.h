@@ -20,7 +20,7 @@ void transition_tidy(u64 tables);
  * vcpu is new then. */
 void transition_take(struct cpu_block *own);
 
-/** It is in passthrough again, or has not left it. */
+/** It is in passthrough again, or has not left it. Any CPU may make its vcpu anew from here on. */
 void transition_give(struct cpu_block *own);
 
 /** A shadow for the vcpu of this block; 0 or -VL_ENOMEM. */
