@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Later guests as the tools make and end them, from the first guest's shell."""
+import os
+import random
 import re
 
 from guest import finish_linux, linux_image, output_of
@@ -53,24 +55,41 @@ def guests_stop(t):
     t.check("ok: stopped" in lines, f"the guest's verdict: {lines[-3:]}")
 
 
-def run_rounds(t, rounds, seconds, seed):
-    m = Qemu(t, linux_image(["guests-rounds"], initrd="initrd-guests", cmdline=f"rounds={rounds} seed={seed}"), memory=512)
+# How guests end, by the numbers of tests/linux/scripts/guests-rounds.
+KINDS = tuple(str(k) for k in range(12)) + ("killed", "late", "destroyed", "restarter")
+
+
+def run_rounds(t, rounds, seconds):
+    """VELLUM_ROUNDS_SEED makes the same rounds again, VELLUM_ROUNDS_FIRST begins with another one than the first."""
+    seed = int(os.environ.get("VELLUM_ROUNDS_SEED", 0)) or random.randrange(1, 1 << 30)
+    first = int(os.environ.get("VELLUM_ROUNDS_FIRST", 1))
+    t.log(f"seed {seed}")
+    line = f"rounds={rounds} seed={seed} first={first}"
+    m = Qemu(t, linux_image(["guests-rounds"], initrd="initrd-guests", cmdline=line), memory=512, icount=True)
     finish_linux(t, m, ["guests-rounds"], seconds)
     lines = output_of(m, "guests-rounds")
-    t.check(f"ok: {rounds} rounds" in lines, f"the guest's verdict: {lines[-3:]}")
+    t.check(re.match(rf"ok: {rounds} rounds", lines[-1]), f"the guest's verdict: {lines[-3:]}")
+    t.equal(sum(f"round {r}:" in line for line in lines for r in range(first, first + rounds)), rounds, "rounds")
+    counts = {kind: int(n) for kind, n in re.findall(r"^of kind (\S+): (\d+)$", "\n".join(lines), re.MULTILINE)}
+    t.log(f"{lines[-1]}; how they ended: {counts}")
+    t.equal(tuple(counts), KINDS, "kinds of ends")
+    return counts
 
 
 @test("guests-rounds", shows="M4 M18 I4 I9", needs="vellum min initrd-guests", limit=240)
 def guests_rounds(t):
-    """Guests of random sizes come and go, by vl destroy, by crashes, by SIGKILL of vl create: no page is lost, of Linux's or
-    of Vellum's, nothing is left, and each time the machine goes back to passthrough by itself."""
-    run_rounds(t, 15, 220, 1)
+    """Guests of random sizes come and go by random ends: power-off, reboot, triple fault, a crash with interrupts off, bad
+    hypercalls, hanging, vl destroy, SIGKILL of vl create. After each round no page is lost, of Linux's or of Vellum's, nothing is
+    left, the machine is in passthrough again by itself, and the first guest's memory is what it was. The seed is printed."""
+    counts = run_rounds(t, 10, 220)
+    t.check(sum(counts.values()) >= 10, f"so many guests: {counts}")
 
 
 @test("guests-rounds-500", shows="M4 M18 I4 I9", needs="vellum min initrd-guests", limit=7200, group="soak")
 def guests_rounds_500(t):
-    """The same 500 times."""
-    run_rounds(t, 500, 7000, 2)
+    """The same 500 times: each end comes about, and of the kills some come in time and some too late."""
+    counts = run_rounds(t, 500, 7000)
+    t.check(min(counts.values()) >= 4, f"each end came about: {counts}")
 
 
 @test("guests-linux", shows="M4 M18 I4 I8 I9 U2", needs="vellum min initrd-guests", limit=480)

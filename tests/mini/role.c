@@ -18,6 +18,8 @@
 #define CALLS        20000u
 #define CANARY_WORDS 32768u
 #define HZ           100
+#define ROLE_SIZE    8
+#define NO_ROOT      0x000000fffffff000ul
 
 bool is_later_guest(void)
 {
@@ -58,6 +60,18 @@ static void tick(void)
 	}
 }
 
+/* Something to look at for people. */
+static void seconds(void)
+{
+	print("domain %u, for as long as you like\n", start_info->domid);
+	timer_start(HZ);
+	for (;;) {
+		interrupts_on_and_halt();
+		if (timer_ticks() % HZ == 0)
+			print("%lu s\n", timer_ticks() / HZ);
+	}
+}
+
 /* Awake only to find that there is nothing. */
 static void halt(void)
 {
@@ -92,6 +106,15 @@ static void triple(void)
 	print("a triple fault came back\n");
 }
 
+/* Nothing is mapped in this root, and nobody could be asked. */
+static void crash(void)
+{
+	print("crashing\n");
+	interrupts_off();
+	write_cr3(NO_ROOT);
+	print("a crash came back\n");
+}
+
 /* Those that would end or change this guest by themselves. */
 static bool is_harmless(u64 nr)
 {
@@ -104,6 +127,7 @@ static void calls(void)
 {
 	u64 state = rdtsc() | 1, answered = 0;
 
+	cmdline_get_hex("seed", &state);
 	for (u32 i = 0; i < CALLS; i++) {
 		u64 nr = random_next(&state) % (i % 8 == 0 ? ~(u64)0 : 64);
 
@@ -161,20 +185,36 @@ static void hostile(void)
 }
 
 static const struct {
-	const char name[8];
+	const char name[ROLE_SIZE];
 	void (*play)(void);
 } roles[] = {
-	{"hello", hello}, {"reboot", reboot}, {"spin", spin},     {"tick", tick},
-	{"halt", halt},   {"dead", dead},     {"deaf", deaf},     {"triple", triple},
-	{"calls", calls}, {"flood", flood},   {"victim", victim}, {"hostile", hostile},
+	{"hello", hello}, {"reboot", reboot}, {"spin", spin},       {"tick", tick},
+	{"halt", halt},   {"dead", dead},     {"deaf", deaf},       {"triple", triple},
+	{"calls", calls}, {"flood", flood},   {"victim", victim},   {"hostile", hostile},
+	{"crash", crash}, {"abuse", abuse},   {"seconds", seconds},
 };
+
+/* The word after=MS: what the role does it does so much later, among ticks, with interrupts on. */
+static void wait_among_ticks(void)
+{
+	u64 ms = 0, end;
+
+	if (!cmdline_get_hex("after", &ms))
+		return;
+	end = rdtsc() + ms * tsc_per_ms();
+	timer_start(HZ);
+	interrupts_on();
+	while (rdtsc() < end)
+		asm volatile("hlt");
+}
 
 void role_play(void)
 {
-	char name[8];
+	char name[ROLE_SIZE];
 
 	if (!cmdline_get("role", name, sizeof(name)))
 		return;
+	wait_among_ticks();
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
 		if (strncmp(name, roles[i].name, sizeof(name)) == 0)
 			roles[i].play();

@@ -17,4 +17,8 @@ void role_play(void);
 /** Try everything that is none of a guest's business. Whether nothing of it worked. */
 bool hostile_all(void);
 
+/** Make random calls with abusive arguments (seed=HEX of the command line, or the time), until one
+ * of them ends this guest or it ends itself. */
+void abuse(void);
+
 #endif
