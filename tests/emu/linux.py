@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import time
 
 import images
 import pace
@@ -138,29 +137,6 @@ def make(t, *words, seconds):
         text = log.read()
     t.check(done.returncode == 0, f"make {' '.join(words)} exits 0, not {done.returncode}: {text[-500:]!r}")
     return text
-
-
-def check_tour(t, text):
-    for pattern, what in ((r"GRUB", "GRUB"), (r"^Vellum \d", "Vellum's banner"),
-                          (r"^vellum: guest memory \[", "the guest's memory map"),
-                          (r"^vellum# ", "the Linux shell"),
-                          (r"mode:\s+passthrough", "mode: passthrough"),
-                          (r"mode:\s+virtualized", "mode: virtualized")):
-        t.check(re.search(pattern, text, re.MULTILINE), f"the log shows {what}")
-
-
-@test("run-tour", shows="U1 U2", needs="vellum full initrd-run", limit=300, slow=True)
-def run_tour(t):
-    """`make run` without a terminal plays the tour: GRUB, banner, memory map, shell, vl, both switches, power-off; exit 0."""
-    start = time.monotonic()
-    check_tour(t, make(t, "run", seconds=280))
-    t.log(f"{time.monotonic() - start:.0f} s")
-
-
-@test("run-tour-bochs", shows="U1 U2", needs="vellum min initrd-run", limit=300, slow=True)
-def run_tour_bochs(t):
-    """`make run EMU=bochs` without a terminal plays the same tour in Bochs."""
-    check_tour(t, make(t, "run", "EMU=bochs", seconds=280))
 
 
 @test("make-iso", shows="U1", needs="vellum min initrd-test", limit=150)
