@@ -99,3 +99,12 @@ def guests_linux(t):
     m = run(t, ["guests-linux"], 460, memory=512)
     lines = output_of(m, "guests-linux")
     t.check("ok: two at once" in lines, f"the guest's verdict: {lines[-3:]}")
+
+
+@test("guests-two-linux", shows="M4 M18 I4 I8 I9 U2 U4", needs="vellum min initrd-guests", limit=400)
+def guests_two_linux(t):
+    """Two later Linux guests at once boot to their shells and run a load that checks its memory; when one is destroyed, the
+    other goes on; then it is destroyed, too, and the machine is in passthrough with all memory."""
+    m = run(t, ["guests-two-linux"], 380, memory=512, icount=True)
+    lines = output_of(m, "guests-two-linux")
+    t.check("ok: two Linux guests" in lines, f"the guest's verdict: {lines[-3:]}")
