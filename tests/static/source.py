@@ -238,7 +238,7 @@ def tests_there_are(t):
     names = set(re.findall(r"^([a-z0-9-]+)", listed, re.MULTILINE))
     for name in tree():
         if re.match(r"tests/mini/tests/.*\.c$", name):
-            names.update(re.findall(r"^TEST\((\w+)", text_of(name), re.MULTILINE))
+            names.update(re.findall(r"^TEST(?:_ON_REQUEST)?\((\w+)", text_of(name), re.MULTILINE))
     return names
 
 
