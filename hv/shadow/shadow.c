@@ -159,10 +159,13 @@ static void add_own_slots(const struct shadow *s, ma_t root)
 	u32 n;
 	const u64 *slot = own_slots_in_use(&n);
 
-	for (u32 i = 0; i < n; i++)
-		if (slot[i] != 0)
-			table_set(&table[VL_FIRST_SLOT + i],
-				  (i == 0 ? s->image_slot : slot[i]) | ENTRY_SHARED);
+	for (u32 i = 0; i < n; i++) {
+		if (slot[i] == 0)
+			continue;
+		audit_forget(s, &table[VL_FIRST_SLOT + i]); /* of when it was no root */
+		table_set(&table[VL_FIRST_SLOT + i],
+			  (i == 0 ? s->image_slot : slot[i]) | ENTRY_SHARED);
+	}
 }
 
 static ma_t make_top(struct shadow *s, enum shadow_view view)
