@@ -47,9 +47,16 @@ $(B)/initrd/small.cpio.gz: $(INITRD_SOURCES) $(B)/vl
 	@echo "  INITRD  $@"
 	@scripts/mkinitrd --vl $(B)/vl --tests tests/linux/scripts --out $@
 
+# A kernel as an ELF file, without what only debuggers and loaders that move it read: GRUB reads all of it.
+$(B)/kernels/%: $(B)/linux/%/vmlinux
+	@mkdir -p $(@D)
+	@echo "  STRIP   $@"
+	@objcopy --strip-all --wildcard --remove-section='.rela*' $< $@
+TEST_KERNELS := $(B)/kernels/min $(B)/kernels/full
+
 # The disk with the third-party tests: the kernel's selftests, stress-ng and their libraries.
 $(B)/thirdparty/disk.img: scripts/mkthirdparty $(wildcard tests/linux/thirdparty/*) $(B)/linux/full/release
 	@echo "  DISK    $@"
 	@scripts/mkthirdparty $@
 
-SCENARIO_PRODUCTS += $(B)/thirdparty/disk.img
+SCENARIO_PRODUCTS += $(B)/thirdparty/disk.img $(TEST_KERNELS)

@@ -22,6 +22,8 @@ ARTIFACTS = {
     "min-vmlinux": "build/linux/min/vmlinux",
     "full": "build/linux/full/bzImage",
     "full-vmlinux": "build/linux/full/vmlinux",
+    "min-stripped": "build/kernels/min",
+    "full-stripped": "build/kernels/full",
     "mini": "build/mini/mini.elf",
     "initrd-test": "build/initrd/test.cpio.gz",
     "initrd-small": "build/initrd/small.cpio.gz",
