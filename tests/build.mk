@@ -30,6 +30,14 @@ $(GUEST_FILES).made: $(B)/mini/mini.elf $(B)/linux/min/bzImage $(B)/initrd/small
 	@cp $(EXAMPLES) $(GUEST_FILES)/etc/vl/
 	@touch $@
 
+# The same with the distribution-like kernel as a guest.
+GUEST_FILES_FULL := $(B)/initrd/guests-full
+$(GUEST_FILES_FULL).made: $(GUEST_FILES).made $(B)/linux/full/bzImage
+	@rm -rf $(GUEST_FILES_FULL)
+	@cp -r $(GUEST_FILES) $(GUEST_FILES_FULL)
+	@cp $(B)/linux/full/bzImage $(GUEST_FILES_FULL)/guests/linux
+	@touch $@
+
 $(B)/initrd/run.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(GUEST_FILES).made
 	@echo "  INITRD  $@"
 	@scripts/mkinitrd --vl $(B)/vl --tree $(GUEST_FILES) --out $@
@@ -37,6 +45,10 @@ $(B)/initrd/run.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(GUEST_FILES).made
 $(B)/initrd/guests.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(GUEST_FILES).made
 	@echo "  INITRD  $@"
 	@scripts/mkinitrd --vl $(B)/vl --tests tests/linux/scripts --tree $(GUEST_FILES) --out $@
+
+$(B)/initrd/guests-full.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(GUEST_FILES_FULL).made
+	@echo "  INITRD  $@"
+	@scripts/mkinitrd --vl $(B)/vl --tests tests/linux/scripts --tree $(GUEST_FILES_FULL) --out $@
 
 $(B)/initrd/test.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(LINUX_TESTS)
 	@echo "  INITRD  $@"
@@ -59,4 +71,4 @@ $(B)/thirdparty/disk.img: scripts/mkthirdparty $(wildcard tests/linux/thirdparty
 	@echo "  DISK    $@"
 	@scripts/mkthirdparty $@
 
-SCENARIO_PRODUCTS += $(B)/thirdparty/disk.img $(TEST_KERNELS)
+SCENARIO_PRODUCTS += $(B)/thirdparty/disk.img $(TEST_KERNELS) $(B)/initrd/guests-full.cpio.gz

@@ -138,3 +138,13 @@ def guests_shell(t):
     finish_linux(t, m, ["guests-shell"], 280)
     lines = output_of(m, "guests-shell")
     t.check("ok: Linux ran" in lines, f"the guest's verdict: {lines[-3:]}")
+
+
+@test("guests-shell-full", shows="U1 U2 U3 I1 I2 I8 I9 M4", needs="vellum min initrd-guests-full", limit=400, slow=True)
+def guests_shell_full(t):
+    """The same with the distribution-like kernel as the later guest."""
+    image = linux_image(["guests-shell"], initrd="initrd-guests-full", cmdline="guest_memory=160")
+    m = Qemu(t, image, memory=512)
+    finish_linux(t, m, ["guests-shell"], 380)
+    lines = output_of(m, "guests-shell")
+    t.check("ok: Linux ran" in lines, f"the guest's verdict: {lines[-3:]}")
