@@ -19,7 +19,6 @@
 
 #include "dom-tools/guest/image.h"
 #include "dom-tools/lib/guests.h"
-#include "dom-tools/lib/machine.h"
 #include "dom-tools/vl/console.h"
 #include "dom-tools/vl/failpoint.h"
 #include "dom-tools/vl/examine.h"
@@ -50,19 +49,24 @@ static int fill(struct making *m, const struct check *c, const struct guest_plan
 		struct vl_vcpu_start *start, struct vl_error *e)
 {
 	static struct vl_ioctl_page page;
+	struct vl_hv_info hv;
 	struct guest_image image = {
 		.kernel = &c->kernel,
 		.kernel_file = c->kernel_file,
 		.ramdisk = c->ramdisk,
 		.cmdline = c->config.extra,
 		.domid = m->domid,
-		.tsc_khz = machine_tsc_rate() / 1000,
 		.hypercall_page = &page,
 	};
 	int rc = vl_guest_hypercall_page(m->client, &page, e);
 
+	if (!rc)
+		rc = vl_get_hv_info(m->client, &hv, e);
 	if (rc)
 		return rc;
+	/* The rate that the guest's timers have been made for: another one, as good, contradicts
+	 * them. */
+	image.tsc_khz = hv.tsc_khz;
 	return guest_image_write(&image, plan, write_memory, m->client, start, e);
 }
 

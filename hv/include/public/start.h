@@ -94,6 +94,9 @@ VL_ABI_ASSERT(sizeof(struct vl_start_info) == 120, "vl_start_info is ABI");
 #define VL_START_VIRTUALIZED 1u /* the kernel is at ring 3 from its first instruction */
 #define VL_START_LATER       2u /* it owns no hardware: a guest that another one made */
 
+/* The timer of such a guest's local APIC, undivided, makes a tick while the TSC makes so many. */
+#define VL_LATER_APIC_TSC 16u
+
 /**
  * Where a vcpu begins that is at ring 3 from its first instruction; all else is as said above. RDI
  * and RSI are what the kernel's protocol wants. Tables and GDT are in the guest's own memory, the

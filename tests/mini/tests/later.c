@@ -37,7 +37,8 @@ static void fill(u32 first, u64 base)
 	u64 *gdt = (u64 *)guests_page(first + PAGE_DATA), *table;
 
 	CHECK((u64)(later_code_end - later_code) <= PAGE_SIZE, "its code is too long");
-	CHECK(base + LATER_PAGES * PAGE_SIZE <= GIB, "its memory is out of its tables' reach");
+	CHECK(base + LATER_PAGES * PAGE_SIZE <= LATER_APIC,
+	      "its memory is out of its tables' reach");
 	for (u32 i = 0; i < LATER_PAGES; i++)
 		guests_fill(first + i, 0);
 	memcpy(guests_page(first + PAGE_CODE), later_code, (u64)(later_code_end - later_code));
@@ -50,33 +51,48 @@ static void fill(u32 first, u64 base)
 	table = (u64 *)guests_page(first + PAGE_PD);
 	for (u64 i = 0; i < NR_ENTRIES; i++)
 		table[i] = i * 2 * MIB | PTE_P | PTE_W | PTE_PS;
+	table[LATER_APIC / (2 * MIB)] = 0xfee00000 | PTE_P | PTE_W | PTE_PS;
 }
 
-u64 later_make(u32 what, u32 first, u32 weight)
+u64 later_create(u32 first, u32 weight)
 {
 	char name[8] = {'l', 'a', 't', 'e', 'r', (char)('a' + first / LATER_PAGES), 0};
-	u64 base = guests_first_pfn() << PAGE_SHIFT;
-	s64 domid, answer;
+	s64 domid;
 
 	guest_want(name, LATER_PAGES);
 	guest_wanted.weight = weight;
 	domid = guest_create();
 	CHECK(domid > 0, "create answered %ld", domid);
+	return (u64)domid;
+}
+
+void later_ready(u64 domid, u32 what, u64 more, u32 first)
+{
+	u64 base = guests_first_pfn() << PAGE_SHIFT;
+	s64 answer;
+
 	fill(first, base);
 	guests_list_frames(first, LATER_PAGES);
-	answer = guest_give((u64)domid, base >> PAGE_SHIFT, LATER_PAGES);
+	answer = guest_give(domid, base >> PAGE_SHIFT, LATER_PAGES);
 	CHECK(answer == 0, "give answered %ld", answer);
 	start = (struct vl_vcpu_start){
 		.rip = base,
 		.rdi = what,
+		.rsi = more,
 		.cr3 = base + PAGE_ROOT * PAGE_SIZE,
 		.gdt_base = base + PAGE_DATA * PAGE_SIZE,
 		.gdt_limit = 4 * sizeof(u64) - 1,
 	};
-	answer = vl_call_vcpu_start(hypercall_page, (u64)domid, 0, ptr_to_pa(&start).v,
-				    sizeof(start));
+	answer = vl_call_vcpu_start(hypercall_page, domid, 0, ptr_to_pa(&start).v, sizeof(start));
 	CHECK(answer == 0, "vcpu_start answered %ld", answer);
-	return (u64)domid;
+}
+
+u64 later_make(u32 what, u32 first, u32 weight)
+{
+	u64 domid = later_create(first, weight);
+
+	later_ready(domid, what, 0, first);
+	return domid;
 }
 
 u64 later_begin(u32 what, u32 first, u32 weight)

@@ -17,10 +17,14 @@
 #define LATER_CHECKS  7 /* fills the processor's registers, and looks at them without an end */
 
 #define LATER_TOUCHES 8 /* reads each 2 MiB of its tables' GiB, then spins */
+#define LATER_DEVICES 9 /* board_code.inc: uses each device of its platform, then resets it */
 
 /* Bytes behind its first instruction: a counter, the stack's end. */
 #define LATER_DATA      0x1800
 #define LATER_STACK_END 0x3000
+
+/* Where its tables have the local APIC: va. */
+#define LATER_APIC 0x3fe00000
 
 #define LATER_PATTERN 0x5a5a000012340000
 
@@ -38,6 +42,11 @@
  * from `first` on. It is paused, but ready to be let go; or begins, too. Its id. */
 u64 later_make(u32 what, u32 first, u32 weight);
 u64 later_begin(u32 what, u32 first, u32 weight);
+
+/** The two halves of later_make(): a domain that has nothing yet; then its pages, and what it does.
+ * `more` is for LATER_DEVICES: a port that was opened for it. */
+u64 later_create(u32 first, u32 weight);
+void later_ready(u64 domid, u32 what, u64 more, u32 first);
 
 /** Its state, VL_STATE_*. */
 u32 later_state(u64 domid);

@@ -13,6 +13,7 @@
 later_code:
 	leaq later_code(%rip), %rsp
 	addq $LATER_STACK_END, %rsp
+	movq %rsi, %r8
 	movl $1, %esi
 	movl $VL_NR_SHUTDOWN, %eax
 	.macro when what, label
@@ -28,6 +29,7 @@ later_code:
 	when LATER_FLUSHES, flushes
 	when LATER_CHECKS, checks
 	when LATER_TOUCHES, touches
+	when LATER_DEVICES, devices
 bad:
 	ud2 /* without an IDT: a triple fault */
 
@@ -160,6 +162,8 @@ checks_again:
 	cmpl $0x22222000, %eax
 	jne bad
 	jmp checks_again
+
+#include "mini/tests/board_code.inc"
 later_code_end:
 
 	.section .note.GNU-stack, "", @progbits
