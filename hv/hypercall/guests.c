@@ -228,6 +228,9 @@ s64 call_memory_take(struct domain *d, u64 domid, u64 pfn, u64 count)
 	if (from != NULL)
 		answer = take(v, from, pfn, count);
 	remote_end_alone(v);
+	/* Those that take it from others know. */
+	if (answer >= 0 && d != domain_first())
+		events_notify(domain_first());
 	return answer;
 }
 

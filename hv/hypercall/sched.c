@@ -9,6 +9,7 @@
 
 #include "cpu/block.h"
 #include "cpu/remote.h"
+#include "domain/events.h"
 #include "hypercall/buffer.h"
 #include "public/errno.h"
 #include "hypercall_handlers.h"
@@ -64,6 +65,8 @@ s64 call_domain_pause(struct domain *d, u64 domid)
 		return err;
 	err = pause(found);
 	domain_unuse(found);
+	if (err == 0)
+		events_notify(d);
 	return err;
 }
 
@@ -89,6 +92,8 @@ s64 call_domain_unpause(struct domain *d, u64 domid)
 		return err;
 	err = unpause(found);
 	domain_unuse(found);
+	if (err == 0)
+		events_notify(d);
 	return err;
 }
 

@@ -846,8 +846,8 @@ static inline int64_t vl_call_event_close(vl_hypercall_fn call, uint64_t port)
 
 /**
  * A later guest asks when it gets an event at port VL_EVENT_VELLUM. In the first guest that
- * event says that the list of domains or one's state has changed, or that a console has
- * something new.
+ * event says that the list of domains or one's state has changed, that one has given memory
+ * back, or that a console has something new.
  * Who: any domain. Since ABI 0.2.
  * Returns VL_SHUTDOWN_*: what the caller was asked to do since it asked last; VL_SHUTDOWN_NONE:
  *   nothing; or a negated error:
