@@ -237,6 +237,7 @@ TEST_ON_REQUEST(smp_race, "U7 M1 M8 M9 I3 I10")
 		      r->arrived, r->nmis);
 		frame_free(ptr_to_pa(r->page));
 	}
+	smp_let_interrupts_in(smp_count()); /* the last that others sent */
 	trap_set_handler(TRAP_NMI, NULL);
 	trap_set_handler(VECTOR, NULL);
 }
