@@ -35,7 +35,7 @@ def pack(kind, data):
 
 def elf(note=True, memory=4 << 20, abi=0):
     """An ELF64 kernel that takes `memory` bytes from 16 MiB on, with Vellum's note or without."""
-    desc = struct.pack("<III8sII", 7, 8, 1, b"Vellum\0\0", abi, 2)
+    desc = struct.pack("<III8sII", 7, 8, 1, b"Vellum\0\0", abi, 3)
     loads = [(1, 5, 0x200, 0xffffffff81000000, 0x1000000, 0x600, memory, 0x1000)]
     if note:
         loads.append((4, 4, 0x100, 0, 0, len(desc), len(desc), 4))

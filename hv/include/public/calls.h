@@ -490,7 +490,7 @@ static inline int64_t vl_call_domain_rename(vl_hypercall_fn call, uint64_t domid
 /**
  * A domain that is paused, with vcpus that have not begun and without a page of memory. It gets
  * that by memory_give. As long as there is one, the caller cannot be devirtualized.
- * Who: only the first guest. Since ABI 0.2.
+ * Who: only the first guest. Since ABI 0.3.
  * wanted_pa, wanted_size: where struct vl_domain_create lies (physical address) and its bytes;
  *   what it is to be.
  * Returns its id, from 1 on: no other domain has it, and none had it lately; or a negated error:
@@ -500,8 +500,8 @@ static inline int64_t vl_call_domain_rename(vl_hypercall_fn call, uint64_t domid
  *     range; flags are not 0.
  *   VL_ERANGE: memory is not within one range of RAM that the caller is shown: it could never be
  *     at home there.
- *   VL_EOPNOTSUPP: more than one vcpu; or VL_LAYER_ALL is not virtualized, or so with
- *     VL_DEBUG_IOPL3 or without the local APIC.
+ *   VL_EOPNOTSUPP: more than one vcpu; or VL_LAYER_ALL is not virtualized, also of the calling
+ *     CPU, or so with VL_DEBUG_IOPL3 or without the local APIC.
  *   VL_EEXIST: another domain has the name.
  *   VL_ENOMEM: Vellum's partition is too small.
  *   VL_EPERM: the caller is not the first guest.
@@ -520,13 +520,14 @@ static inline int64_t vl_call_domain_create(vl_hypercall_fn call, uint64_t wante
  * or, with an error, none. The caller finds nothing there any more: it reads ones, and what it
  * writes does not reach the page. Devices know nothing of it: no page that one writes to may be
  * given away. The domain may be running.
- * Who: only the first guest. Since ABI 0.2.
+ * Who: only the first guest. Since ABI 0.3.
  * domid: domain id.
  * pfn: first page frame of that domain.
  * list_pa, list_size: where struct vl_memory_list lies (physical address) and its bytes; numbers
  *   of the caller's own page frames, in its first 8 bytes a page.
  * Returns 0; or a negated error:
- *   VL_ENOENT: no domain has this id, or it is the caller's, or domain_destroy has begun.
+ *   VL_ENOENT: no domain has this id, or it is the caller's, or domain_destroy has begun; or the
+ *     calling CPU is not virtualized.
  *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary; or one of the
  *     pages is not the caller's own RAM or twice in the list; or the domain is shown no RAM
  *     there.
@@ -551,11 +552,12 @@ static inline int64_t vl_call_memory_give(vl_hypercall_fn call, uint64_t domid, 
  * brings some of its pages home: cleared, and the caller's again as the page frame that it gave
  * away. Another CPU's call that concerns the domain may have to end first: then a call gets no
  * further, and the answer is not 0.
- * Who: only the first guest. Since ABI 0.2.
+ * Who: only the first guest. Since ABI 0.3.
  * domid: domain id.
  * Returns 0: it is gone; else call again: the number of pages that it still has, with those that
  *   Vellum needed for it, or 1; or a negated error:
- *   VL_ENOENT: no domain has this id, or it is the caller's.
+ *   VL_ENOENT: no domain has this id, or it is the caller's; or the calling CPU is not
+ *     virtualized.
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
  */
@@ -570,12 +572,13 @@ static inline int64_t vl_call_domain_destroy(vl_hypercall_fn call, uint64_t domi
  * Pages come home as with domain_destroy, from a domain that is paused or gives them back
  * itself. An error means that none of those came which one call does, and an earlier call may
  * have done others. The domain finds nothing there afterwards, as in memory_give.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * domid: domain id, or VL_DOMID_SELF.
  * pfn: first page frame of that domain.
  * count: how many.
  * Returns how many of them are left: call again, for those; or a negated error:
- *   VL_ENOENT: no domain has this id, or it is the first guest's.
+ *   VL_ENOENT: no domain has this id, or it is the first guest's; or the calling CPU is not
+ *     virtualized.
  *   VL_EFAULT: the domain has no page at one of the first of them.
  *   VL_EINVAL: count is 0.
  *   VL_EBUSY: the domain is running and not the caller's; or Vellum shares words in one of the
@@ -595,7 +598,7 @@ static inline int64_t vl_call_memory_take(vl_hypercall_fn call, uint64_t domid, 
 /**
  * Sharing a page: it stays the caller's. As long as it is mapped it can neither be given away
  * nor taken.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * domid: the domain that may map the page.
  * pfn: page frame of the caller's own RAM.
  * flags: 0, or VL_GRANT_READ_ONLY.
@@ -621,7 +624,7 @@ static inline int64_t vl_call_grant_offer(vl_hypercall_fn call, uint64_t domid, 
  * may not write, its write is a page fault, as if its own page tables said so. Neither of the
  * two may keep page tables there, nor pass it to a hypercall as a buffer. When its owner is
  * destroyed it is unmapped.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * domid: the domain that made the offer.
  * ref: what grant_offer returned there.
  * pfn: page frame of the caller, outside its RAM.
@@ -646,7 +649,7 @@ static inline int64_t vl_call_grant_map(vl_hypercall_fn call, uint64_t domid, ui
 
 /**
  * Whatever was there before is there again.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * pfn: page frame that the caller mapped something at.
  * Returns 0; or a negated error:
  *   VL_ENOENT: there is nothing.
@@ -662,7 +665,7 @@ static inline int64_t vl_call_grant_unmap(vl_hypercall_fn call, uint64_t pfn)
 /**
  * The offer is over. That of a page that another has mapped is so only once that has unmapped
  * it, or is destroyed.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * ref: what grant_offer returned.
  * Returns 0; or a negated error:
  *   VL_ENOENT: there is no such offer.
@@ -680,7 +683,7 @@ static inline int64_t vl_call_grant_revoke(vl_hypercall_fn call, uint64_t ref)
  * The last 16 KiB that the domain sent to its serial port or by console_put. As for
  * console_read, reading starts at the oldest byte kept if the text at `pos` is gone. A reader
  * that has all there is gets an event with the next byte (port VL_EVENT_VELLUM), once.
- * Who: only the first guest. Since ABI 0.2.
+ * Who: only the first guest. Since ABI 0.3.
  * domid: id of a later domain.
  * text_pa, text_size: where struct vl_console_read lies (physical address) and its bytes; in:
  *   where to start, counted from the domain's first byte; out: text that it printed.
@@ -703,7 +706,7 @@ static inline int64_t vl_call_domain_console_read(vl_hypercall_fn call, uint64_t
 /**
  * Up to 1 KiB waits for the domain, which gets it from its serial port or by console_get:
  * whichever asks first.
- * Who: only the first guest. Since ABI 0.2.
+ * Who: only the first guest. Since ABI 0.3.
  * domid: id of a later domain.
  * pa: physical address of the bytes that are typed.
  * size: bytes, 1 and more.
@@ -724,7 +727,7 @@ static inline int64_t vl_call_domain_console_write(vl_hypercall_fn call, uint64_
 
 /**
  * A later guest's console without a device. See domain_console_read.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * pa: physical address of the text.
  * size: bytes, 1 and more.
  * Returns size; or a negated error:
@@ -742,7 +745,7 @@ static inline int64_t vl_call_console_put(vl_hypercall_fn call, uint64_t pa, uin
 /**
  * What was typed at a later guest's console and neither its serial port nor an earlier call has
  * taken.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * pa: physical address of where the text goes.
  * size: room, bytes, 1 and more.
  * Returns bytes copied; 0 when nothing was typed; or a negated error:
@@ -762,7 +765,7 @@ static inline int64_t vl_call_console_get(vl_hypercall_fn call, uint64_t pa, uin
  * interrupt of its local APIC, edge-triggered, for each pending bit that was clear before and is
  * not masked. In passthrough bits are set and no interrupt comes. Events that came before the
  * call are pending then. The page can neither be given away nor moved until it is taken back.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * page: physical address of a struct vl_event_page, aligned to its size; 0 takes it back.
  * vector: interrupt vector for events, 32 to 255; 0: none.
  * Returns 0; or a negated error:
@@ -780,7 +783,7 @@ static inline int64_t vl_call_event_setup(vl_hypercall_fn call, uint64_t page, u
 /**
  * One end of a channel, to which that domain binds one of its own. Its number has to be told in
  * another way.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * domid: domain that may bind the port; VL_DOMID_SELF: the caller.
  * Returns the port, 1 to VL_EVENT_PORTS - 1; or a negated error:
  *   VL_ENOENT: no domain has this id.
@@ -797,7 +800,7 @@ static inline int64_t vl_call_event_open(vl_hypercall_fn call, uint64_t domid)
 
 /**
  * Who opened it gets an event at `remote`.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * domid: domain that opened the other end.
  * remote: its port.
  * Returns the port, 1 to VL_EVENT_PORTS - 1; or a negated error:
@@ -815,7 +818,7 @@ static inline int64_t vl_call_event_bind(vl_hypercall_fn call, uint64_t domid, u
 
 /**
  * The other end gets an event, if it has none pending.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * port: of the caller.
  * Returns 0; or a negated error:
  *   VL_ENOENT: the port is not bound.
@@ -831,7 +834,7 @@ static inline int64_t vl_call_event_send(vl_hypercall_fn call, uint64_t port)
 /**
  * If it is bound, the other end gets an event, and has nobody to send to: it is to be closed,
  * too. Ports of a domain that ends are closed.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * port: of the caller.
  * Returns 0; or a negated error:
  *   VL_ENOENT: the caller has no such port.
@@ -848,7 +851,7 @@ static inline int64_t vl_call_event_close(vl_hypercall_fn call, uint64_t port)
  * A later guest asks when it gets an event at port VL_EVENT_VELLUM. In the first guest that
  * event says that the list of domains or one's state has changed, that one has given memory
  * back, or that a console has something new.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * Returns VL_SHUTDOWN_*: what the caller was asked to do since it asked last; VL_SHUTDOWN_NONE:
  *   nothing; or a negated error:
  *   VL_ENOSYS: Vellum is older than the call.
@@ -864,13 +867,14 @@ static inline int64_t vl_call_control_read(vl_hypercall_fn call)
  * Once for each vcpu of a later domain: its state is the one that public/start.h has for a guest
  * that begins virtualized. It runs when the domain does, see domain_unpause. What its tables and
  * GDT say is looked at then.
- * Who: only the first guest. Since ABI 0.2.
+ * Who: only the first guest. Since ABI 0.3.
  * domid: domain id.
  * vcpu: its number in the domain.
  * start_pa, start_size: where struct vl_vcpu_start lies (physical address) and its bytes; where
  *   it begins.
  * Returns 0; or a negated error:
- *   VL_ENOENT: no domain has this id, or the domain has no vcpu of this number.
+ *   VL_ENOENT: no domain has this id, or the domain has no vcpu of this number; or the calling
+ *     CPU is not virtualized.
  *   VL_EINVAL: the buffer is smaller than the structure; rip is not canonical, cr3 no page
  *     address, a reserved word is not 0, or there is no GDT that Vellum could mirror.
  *   VL_EBUSY: the domain is not paused, or the vcpu was started before.
@@ -891,7 +895,7 @@ static inline int64_t vl_call_vcpu_start(vl_hypercall_fn call, uint64_t domid, u
 /**
  * When the call returns, none of its vcpus runs. Its memory and its events stay; what its timers
  * are due for comes when it runs again.
- * Who: only the first guest. Since ABI 0.2.
+ * Who: only the first guest. Since ABI 0.3.
  * domid: domain id.
  * Returns 0, also if it is paused already; or a negated error:
  *   VL_ENOENT: no domain has this id.
@@ -908,7 +912,7 @@ static inline int64_t vl_call_domain_pause(vl_hypercall_fn call, uint64_t domid)
 
 /**
  * A new domain is paused.
- * Who: only the first guest. Since ABI 0.2.
+ * Who: only the first guest. Since ABI 0.3.
  * domid: domain id.
  * Returns 0, also if it runs already; or a negated error:
  *   VL_ENOENT: no domain has this id.
@@ -927,7 +931,7 @@ static inline int64_t vl_call_domain_unpause(vl_hypercall_fn call, uint64_t domi
 /**
  * Where domains share a CPU, each that is ready gets time by its weight. VL_WEIGHT_USUAL is
  * usual.
- * Who: only the first guest. Since ABI 0.2.
+ * Who: only the first guest. Since ABI 0.3.
  * domid: domain id, or VL_DOMID_SELF.
  * weight: 1 .. VL_WEIGHT_MAX, from now on; 0: as it is.
  * Returns the weight; or a negated error:
@@ -946,7 +950,7 @@ static inline int64_t vl_call_domain_weight(vl_hypercall_fn call, uint64_t domid
 /**
  * A later guest ends itself. Its domain is there until it is destroyed, VL_STATE_SHUTDOWN with
  * the reason, or VL_STATE_CRASHED.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * reason: VL_SHUTDOWN_POWEROFF, VL_SHUTDOWN_REBOOT or VL_SHUTDOWN_CRASH.
  * Returns 0, to nobody: the caller runs no more; or a negated error:
  *   VL_EINVAL: reason is none of these.
@@ -962,7 +966,7 @@ static inline int64_t vl_call_shutdown(vl_hypercall_fn call, uint64_t reason)
 
 /**
  * Asks the guest to end itself. It may take its time, or not know how.
- * Who: only the first guest. Since ABI 0.2.
+ * Who: only the first guest. Since ABI 0.3.
  * domid: domain id.
  * reason: VL_SHUTDOWN_POWEROFF or VL_SHUTDOWN_REBOOT.
  * Returns 0; or a negated error:
@@ -981,7 +985,7 @@ static inline int64_t vl_call_domain_shutdown(vl_hypercall_fn call, uint64_t dom
 
 /**
  * The caller gives up the rest of its slice. It goes on at once if it is its turn.
- * Who: any domain. Since ABI 0.2.
+ * Who: any domain. Since ABI 0.3.
  * Returns 0; or a negated error:
  *   VL_ENOSYS: Vellum is older than the call.
  */
@@ -995,7 +999,7 @@ static inline int64_t vl_call_yield(vl_hypercall_fn call)
 /**
  * A larger buffer is fine, see 1. The first guest's own times are counted while there are other
  * domains.
- * Who: only the first guest. Since ABI 0.2.
+ * Who: only the first guest. Since ABI 0.3.
  * domid: domain id, or VL_DOMID_SELF.
  * info_pa, info_size: where struct vl_sched_info lies (physical address) and its bytes; filled
  *   with what the domain got of the CPUs.
@@ -1015,9 +1019,10 @@ static inline int64_t vl_call_domain_sched_info(vl_hypercall_fn call, uint64_t d
 #define VL_CALL_MEMORY_TARGET 48
 
 /**
- * A wish: a guest that follows it gives pages back by memory_take, or finds that it was given
- * some again (p2m_read). Nobody forces it.
- * Who: any domain. Since ABI 0.2.
+ * A wish: a guest that follows it gives pages back by memory_take. What it is given again it
+ * finds by looking: what is written to a page that is away is found at all others that are.
+ * Nobody forces it.
+ * Who: any domain. Since ABI 0.3.
  * domid: domain id, or VL_DOMID_SELF.
  * size: bytes of RAM that it is to have, a multiple of the page size; 0: as it is.
  * Returns the bytes that it is to have; without having been told, all that it is shown; or a

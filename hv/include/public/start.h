@@ -38,9 +38,10 @@
 	0x314d554c4c4556ull /* "VELLUM1" and a zero byte, as a little-endian number */
 
 /* Version of the ABI. A change that an old guest would notice raises the major number and is
- * refused by an older one's note; additions raise the minor number. */
+ * refused by an older one's note; additions raise the minor number. 0.2 came with transitions and
+ * layers, 0.3 with other domains and guests that begin virtualized (each call says since when). */
 #define VL_ABI_MAJOR 0
-#define VL_ABI_MINOR 2
+#define VL_ABI_MINOR 3
 
 /** Descriptor of the ELF note: the ABI that the kernel was written for. */
 struct vl_note {
