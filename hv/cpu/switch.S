@@ -6,7 +6,7 @@
 
 	.section .text, "ax"
 /* void switch_stacks(u64 *left /rdi/, u64 rsp /rsi/): returns when somebody comes back to *left. The
- * first time on a stack, what is there is made by first_stack() in hv/cpu/sched.c. */
+ * first time on a stack, what is there is made by sched_make_stack() in hv/cpu/sched.c. */
 	.globl switch_stacks
 switch_stacks:
 	pushq %rbp

@@ -121,7 +121,7 @@ static void change_all(u32 from, u32 to)
 		change_run(cpu_by_index(i), from, to);
 }
 
-/* Those that are parked stay so until release_parked(); there must be no others. */
+/* Those that are parked stay so until change_all() lets them go; there must be no others. */
 static s64 hold_parked(void)
 {
 	u64 others = 0;

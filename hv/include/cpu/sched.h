@@ -5,7 +5,7 @@
  * (cpu/block.h) of its own, which belongs to one host as long as it exists.
  * Going from one to the other is a switch of coroutines: from the end of an
  * exit, or the HLT, in which one stops, to where the other stopped
- * (hv/cpu/switch.c). Who runs is a matter of weights (sched/fair.h).
+ * (hv/cpu/switch.S). Who runs is a matter of weights (sched/fair.h).
  *
  * The machine's interrupts, and what other CPUs ask of the host by NMI, are
  * the first guest's, whoever runs when they come.

@@ -20,7 +20,7 @@
 
 struct fair_entity {
 	struct fair_entity *next; /* of the queue */
-	u64 vtime;                /* ticks * 2^16 / weight; wraps, see fair_before() */
+	u64 vtime;                /* ticks * 2^16 / weight; wraps, see before() */
 	u64 ran;                  /* ticks, in all */
 	u32 weight;               /* 1 .. FAIR_WEIGHT_MAX */
 	bool ready;               /* would run, or runs */
