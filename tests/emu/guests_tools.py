@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Later guests as the tools make and end them, from the first guest's shell."""
+import json
 import os
 import random
 import re
@@ -109,3 +110,26 @@ def guests_two_linux(t):
     m = run(t, ["guests-two-linux"], 380, memory=512, icount=True)
     lines = output_of(m, "guests-two-linux")
     t.check("ok: two Linux guests" in lines, f"the guest's verdict: {lines[-3:]}")
+
+
+def check_shares(t, before, after, weights):
+    """What each guest got of the CPU is its weight's share of what they got together, within 5 %."""
+    got = {name: after[name] - before[name] for name in weights}
+    for name, weight in weights.items():
+        share, want = got[name] / sum(got.values()), weight / sum(weights.values())
+        t.log(f"{name}, weight {weight}: {got[name]:.3f} s, {share:.1%} of the CPU, its share is {want:.1%}")
+        t.check(abs(share - want) <= 0.05 * want, f"{name} got {share:.1%}, its share is {want:.1%}")
+
+
+@test("guests-shares", shows="I4 U2 U4", needs="vellum min initrd-guests", limit=400)
+def guests_shares(t):
+    """Linux and two mini guests of different weights spin beside the sleeping first guest: by vl list, each gets its weight's
+    share of the CPU within 5 %, also when vl sched changes the weights."""
+    m = run(t, ["guests-shares"], 380, memory=512, icount=True)
+    lines = output_of(m, "guests-shares")
+    t.check("ok: shared" in lines, f"the guest's verdict: {lines[-3:]}")
+    lists = re.findall(r"^list begin$(.*?)^list end$", "\n".join(lines), re.MULTILINE | re.DOTALL)
+    times = [{d["name"]: d["cpu_seconds"] for d in json.loads(text)} for text in lists]
+    t.equal(len(times), 4, "lists")
+    check_shares(t, times[0], times[1], {"linux": 512, "a": 256, "b": 768})
+    check_shares(t, times[2], times[3], {"linux": 512, "a": 1024, "b": 256})
