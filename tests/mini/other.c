@@ -335,6 +335,21 @@ void other_print(const struct other *g)
 	}
 }
 
+void other_print_lines(struct other *g)
+{
+	u32 rest = g->length;
+	char kept;
+
+	while (rest > 0 && g->text[rest - 1] != '\n')
+		rest--;
+	kept = g->text[rest];
+	g->text[rest] = 0;
+	other_print(g);
+	g->text[rest] = kept;
+	memmove(g->text, g->text + rest, g->length - rest + 1);
+	g->length -= rest;
+}
+
 /* Vellum's own last words may say why. */
 static void print_log(void)
 {

@@ -60,6 +60,9 @@ void other_await_text(struct other *g, const char *text, u32 ms);
 /** Print what it has printed, as comments. */
 void other_print(const struct other *g);
 
+/** Print those of its lines that are complete, and forget them. */
+void other_print_lines(struct other *g);
+
 /** Whether it has printed that, as far as it was listened to. */
 bool other_said(const struct other *g, const char *text);
 

@@ -19,6 +19,8 @@
 #define CANARY_WORDS 32768u
 #define HZ           100
 #define ROLE_SIZE    8
+#define LATE_TIMES   20u
+#define LATE_MS      5u
 #define NO_ROOT      0x000000fffffff000ul
 
 bool is_later_guest(void)
@@ -70,6 +72,28 @@ static void seconds(void)
 		if (timer_ticks() % HZ == 0)
 			print("%lu s\n", timer_ticks() / HZ);
 	}
+}
+
+/* How late this guest's own timer reaches its handler. */
+static void late(void)
+{
+	u64 per_ms = tsc_per_ms(), worst = 0, sum = 0;
+
+	for (u32 i = 0; i < LATE_TIMES; i++) {
+		u64 begin = rdtsc(), after;
+
+		timer_start_once(LATE_MS * 1000);
+		while (timer_ticks() == 0)
+			interrupts_on_and_halt();
+		after = rdtsc() - begin;
+		interrupts_off();
+		after = after > LATE_MS * per_ms ? after - LATE_MS * per_ms : 0;
+		worst = after > worst ? after : worst;
+		sum += after;
+	}
+	print("late by %lu ns on average, %lu at worst\n", sum / LATE_TIMES * 1000000 / per_ms,
+	      worst * 1000000 / per_ms);
+	end(VL_SHUTDOWN_POWEROFF);
 }
 
 /* Awake only to find that there is nothing. */
@@ -191,7 +215,7 @@ static const struct {
 	{"hello", hello}, {"reboot", reboot}, {"spin", spin},       {"tick", tick},
 	{"halt", halt},   {"dead", dead},     {"deaf", deaf},       {"triple", triple},
 	{"calls", calls}, {"flood", flood},   {"victim", victim},   {"hostile", hostile},
-	{"crash", crash}, {"abuse", abuse},   {"seconds", seconds},
+	{"crash", crash}, {"abuse", abuse},   {"seconds", seconds}, {"late", late},
 };
 
 /* The word after=MS: what the role does it does so much later, among ticks, with interrupts on. */
