@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the table is held against: issue 4's bounds, row by row."""
+import several
 
 # Ratios of the study (its "final" column) for the rows that it has. It measured on a small kernel
 # without mitigations, so they bind the set `min` only. The rows brk, context_*, mmap_munmap, read and the
@@ -74,4 +75,6 @@ def check(results):
     if "resident" in results:
         kib = results["resident"]
         found.append(_bound("", "", "resident, KiB", "resident", kib["virtualized"], kib["guest"] * 0.005 + 2048))
+    for share in results.get("several", {}).get("shares", ()):
+        found.append(_bound("", "", f"share of weight {share['weight']}", "share", several.off(share), several.SHARE_LIMIT))
     return found

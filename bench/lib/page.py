@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """docs/performance.md, written from results.json: nothing in it is typed by hand."""
+import several
 import table
 from bounds import EXACT, HTTP, STUDY_MARGIN, XEN_ICOUNT, XEN_WALL, ratio
 
@@ -12,6 +13,7 @@ RULES = {
     "switch": "instructions with interrupts off",
     "image": "size of the image",
     "resident": "0.5 % of the guest and 2 MiB",
+    "share": "per cent off its weight's share of the CPU",
 }
 CLOCKS = {"icount": "Instructions", "wall": "Time in TCG"}
 
@@ -112,5 +114,8 @@ def markdown(results):
              "![Ratios](performance.svg)", "## Bounds", _bounds(results), "## Memory", _resident(results)]
     for name, clocks in results["sets"].items():
         parts += _set(name, clocks)
-    parts += ["## Not measured yet", "Switches between domains, events and remaps: there is one guest so far; their rows come with them."]
+    if "several" in results:
+        parts += ["## Several guests on one CPU", "Instructions, by the mini guest.",
+                  table.markdown(several.HEAD, several.lines(results["several"]))]
+    parts += ["## Not measured yet", "Events between domains and remaps."]
     return "\n\n".join(parts) + "\n"

@@ -14,6 +14,7 @@ import boots  # pylint: disable=wrong-import-position
 import bounds  # pylint: disable=wrong-import-position
 import page  # pylint: disable=wrong-import-position
 import plot  # pylint: disable=wrong-import-position
+import several  # pylint: disable=wrong-import-position
 
 OUTPUT = """{world}
 vltest: begin benchmark
@@ -22,6 +23,12 @@ counters null_syscall reps 400 exits_hypercall=2 exits_emulated=40
 bench null_syscall min 100 median 110 reps 400
 bench http min 5000 median 5100 reps 20
 vltest: end benchmark {status}
+"""
+SEVERAL = """# domain 0 of weight 256: 200 of 1000, by its weight 200
+# domain 2 of weight 768: 640 of 1000, by its weight 600
+# from the timer's expiry to the guest: 4000 ns on average, 6000 at worst
+# a yield and a switch to another domain cost 2600 ticks
+# 1: late by 5000 ns on average, 7000 at worst
 """
 COUNTERS = ("exits_guest_fault", "exits_hidden_fault", "exits_hypercall", "exits_syscall", "exits_emulated",
             "exits_interrupt", "exits_reflected", "shadow_fills", "shadow_flushes", "shadow_evictions")
@@ -87,7 +94,20 @@ def sample():
             "options": {"qemu": "-m 512", "icount": "-icount", "sets": {"min": {"what": "a", "linux": "b", "xen": "c", "memory": 1024}}},
             "sets": {"min": {"icount": columns, "wall": copy.deepcopy(columns)}},
             "resident": {"guest": 1048576, "passthrough": 700, "virtualized": 8000, "partition": 65536, "text_copy": 0},
-            "image": {"text": 200 * 1024, "rodata": 56 * 1024}}
+            "several": several.parse(SEVERAL), "image": {"text": 200 * 1024, "rodata": 56 * 1024}}
+
+
+@test("bench-several", group="quick", limit=30)
+def bench_several(t):
+    """What the mini guest prints of several guests is read, and a line that is missing is an error."""
+    t.equal(several.parse(SEVERAL)["latency_first"], [4000, 6000], "a row")
+    for line in SEVERAL.splitlines()[2:]:
+        try:
+            several.parse(SEVERAL.replace(line, ""))
+        except Outcome as e:
+            t.equal(e.result, "FAIL", f"without {line}")
+        else:
+            t.check(False, f"an error without {line}")
 
 
 @test("bench-report", group="quick", limit=30)
@@ -98,11 +118,13 @@ def bench_report(t):
     missed = {(b["clock"], b["row"], b["rule"]) for b in results["bounds"] if not b["met"]}
     t.equal(missed, {("icount", "pipe", "study"), ("icount", "http", "paper"), ("icount", "pipe", "devirtualized"),
                      ("icount", "http", "devirtualized"), ("icount", "switch out-load", "switch"),
-                     ("", "resident, KiB", "resident")}, "missed bounds")
+                     ("", "resident, KiB", "resident"), ("", "share of weight 768", "share")}, "missed bounds")
     results["sets"]["min"]["icount"]["xen"]["rows"]["pipe"]["least"] = 2900
     results["bounds"] = bounds.check(results)
     t.check(("pipe", "xen", False) in {(b["row"], b["rule"], b["met"]) for b in results["bounds"]}, "0.8 of 1.45 is missed by 1.25")
     text = page.markdown(results)
+    for row in ("| domain_switch | 2,600 | - |", "| latency_later | 5,000 | 7,000 |", "| share | - | 6.7 % |"):
+        t.check(row in text, f"the page has {row}")
     columns = copy.deepcopy(results["sets"]["min"]["icount"])
     for bound in results["bounds"]:
         if not bound["met"]:
