@@ -6,31 +6,21 @@
  *
  * An entry is 0 for identity (of a later domain: for nothing), else a kind and a
  * page-aligned number: the va of a table, or the machine address that the
- * entry's block starts at; or of a page that was given away, to whom. So a fresh
+ * entry's block starts at; or of a page that was given away, to whom. A table's
+ * entry counts those in it that are away, or lead to some: so what is away is
+ * found without a look at what is not. A fresh
  * root is the identity of everything, splitting an identity entry writes
  * nothing, and memory of devices, which no memory map lists, is covered too.
  * There is no table without an entry that is not 0: so a p2m that is as it was
  * has the tables that it had. Pure but for the allocator behind struct
  * p2m_memory.
  */
-#include "p2m/p2m.h"
+#include "entry.h"
 
 #include "lib/panic.h"
 #include "lib/string.h"
 #include "public/errno.h"
 #include "public/hypercall.h"
-
-#define ENTRY_TABLE     ((u64)1)
-#define ENTRY_FRAMES    ((u64)2)
-#define ENTRY_GIVEN     ((u64)3)
-#define ENTRY_KIND      ((u64)3)
-/* Of frames, 4 KiB: */
-#define ENTRY_FOREIGN   ((u64)4)
-#define ENTRY_READ_ONLY ((u64)8)
-#define ENTRY_NUMBER    PAGE_MASK
-#define ENTRIES         512u
-#define ROOT_LEVEL      5
-#define LARGEST_LEVEL   3 /* of an entry that p2m_set() makes: 1 GiB */
 
 static struct {
 	struct range partition;
@@ -43,18 +33,6 @@ void p2m_set_machine(struct range partition, ma_t nothing)
 	machine.nothing = nothing;
 }
 
-/* log2 of the bytes that an entry of a table of this level covers; 1 is the lowest. */
-static u32 level_shift(u32 level)
-{
-	return PAGE_SHIFT + 9 * (level - 1);
-}
-
-static u32 entry_index(u64 address, u32 level)
-{
-	return (u32)(address >> level_shift(level)) %
-	       (level == ROOT_LEVEL ? P2M_ROOT_ENTRIES : ENTRIES);
-}
-
 /* ENTRY_GIVEN, domid and page frame, from the lowest bit. */
 #define GIVEN_DOMID_SHIFT 2
 #define GIVEN_DOMID_MASK  ((u64)0xffff)
@@ -62,24 +40,9 @@ static u32 entry_index(u64 address, u32 level)
 _Static_assert(GIVEN_PFN_SHIFT + P2M_PFN_BITS <= 64, "an owner fits into an entry");
 _Static_assert(VL_DOMID_MAX <= GIVEN_DOMID_MASK, "an owner fits into an entry");
 
-static bool is_table(u64 entry)
-{
-	return (entry & ENTRY_KIND) == ENTRY_TABLE;
-}
-
 static bool is_given(u64 entry)
 {
 	return (entry & ENTRY_KIND) == ENTRY_GIVEN;
-}
-
-static bool is_foreign(u64 entry)
-{
-	return (entry & (ENTRY_KIND | ENTRY_FOREIGN)) == (ENTRY_FRAMES | ENTRY_FOREIGN);
-}
-
-static u64 *table_of(u64 entry)
-{
-	return (u64 *)(uintptr_t)(entry & ENTRY_NUMBER);
 }
 
 /* The entry for an address, which is no table. */
@@ -251,7 +214,10 @@ static u64 *split_to(struct p2m *p, u64 address, u32 level, void **page)
 
 			for (u32 i = 0; *entry != 0 && i < ENTRIES; i++)
 				table[i] = part_of(*entry, l - 1, i);
-			*entry = (u64)(uintptr_t)table | ENTRY_TABLE;
+			*entry = (u64)(uintptr_t)table | ENTRY_TABLE |
+				 (is_away(*entry, round_down(address, (u64)1 << level_shift(l)))
+					  ? ENTRIES * ENTRY_AWAY_ONE
+					  : 0);
 			p->tables++;
 		}
 		entry = &table_of(*entry)[entry_index(address, l - 1)];
@@ -285,6 +251,24 @@ static void prune(struct p2m *p, u64 address)
 	}
 }
 
+void p2m_note_away(struct p2m *p, u64 address, u32 level, bool away)
+{
+	u64 *above[ROOT_LEVEL], *entry = &p->root[entry_index(address, ROOT_LEVEL)];
+	u32 n = 0;
+
+	for (u32 l = ROOT_LEVEL; l > level; l--) {
+		above[n++] = entry;
+		entry = &table_of(*entry)[entry_index(address, l - 1)];
+	}
+	while (n-- > 0) {
+		bool was = (*above[n] & ENTRY_AWAY) != 0;
+
+		*above[n] += away ? ENTRY_AWAY_ONE : -ENTRY_AWAY_ONE;
+		if (was == ((*above[n] & ENTRY_AWAY) != 0))
+			break;
+	}
+}
+
 /* Make the entry of `level` for an address, with nothing else changed. */
 static int put(struct p2m *p, u64 pa, u32 level, u64 value)
 {
@@ -301,6 +285,8 @@ static int put(struct p2m *p, u64 pa, u32 level, u64 value)
 	count(p, old, pa, level, ~(u64)0);
 	count(p, value, pa, level, 1);
 	*entry = value;
+	if (is_away(old, pa) != is_away(value, pa))
+		p2m_note_away(p, pa, level, is_away(value, pa));
 	if (is_table(old))
 		free_table(p, old, level - 1);
 	if (value == 0)

@@ -4,7 +4,7 @@
 # tests/fuzz/NAME.c becomes build/tests/fuzz/NAME. None needs a corpus: those whose input has a
 # form of its own start from a valid sample and let the input damage it.
 
-FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices platform hypercall madt config payload
+FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices platform hypercall madt config payload remap
 
 FUZZ_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c tests/fuzz/damage.c
 FUZZ_madt_SOURCES := boot/madt.c tests/fuzz/damage.c
@@ -27,6 +27,8 @@ FUZZ_config_SOURCES := $(CONFIG_SOURCES) dom-tools/lib/name.c dom-tools/lib/spel
 FUZZ_payload_SOURCES := $(IMAGE_SOURCES) dom-tools/lib/error.c tests/unit/samples.c tests/unit/packed.c \
 	tests/fuzz/damage.c
 FUZZ_payload_LIBS := $(IMAGE_LIBS)
+
+FUZZ_remap_SOURCES := $(UNIT_remap_SOURCES) tests/fuzz/damage.c
 
 # Hypercalls on a machine made of memory: the headers in tests/fuzz/machine come before Vellum's own. As
 # in debug builds, so that pages can be moved.

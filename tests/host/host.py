@@ -82,6 +82,13 @@ for fuzzer in words_of("tests/fuzz/build.mk", "FUZZERS"):
     declare_fuzz(fuzzer)
 
 
+@test("soak-unit-remap", group="soak", limit=3600, shows="M11 M12 M15 M16 M17")
+def soak_unit_remap(t):
+    """The remapper's unit test with a million random cases for each kind of owners, and all p2ms of up to six pages."""
+    text = run_program(t, ["env", "VL_TEST_CASES=1000000", "build/tests/unit/remap"], 3500)
+    t.check(re.search(r"\[  PASSED  \] \d+ test", text), "cmocka reports tests that passed")
+
+
 @test("cli", group="quick", limit=180, shows="U2 U3 U4", needs="vl")
 def cli(t):
     """The tool: golden output of each verb in text and JSON, usage and failures, man page, completion,

@@ -102,6 +102,32 @@ static void check_samples(struct rng *r)
 		check_frame(rng_below(r, FRAMES));
 }
 
+/* Of the model, where the next page is away; a visitor of p2m_each_away(). */
+static bool see_away(void *context, pfn_t pfn, mfn_t mfn)
+{
+	u64 *next = context;
+
+	for (; *next < pfn.v; ++*next)
+		assert_true(model[*next] == P2M_NOTHING || model[*next] == *next);
+	assert_true(mfn.v != pfn.v);
+	assert_int_equal(mfn.v, model[pfn.v]);
+	++*next;
+	return true;
+}
+
+/* In pieces of so many entries. */
+static void check_away(u32 most_steps)
+{
+	u64 next = 0, pfn = 0;
+	u32 steps;
+
+	do
+		steps = most_steps;
+	while (!p2m_each_away(&p, &pfn, &steps, see_away, &next));
+	for (; next < FRAMES; next++)
+		assert_true(model[next] == P2M_NOTHING || model[next] == next);
+}
+
 static void check_moved(void)
 {
 	u64 moved = 0, given = 0, frames = 0, next = 0, next_given = 0;
@@ -129,6 +155,7 @@ static void check_moved(void)
 	}
 	assert_false(p2m_next_moved(&p, &next));
 	assert_false(p2m_next_given(&p, &next_given));
+	check_away(p.moved % 2 == 0 ? ~(u32)0 : 7);
 }
 
 /* The ranges are the model, read from any start, and as long as they can be. */
@@ -238,6 +265,25 @@ static void change_page(struct rng *r, u64 pfn)
 	check_frame(pfn);
 }
 
+/* A page that has a frame gets another one, the short way. */
+static void repoint(struct rng *r)
+{
+	static struct p2m_near near;
+	u64 pfn = rng_below(r, 4) << 18 | (u64)rng_below(r, 3) << 9 | rng_below(r, 4);
+	u64 mfn = rng_below(r, 3) == 0 ? pfn : rng_below(r, FRAMES);
+
+	near = (struct p2m_near){0};
+	for (u32 i = 0; i < 3; i++, pfn++) {
+		assert_int_equal(p2m_lookup_near(&p, &near, (pfn_t){pfn}).v, model[pfn]);
+		if (in_partition(pfn) || model[pfn] == P2M_NOTHING)
+			continue;
+		assert_int_equal(p2m_repoint(&p, &near, (pfn_t){pfn}, (mfn_t){mfn}), 0);
+		model[pfn] = mfn;
+		assert_int_equal(p2m_lookup_near(&p, &near, (pfn_t){pfn}).v, mfn);
+		check_frame(pfn);
+	}
+}
+
 /* One random change of model and p2m; about one in three fails for want of pages. */
 static void change(struct rng *r)
 {
@@ -279,6 +325,7 @@ static void many_changes(void (*begin)(void), u32 seed)
 		begin();
 		for (u32 k = 0; k < 60; k++) {
 			change(&r);
+			repoint(&r);
 			check_samples(&r);
 		}
 		check_moved();

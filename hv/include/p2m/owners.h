@@ -35,12 +35,11 @@ struct owners_space {
 
 struct owners_node;
 
-/** A tree of numbers by frame; no number is 0. */
+/** A tree of numbers by frame. */
 struct frame_numbers {
 	u64 *root; /* NULL: empty */
-	u32 level; /* of the root; its leaves are of level 1 */
-	u64 *near; /* the leaf that was used last, */
-	u64 near_tag;
+	u32 level; /* of the root; the leaves are of level 1 */
+	u64 pages; /* that it has; and those of the nodes below */
 };
 
 struct owners {
@@ -49,9 +48,9 @@ struct owners {
 	const struct owners_space *space; /* by ascending domid */
 	u32 nr_spaces;
 	struct frame_numbers numbers; /* BACKMAP: a user, or a list of them; REFCOUNT: how many */
-	struct owners_node *free;     /* BACKMAP: nodes of lists, */
-	struct owners_node *pages;    /* and the pages that they are in */
-	u64 pages_used;               /* of memory, by all of it */
+	u32 nr_free;
+	struct owners_node *free;  /* BACKMAP: nodes of lists, so many, */
+	struct owners_node *pages; /* and the pages that they are in */
 };
 
 /** Begin, with nothing kept: owners_add() tells of each page that is away. `space` stays. */
@@ -66,8 +65,16 @@ void owners_end(struct owners *o);
 int owners_add(struct owners *o, mfn_t mfn, struct p2m_owner user);
 void owners_remove(struct owners *o, mfn_t mfn, struct p2m_owner user);
 
-/** How many pages use a frame, at home or away; `most`: or so many, if there are more. */
+/** After this owners_add() needs no memory for a first user of this frame, nor for any other as
+ * long as the users come from another one. */
+int owners_reserve(struct owners *o, mfn_t mfn);
+
+/** How many pages use a frame, at home or away; `most` if there are more. */
 u64 owners_count(const struct owners *o, mfn_t mfn, u64 most);
+
+/** The two parts of that: pages that are away; and pages at home, but of the space `except`. */
+u64 owners_count_away(const struct owners *o, mfn_t mfn, u64 most);
+u64 owners_count_home(const struct owners *o, mfn_t mfn, u32 except, u64 most);
 
 /** The first user at or behind *user, by domid, then page frame; false: none. */
 bool owners_next(const struct owners *o, mfn_t mfn, struct p2m_owner *user);

@@ -135,4 +135,29 @@ struct p2m_range p2m_run(const struct p2m *p, u64 pfn, u64 end, u32 *steps);
 bool p2m_next_moved(const struct p2m *p, u64 *pfn);
 bool p2m_next_given(const struct p2m *p, u64 *pfn);
 
+/** Called with a page frame and the frame that it has; false: stop here. */
+typedef bool p2m_visit(void *context, pfn_t pfn, mfn_t mfn);
+
+/**
+ * Visit each page frame from *pfn on that has a frame of its own with another number, upwards.
+ * False: stopped, by `visit` or because *steps entries were looked at; *pfn is where to go on.
+ * Costs a step for each entry of tables that have such a page, nothing for others. `visit` changes
+ * no p2m.
+ */
+bool p2m_each_away(const struct p2m *p, u64 *pfn, u32 *steps, p2m_visit *visit, void *context);
+
+/** Tables that the last of a row of accesses went through. Zeroed: none. Good as long as nobody
+ * else changes the p2m. */
+struct p2m_near {
+	u64 *leaf, *middle;
+	u64 leaf_tag, middle_tag;
+};
+
+/** p2m_lookup() for many that are near each other. */
+mfn_t p2m_lookup_near(const struct p2m *p, struct p2m_near *near, pfn_t pfn);
+
+/** p2m_set() for one page that has a frame of its own: in a fraction of the time, and if it has an
+ * entry of 4 KiB in an `own` p2m, without fail. */
+int p2m_repoint(struct p2m *p, struct p2m_near *near, pfn_t pfn, mfn_t mfn);
+
 #endif

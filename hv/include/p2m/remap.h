@@ -53,7 +53,8 @@ struct remap_ops {
 struct remap_task {
 	const struct remap_ops *ops;
 	void *context;
-	const struct owners_space *space; /* by ascending domid: the domains that are known */
+	const struct owners_space *space; /* by ascending domid: the domains that are known; all but
+					     `of` have `own` p2ms */
 	u32 nr_spaces;
 	u32 of;            /* index: whose pages are to be at home. Others' make room */
 	struct range open; /* bytes: places that are open without a question */
@@ -79,10 +80,11 @@ struct remap {
 	struct remap_task task;
 	struct owners owners;
 	enum remap_phase phase;
-	u32 collecting; /* COLLECT: the space */
-	u64 cursor;     /* page frame to look at next */
-	u64 hole;       /* frame that the last move left free; REMAP_NONE */
-	u64 spare;      /* frame in use as such; REMAP_NONE */
+	u32 collecting;       /* COLLECT: the space */
+	u64 cursor;           /* page frame to look at next */
+	struct p2m_near near; /* of the domain's p2m */
+	u64 hole;             /* frame that the last move left free; REMAP_NONE */
+	u64 spare;            /* frame in use as such; REMAP_NONE */
 	struct remap_counts counts;
 };
 
