@@ -8,6 +8,7 @@
 
 #include "lib/debug.h"
 #include "lib/string.h"
+#include "p2m/owners.h"
 #include "public/errno.h"
 #include "public/hypercall.h"
 
@@ -19,7 +20,7 @@ struct text {
 
 #define KNOWN                                                                                      \
 	"vellum_mem=, mem=, console=, serial=, kernel_crc=, apic=, own_timer=, shadow=, fast=, "   \
-	"delays=, begin= and debug"
+	"owners=, delays=, begin= and debug"
 
 /* The first so many characters of a word are quoted in sentences. */
 #define QUOTE(t) (int)min_u64((t).length, 48), (t).p
@@ -236,6 +237,25 @@ static int set_delays(struct options *o, struct text value, struct failure *f)
 	return 0;
 }
 
+static int set_owners(struct options *o, struct text value, struct failure *f)
+{
+	static const char names[OWNERS_KINDS][12] = {
+		[OWNERS_BACKMAP] = "backmap",
+		[OWNERS_REFCOUNT] = "refcount",
+		[OWNERS_SEARCH] = "search",
+	};
+
+	for (u32 i = 0; i < OWNERS_KINDS; i++)
+		if (equals(value, names[i])) {
+			o->owners = i;
+			return 0;
+		}
+	return fail(f, VL_EINVAL,
+		    "owners=%.*s is unknown; use owners=backmap, owners=refcount or "
+		    "owners=search.",
+		    QUOTE(value));
+}
+
 static int set_begin(struct options *o, struct text value, struct failure *f)
 {
 	if (!equals(value, "passthrough") && !equals(value, "virtualized"))
@@ -352,7 +372,7 @@ static int unknown_option(struct text word, struct failure *f)
 {
 	return fail(f, VL_EINVAL,
 		    "Unknown option \"%.*s\"; the options are " KNOWN
-		    " (the guest's own options belong to its module2 line in grub.cfg).",
+		    " (the guest's own go to its module2 line).",
 		    QUOTE(word));
 }
 
@@ -371,6 +391,7 @@ static int set_option(struct options *o, struct text word, struct failure *f)
 		{"own_timer", set_own_timer},
 		{"shadow", set_shadow},
 		{"fast", set_fast},
+		{"owners", set_owners},
 		{"delays", set_delays},
 		{"begin", set_begin},
 	};

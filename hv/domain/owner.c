@@ -8,6 +8,7 @@
 
 #include "domain/grant.h"
 #include "lib/panic.h"
+#include "mem/frames.h"
 #include "p2m/mover.h"
 #include "public/errno.h"
 
@@ -36,6 +37,11 @@ static bool is_shared(const struct domain *d, u64 pfn)
 			return true;
 	}
 	return events_use(d, (pfn_t){pfn}) || grant_is_in_use(d, pfn);
+}
+
+static bool is_beside(mfn_t mfn)
+{
+	return mfn.v != P2M_NOTHING && p2m_is_partition((pa_t){mfn.v << PAGE_SHIFT});
 }
 
 /* --- giving --- */
@@ -70,11 +76,28 @@ static int give_one(struct domain *first, struct domain *to, u64 pfn, u64 mfn)
 	return err;
 }
 
+/* Of a page that is in a frame of the partition, for a test: the frame that waits for it. */
+static mfn_t frame_kept_for(const struct domain *first, const struct domain *d, u64 page)
+{
+	struct p2m_owner owner;
+	u64 pfn = 0;
+
+	for (; p2m_next_given(&first->p2m, &pfn); pfn++)
+		if (p2m_is_given(&first->p2m, (pfn_t){pfn}, &owner) && owner.domid == d->domid &&
+		    owner.pfn == page)
+			break;
+	return (mfn_t){pfn};
+}
+
 static mfn_t take_one(struct domain *first, struct domain *from, u64 pfn)
 {
 	mfn_t mfn = p2m_lookup(&from->p2m, (pfn_t){pfn});
 	struct p2m_owner owner;
 
+	if (is_beside(mfn)) {
+		frame_free(mfn);
+		mfn = frame_kept_for(first, from, pfn);
+	}
 	assert(p2m_is_given(&first->p2m, (pfn_t){mfn.v}, &owner) && owner.domid == from->domid &&
 	       owner.pfn == pfn);
 	p2m_clear(&from->p2m, (pfn_t){pfn});
@@ -136,6 +159,57 @@ u64 owner_take_any(struct domain *first, struct domain *from, u64 count)
 	return taken;
 }
 
+/* --- new frames for old --- */
+
+static void label_frames_of(struct domain *first, const struct domain *d)
+{
+	for (u64 pfn = 0; p2m_next_moved(&d->p2m, &pfn); pfn++) {
+		mfn_t mfn = p2m_lookup(&d->p2m, (pfn_t){pfn});
+
+		if (!is_beside(mfn))
+			p2m_give_again(&first->p2m, (pfn_t){mfn.v},
+				       (struct p2m_owner){d->domid, pfn});
+	}
+}
+
+/* The next page from *page on that is in a frame of the partition. */
+static void next_beside(struct p2m_owner *page)
+{
+	for (const struct domain *d = domain_next(page->domid); d != NULL;
+	     d = domain_next(page->domid)) {
+		if (d->domid != page->domid)
+			*page = (struct p2m_owner){d->domid, 0};
+		for (; p2m_next_moved(&d->p2m, &page->pfn); page->pfn++)
+			if (is_beside(p2m_lookup(&d->p2m, (pfn_t){page->pfn})))
+				return;
+		*page = (struct p2m_owner){d->domid + 1, 0};
+	}
+	panic("a frame is free, and no page of its owner is away");
+}
+
+static bool is_had(const struct p2m_owner *owner, u64 frame)
+{
+	const struct domain *d = domain_find(owner->domid, NULL);
+
+	return d != NULL && p2m_lookup(&d->p2m, (pfn_t){owner->pfn}).v == frame;
+}
+
+void owner_relabel(struct domain *first)
+{
+	struct p2m_owner beside = {1, 0}, owner;
+
+	for (const struct domain *d = domain_next(1); d != NULL; d = domain_next(d->domid + 1))
+		label_frames_of(first, d);
+	for (u64 pfn = 0; p2m_next_given(&first->p2m, &pfn); pfn++) {
+		p2m_is_given(&first->p2m, (pfn_t){pfn}, &owner);
+		if (is_had(&owner, pfn))
+			continue;
+		next_beside(&beside);
+		p2m_give_again(&first->p2m, (pfn_t){pfn}, beside);
+		beside.pfn++;
+	}
+}
+
 /* --- the audit --- */
 
 /* Each frame of a later domain is given to it: then no two can have one. */
@@ -147,6 +221,9 @@ static u64 audit_frames_of(const struct domain *first, const struct domain *d)
 		mfn_t mfn = p2m_lookup(&d->p2m, (pfn_t){pfn});
 		struct p2m_owner owner = {0};
 
+		frames++;
+		if (is_beside(mfn))
+			continue;
 		if (!p2m_is_given(&first->p2m, (pfn_t){mfn.v}, &owner) || owner.pfn != pfn ||
 		    owner.domid != d->domid)
 			panic("domain %u has frame %lx as page %lx, but it was given to domain %u "
@@ -156,7 +233,6 @@ static u64 audit_frames_of(const struct domain *first, const struct domain *d)
 		if (!is_shown(d, pfn) || !is_shown(first, mfn.v))
 			panic("domain %u has frame %lx as page %lx, which is no RAM", d->domid,
 			      mfn.v, pfn);
-		frames++;
 	}
 	if (frames != d->p2m.frames)
 		panic("domain %u has %lu frames, and believes %lu", d->domid, frames,
@@ -173,7 +249,16 @@ void owner_debug_audit(const struct domain *first)
 	for (const struct domain *d = domain_next(1); d != NULL; d = domain_next(d->domid + 1))
 		frames += audit_frames_of(first, d);
 	for (u64 pfn = 0; p2m_next_given(&first->p2m, &pfn); pfn++) {
+		struct p2m_owner owner = {0};
+		const struct domain *d;
+
 		given++;
+		p2m_is_given(&first->p2m, (pfn_t){pfn}, &owner);
+		d = domain_find(owner.domid, NULL);
+		if (!is_had(&owner, pfn) &&
+		    (d == NULL || !is_beside(p2m_lookup(&d->p2m, (pfn_t){owner.pfn}))))
+			panic("frame %lx is given to page %lx of domain %u, which has another", pfn,
+			      owner.pfn, owner.domid);
 		if (range_pair_has(&first->plain, pfn << PAGE_SHIFT))
 			panic("page %lx is given away, and plain", pfn);
 	}

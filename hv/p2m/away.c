@@ -13,25 +13,48 @@
 struct walk {
 	u64 address;
 	u32 *steps;
-	p2m_visit *visit;
-	void *context;
+	struct p2m_page *list;
+	u32 room, found;
 };
 
-/* The pages of one entry for frames that is away. */
-static bool each_page(u64 entry, u32 level, struct walk *w)
+/* The pages of one large entry for frames that is away. False: the list is full. */
+static bool list_large(u64 entry, u32 level, struct walk *w)
 {
 	u64 start = round_down(w->address, (u64)1 << level_shift(level));
 
-	for (; w->address - start < (u64)1 << level_shift(level); w->address += PAGE_SIZE) {
-		mfn_t mfn = {((entry & ENTRY_NUMBER) + w->address - start) >> PAGE_SHIFT};
-
-		if (!w->visit(w->context, (pfn_t){w->address >> PAGE_SHIFT}, mfn))
+	while (w->address - start < (u64)1 << level_shift(level)) {
+		w->list[w->found++] = (struct p2m_page){
+			w->address >> PAGE_SHIFT,
+			((entry & ENTRY_NUMBER) + w->address - start) >> PAGE_SHIFT};
+		w->address += PAGE_SIZE;
+		if (w->found == w->room)
 			return false;
 	}
 	return true;
 }
 
-/* How many entries of a table are away, as far as its entry says that: of the root nobody does. */
+/* Those of a leaf table from the address on, of which `away` are away, or fewer. */
+static bool list_leaf(const u64 *table, u32 away, struct walk *w)
+{
+	u32 first = entry_index(w->address, 1), room = w->room - w->found;
+	u64 home = round_down(w->address, PAGE_SIZE) | ENTRY_FRAMES;
+	struct p2m_page *out = w->list + w->found;
+	const u64 *entry = table + first, *end = table + ENTRIES;
+
+	for (room = (u32)min_u64(room, first == 0 ? away : ENTRIES); entry < end && room > 0;
+	     entry++, home += PAGE_SIZE) {
+		if (!entry_is_away(*entry, home))
+			continue;
+		*out++ = (struct p2m_page){home >> PAGE_SHIFT, *entry >> PAGE_SHIFT};
+		room--;
+	}
+	w->found = (u32)(out - w->list);
+	*w->steps -= (u32)min_u64(*w->steps, (u64)(entry - table - first));
+	w->address = home & ENTRY_NUMBER;
+	return w->found < w->room;
+}
+
+/* How many entries of a table are away, as its own entry says; of the root none does. */
 static u32 away_below(u64 entry)
 {
 	return (u32)((entry & ENTRY_AWAY) / ENTRY_AWAY_ONE);
@@ -39,11 +62,13 @@ static u32 away_below(u64 entry)
 
 /* `away` of the entries are, or fewer; none is looked for behind the last. False: stopped, at
  * w->address. */
-static bool each_below(const u64 *table, u32 entries, u32 away, u32 level, struct walk *w)
+static bool list_below(const u64 *table, u32 entries, u32 away, u32 level, struct walk *w)
 {
 	u64 size = (u64)1 << level_shift(level);
 	u32 i = entry_index(w->address, level);
 
+	if (level == 1)
+		return list_leaf(table, away, w);
 	/* Those before the first are not known. */
 	for (away = i == 0 ? away : entries; i < entries && away > 0; i++) {
 		u64 entry = table[i], start = round_down(w->address, size);
@@ -52,9 +77,9 @@ static bool each_below(const u64 *table, u32 entries, u32 away, u32 level, struc
 			return false;
 		--*w->steps;
 		if (is_away(entry, start)) {
-			if (!(is_table(entry) ? each_below(table_of(entry), ENTRIES,
+			if (!(is_table(entry) ? list_below(table_of(entry), ENTRIES,
 							   away_below(entry), level - 1, w)
-					      : each_page(entry, level, w)))
+					      : list_large(entry, level, w)))
 				return false;
 			away--;
 		}
@@ -63,46 +88,30 @@ static bool each_below(const u64 *table, u32 entries, u32 away, u32 level, struc
 	return true;
 }
 
-bool p2m_each_away(const struct p2m *p, u64 *pfn, u32 *steps, p2m_visit *visit, void *context)
+u32 p2m_list_away(const struct p2m *p, u64 *pfn, u32 *steps, struct p2m_page *list, u32 most)
 {
-	struct walk w = {*pfn << PAGE_SHIFT, steps, visit, context};
+	struct walk w = {*pfn << PAGE_SHIFT, steps, list, most, 0};
 	bool all = *pfn >> P2M_PFN_BITS != 0 ||
-		   each_below(p->root, P2M_ROOT_ENTRIES, P2M_ROOT_ENTRIES, ROOT_LEVEL, &w);
+		   list_below(p->root, P2M_ROOT_ENTRIES, P2M_ROOT_ENTRIES, ROOT_LEVEL, &w);
 
-	*pfn = w.address >> PAGE_SHIFT;
-	return all;
+	*pfn = all ? P2M_END : w.address >> PAGE_SHIFT;
+	return w.found;
 }
 
-/* The leaf table with a page frame, found by the one before; NULL: there is none. */
-static u64 *near_leaf(const struct p2m *p, struct p2m_near *near, u64 pfn)
+u64 p2m_given_row(const struct p2m *p, pfn_t pfn)
 {
-	u64 address = pfn << PAGE_SHIFT, entry;
+	struct p2m_near near = {0};
+	const u64 *leaf = p2m_near_leaf(p, &near, pfn.v);
+	u64 i = pfn.v % ENTRIES;
 
-	if (near->leaf != NULL && near->leaf_tag == pfn >> 9)
-		return near->leaf;
-	if (near->middle == NULL || near->middle_tag != pfn >> 18) {
-		entry = p->root[entry_index(address, ROOT_LEVEL)];
-		for (u32 level = ROOT_LEVEL; level > 3; level--) {
-			if (!is_table(entry))
-				return NULL;
-			entry = table_of(entry)[entry_index(address, level - 1)];
-		}
-		if (!is_table(entry))
-			return NULL;
-		near->middle = table_of(entry);
-		near->middle_tag = pfn >> 18;
-		near->leaf = NULL;
-	}
-	entry = near->middle[entry_index(address, 2)];
-	if (!is_table(entry))
-		return NULL;
-	near->leaf_tag = pfn >> 9;
-	return near->leaf = table_of(entry);
+	while (leaf != NULL && i < ENTRIES && (leaf[i] & ENTRY_KIND) == ENTRY_GIVEN)
+		i++;
+	return i - pfn.v % ENTRIES;
 }
 
 mfn_t p2m_lookup_near(const struct p2m *p, struct p2m_near *near, pfn_t pfn)
 {
-	const u64 *leaf = near_leaf(p, near, pfn.v);
+	const u64 *leaf = p2m_near_leaf(p, near, pfn.v);
 	u64 entry = leaf != NULL ? leaf[pfn.v % ENTRIES] : 0;
 
 	if ((entry & ENTRY_KIND) == ENTRY_FRAMES)
@@ -112,7 +121,7 @@ mfn_t p2m_lookup_near(const struct p2m *p, struct p2m_near *near, pfn_t pfn)
 
 int p2m_repoint(struct p2m *p, struct p2m_near *near, pfn_t pfn, mfn_t mfn)
 {
-	u64 *leaf = p->own ? near_leaf(p, near, pfn.v) : NULL;
+	u64 *leaf = p->own ? p2m_near_leaf(p, near, pfn.v) : NULL;
 	u64 pa = pfn.v << PAGE_SHIFT, value = mfn.v << PAGE_SHIFT | ENTRY_FRAMES, *entry;
 	bool was, is;
 

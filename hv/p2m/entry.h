@@ -53,9 +53,44 @@ static inline bool is_away(u64 entry, u64 pa)
 	       (entry & ENTRY_NUMBER) != pa;
 }
 
+/* The same of a leaf table's entry, whose page has the entry `home` where it is at home. */
+static inline bool entry_is_away(u64 entry, u64 home)
+{
+	u64 differs = entry ^ home;
+
+	return differs != 0 && (differs & (ENTRY_KIND | ENTRY_FOREIGN)) == 0;
+}
+
 static inline u64 *table_of(u64 entry)
 {
 	return (u64 *)(uintptr_t)(entry & ENTRY_NUMBER);
+}
+
+/** The leaf table with a page frame, found by the one before; NULL: there is none. */
+static inline u64 *p2m_near_leaf(const struct p2m *p, struct p2m_near *near, u64 pfn)
+{
+	u64 address = pfn << PAGE_SHIFT, entry;
+
+	if (near->leaf != NULL && near->leaf_tag == pfn >> 9)
+		return near->leaf;
+	if (near->middle == NULL || near->middle_tag != pfn >> 18) {
+		entry = p->root[entry_index(address, ROOT_LEVEL)];
+		for (u32 level = ROOT_LEVEL; level > 3; level--) {
+			if (!is_table(entry))
+				return NULL;
+			entry = table_of(entry)[entry_index(address, level - 1)];
+		}
+		if (!is_table(entry))
+			return NULL;
+		near->middle = table_of(entry);
+		near->middle_tag = pfn >> 18;
+		near->leaf = NULL;
+	}
+	entry = near->middle[entry_index(address, 2)];
+	if (!is_table(entry))
+		return NULL;
+	near->leaf_tag = pfn >> 9;
+	return near->leaf = table_of(entry);
 }
 
 /** An entry of `level` has become away, or is so no longer: those above it count. */

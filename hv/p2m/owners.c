@@ -22,14 +22,10 @@ struct owners_node {
 _Static_assert(sizeof(struct owners_node) == 16, "a user's node, as owners.h promises");
 
 #define NODES_A_PAGE (PAGE_SIZE / sizeof(struct owners_node))
+#define PAGES_A_LOOK 16u
 #define DOMID_SHIFT  P2M_PFN_BITS
 #define IS_USER      ((u64)1)
 _Static_assert(VL_DOMID_MAX < (u64)1 << (63 - DOMID_SHIFT), "a user and a bit are a number");
-
-static u64 pack(struct p2m_owner user)
-{
-	return (u64)user.domid << DOMID_SHIFT | user.pfn;
-}
 
 static struct p2m_owner unpack(u64 user)
 {
@@ -131,25 +127,21 @@ struct search {
 	u64 first;       /* page frame, of the first */
 };
 
-static bool look(void *context, pfn_t pfn, mfn_t mfn)
-{
-	struct search *s = context;
-
-	if (mfn.v != s->frame)
-		return true;
-	if (s->found == 0)
-		s->first = pfn.v;
-	return ++s->found < s->most;
-}
-
 static void search(const struct owners_space *space, u64 from, struct search *s)
 {
-	u32 steps = ~(u32)0;
+	struct p2m_page list[PAGES_A_LOOK];
 
-	p2m_each_away(space->p2m, &from, &steps, look, s);
+	while (from != P2M_END && s->found < s->most) {
+		u32 steps = ~(u32)0,
+		    count = p2m_list_away(space->p2m, &from, &steps, list, PAGES_A_LOOK);
+
+		for (u32 i = 0; i < count && s->found < s->most; i++)
+			if (list[i].mfn == s->frame && s->found++ == 0)
+				s->first = list[i].pfn;
+	}
 }
 
-static u64 search_count(const struct owners *o, u64 frame, u64 most)
+static u64 search_count(struct owners *o, u64 frame, u64 most)
 {
 	struct search s = {.frame = frame, .most = most};
 
@@ -158,7 +150,7 @@ static u64 search_count(const struct owners *o, u64 frame, u64 most)
 	return s.found;
 }
 
-static bool search_next(const struct owners *o, u64 frame, u64 *user)
+static bool search_next(struct owners *o, u64 frame, u64 *user)
 {
 	for (u32 i = 0; i < o->nr_spaces; i++) {
 		struct search s = {.frame = frame, .most = 1};
@@ -168,7 +160,7 @@ static bool search_next(const struct owners *o, u64 frame, u64 *user)
 			continue;
 		search(&o->space[i], o->space[i].domid == at.domid ? at.pfn : 0, &s);
 		if (s.found != 0) {
-			*user = pack((struct p2m_owner){o->space[i].domid, s.first});
+			*user = owners_pack((struct p2m_owner){o->space[i].domid, s.first});
 			return true;
 		}
 	}
@@ -180,8 +172,11 @@ static bool search_next(const struct owners *o, u64 frame, u64 *user)
 void owners_init(struct owners *o, enum owners_kind kind, const struct p2m_memory *memory,
 		 const struct owners_space *space, u32 nr_spaces)
 {
-	*o = (struct owners){
-		.kind = kind, .memory = memory, .space = space, .nr_spaces = nr_spaces};
+	*o = (struct owners){.kind = kind,
+			     .numbers.near_tag = ~(u64)0,
+			     .memory = memory,
+			     .space = space,
+			     .nr_spaces = nr_spaces};
 }
 
 void owners_end(struct owners *o)
@@ -217,7 +212,7 @@ int owners_add(struct owners *o, mfn_t mfn, struct p2m_owner user)
 	if (number == NULL)
 		return -VL_ENOMEM;
 	if (o->kind == OWNERS_BACKMAP)
-		return list_add(o, number, pack(user));
+		return list_add(o, number, owners_pack(user));
 	++*number;
 	return 0;
 }
@@ -233,14 +228,14 @@ void owners_remove(struct owners *o, mfn_t mfn, struct p2m_owner user)
 	if (o->kind == OWNERS_REFCOUNT) {
 		--*number;
 	} else if (is_user(*number)) {
-		assert(*number == one_user(pack(user)));
+		assert(*number == one_user(owners_pack(user)));
 		*number = 0;
 	} else {
-		list_remove(o, number, pack(user));
+		list_remove(o, number, owners_pack(user));
 	}
 }
 
-u64 owners_count_away(const struct owners *o, mfn_t mfn, u64 most)
+u64 owners_count_away(struct owners *o, mfn_t mfn, u64 most)
 {
 	const u64 *number;
 	u64 count = 0;
@@ -267,7 +262,7 @@ static bool is_home(const struct p2m *p, u64 frame)
 	       (p->own || !p2m_is_partition((pa_t){frame << PAGE_SHIFT}));
 }
 
-u64 owners_count_home(const struct owners *o, mfn_t mfn, u32 except, u64 most)
+u64 owners_count_home(struct owners *o, mfn_t mfn, u32 except, u64 most)
 {
 	u64 count = 0;
 
@@ -276,14 +271,14 @@ u64 owners_count_home(const struct owners *o, mfn_t mfn, u32 except, u64 most)
 	return count;
 }
 
-u64 owners_count(const struct owners *o, mfn_t mfn, u64 most)
+u64 owners_count(struct owners *o, mfn_t mfn, u64 most)
 {
 	u64 count = owners_count_away(o, mfn, most);
 
 	return count + owners_count_home(o, mfn, o->nr_spaces, most - count);
 }
 
-static bool next_away(const struct owners *o, u64 frame, u64 *user)
+static bool next_away(struct owners *o, u64 frame, u64 *user)
 {
 	const u64 *number = numbers_find(&o->numbers, frame);
 	const struct owners_node *n;
@@ -307,10 +302,10 @@ static bool next_away(const struct owners *o, u64 frame, u64 *user)
 	return n != NULL;
 }
 
-static bool next_home(const struct owners *o, u64 frame, u64 *user)
+static bool next_home(struct owners *o, u64 frame, u64 *user)
 {
 	for (u32 i = 0; i < o->nr_spaces; i++) {
-		u64 one = pack((struct p2m_owner){o->space[i].domid, frame});
+		u64 one = owners_pack((struct p2m_owner){o->space[i].domid, frame});
 
 		if (one >= *user && is_home(o->space[i].p2m, frame)) {
 			*user = one;
@@ -320,9 +315,9 @@ static bool next_home(const struct owners *o, u64 frame, u64 *user)
 	return false;
 }
 
-bool owners_next(const struct owners *o, mfn_t mfn, struct p2m_owner *user)
+bool owners_next(struct owners *o, mfn_t mfn, struct p2m_owner *user)
 {
-	u64 away = pack(*user), home = away;
+	u64 away = owners_pack(*user), home = away;
 	bool has_away = next_away(o, mfn.v, &away), has_home = next_home(o, mfn.v, &home);
 
 	if (has_away || has_home)

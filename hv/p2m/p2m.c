@@ -317,11 +317,25 @@ int p2m_set(struct p2m *p, pfn_t pfn, mfn_t mfn, u32 shift)
 	return put(p, pa, (shift - PAGE_SHIFT) / 9 + 1, value);
 }
 
+static u64 given_to(struct p2m_owner to)
+{
+	return to.pfn << GIVEN_PFN_SHIFT | (u64)to.domid << GIVEN_DOMID_SHIFT | ENTRY_GIVEN;
+}
+
 int p2m_give(struct p2m *p, pfn_t pfn, struct p2m_owner to)
 {
 	assert(!p->own && p2m_lookup(p, pfn).v == pfn.v);
-	return put(p, pfn.v << PAGE_SHIFT, 1,
-		   to.pfn << GIVEN_PFN_SHIFT | (u64)to.domid << GIVEN_DOMID_SHIFT | ENTRY_GIVEN);
+	return put(p, pfn.v << PAGE_SHIFT, 1, given_to(to));
+}
+
+void p2m_give_again(struct p2m *p, pfn_t pfn, struct p2m_owner to)
+{
+	struct p2m_owner was;
+	int err;
+
+	assert(p2m_is_given(p, pfn, &was));
+	err = put(p, pfn.v << PAGE_SHIFT, 1, given_to(to));
+	assert(err == 0); /* its entry exists */
 }
 
 bool p2m_is_given(const struct p2m *p, pfn_t pfn, struct p2m_owner *to)

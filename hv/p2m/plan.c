@@ -18,8 +18,11 @@
  */
 #include "plan.h"
 
-#include "lib/panic.h"
+#include "entry.h"
+#include "numbers.h"
 #include "public/errno.h"
+
+#define PAGES_A_LOOK 16u
 
 static struct p2m *p2m_of(const struct remap *r)
 {
@@ -33,7 +36,7 @@ bool plan_is_home(struct remap *r, u64 frame)
 }
 
 /* How many pages use a frame, up to `most`, when the domain's own page of that number does not. */
-static u64 users(const struct remap *r, u64 frame, u64 most)
+static u64 users(struct remap *r, u64 frame, u64 most)
 {
 	u64 count = owners_count_away(&r->owners, (mfn_t){frame}, most);
 
@@ -67,45 +70,77 @@ static void end_chain(const struct remap *r, struct plan_move *m)
 		*m = (struct plan_move){MOVE_DROP, .from = r->hole};
 }
 
-static bool stop_at(void *context, pfn_t pfn, mfn_t mfn)
+static enum plan_answer nothing_found(const struct remap *r)
 {
-	*(u64 *)context = mfn.v;
-	(void)pfn;
+	return r->cursor == P2M_END ? PLAN_DONE : PLAN_LATER;
+}
+
+/* The long way: each page's place is asked for. */
+static bool fill_list(struct remap *r, u32 *steps, struct p2m_page *found)
+{
+	struct p2m_page list[PAGES_A_LOOK];
+	u32 count = p2m_list_away(p2m_of(r), &r->cursor, steps, list, PAGES_A_LOOK);
+
+	for (u32 i = 0; i < count; i++) {
+		if (users(r, list[i].pfn, 1) != 0)
+			continue;
+		r->cursor = list[i].pfn + 1; /* those behind it are listed again */
+		*found = list[i];
+		return true;
+	}
 	return false;
 }
 
-/* The next page that is away. Without: PLAN_LATER or PLAN_DONE. */
-static enum plan_answer next_away(struct remap *r, u32 *steps, u64 *frame)
+/* The short way, a leaf table and its leaf of numbers at a time. */
+static bool fill_leaf(struct remap *r, u32 *steps, struct p2m_page *found)
 {
-	*frame = REMAP_NONE;
-	if (p2m_each_away(p2m_of(r), &r->cursor, steps, stop_at, frame))
-		return PLAN_DONE;
-	return *frame != REMAP_NONE ? PLAN_MOVE : PLAN_LATER;
+	const u64 *leaf, *numbers;
+	u64 home;
+
+	if (p2m_list_away(p2m_of(r), &r->cursor, steps, found, 1) == 0)
+		return false;
+	r->cursor = found->pfn;
+	leaf = p2m_near_leaf(p2m_of(r), &r->near, r->cursor);
+	if (leaf == NULL)
+		return fill_list(r, steps, found);
+	numbers = numbers_find(&r->owners.numbers, round_down(r->cursor, ENTRIES));
+	home = r->cursor << PAGE_SHIFT | ENTRY_FRAMES;
+	for (u64 i = r->cursor % ENTRIES; i < ENTRIES; i++, home += PAGE_SIZE) {
+		if (!entry_is_away(leaf[i], home) || (numbers != NULL && numbers[i] != 0))
+			continue;
+		*found = (struct p2m_page){home >> PAGE_SHIFT, leaf[i] >> PAGE_SHIFT};
+		r->cursor = found->pfn + 1;
+		return true;
+	}
+	r->cursor = home >> PAGE_SHIFT;
+	*steps -= (u32)min_u64(*steps, ENTRIES);
+	return false;
 }
 
 static int fill(struct remap *r, u32 *steps, struct plan_move *m)
 {
-	enum plan_answer answer;
-	u64 frame;
+	struct p2m_page found;
 
-	while ((answer = next_away(r, steps, &frame)) == PLAN_MOVE) {
-		u64 page = r->cursor++;
-
-		if (users(r, page, 1) != 0)
+	while (r->cursor != P2M_END && *steps != 0) {
+		if (!(r->shared ? fill_list : fill_leaf)(r, steps, &found))
 			continue;
-		*m = (struct plan_move){MOVE_PAGE, .page = page, .from = frame, .to = page};
+		*m = (struct plan_move){MOVE_PAGE, .page = found.pfn, .from = found.mfn,
+					.to = found.pfn};
 		return PLAN_MOVE;
 	}
-	return (int)answer;
+	return (int)nothing_found(r);
 }
 
-static int evacuate(struct remap *r, u64 place, struct plan_move *m)
+/* Of a lone domain nothing but cycles is left: the page itself steps aside, whose user is known. */
+static int evacuate(struct remap *r, u64 page, u64 frame, struct plan_move *m)
 {
+	u64 from = r->task.nr_spaces == 1 ? frame : page;
 	mfn_t spare;
 
 	if (!r->task.ops->spare(r->task.context, &spare))
 		return -VL_ENOMEM;
-	*m = (struct plan_move){MOVE_FRAME, .from = place, .to = spare.v, .takes_spare = true};
+	*m = (struct plan_move){MOVE_FRAME, .page = page, .from = from, .to = spare.v,
+				.takes_spare = true};
 	return PLAN_MOVE;
 }
 
@@ -116,7 +151,7 @@ static int make_room(struct remap *r, u64 page, u64 frame, struct plan_move *m)
 	int err;
 
 	if (r->task.mode != REMAP_DIRECT || !can_exchange) {
-		err = evacuate(r, page, m);
+		err = evacuate(r, page, frame, m);
 		if (err >= 0 || !can_exchange)
 			return err;
 	}
@@ -124,12 +159,35 @@ static int make_room(struct remap *r, u64 page, u64 frame, struct plan_move *m)
 	return PLAN_MOVE;
 }
 
+/* Mostly the next one is in the leaf table of the last. */
+static bool find_away(struct remap *r, u32 *steps, struct p2m_page *found)
+{
+	const u64 *leaf =
+		r->cursor != P2M_END ? p2m_near_leaf(p2m_of(r), &r->near, r->cursor) : NULL;
+	u64 home = r->cursor << PAGE_SHIFT | ENTRY_FRAMES;
+
+	for (u64 i = r->cursor % ENTRIES; leaf != NULL && i < ENTRIES; i++, home += PAGE_SIZE) {
+		if (!entry_is_away(leaf[i], home))
+			continue;
+		*found = (struct p2m_page){home >> PAGE_SHIFT, leaf[i] >> PAGE_SHIFT};
+		return true;
+	}
+	if (leaf != NULL)
+		r->cursor = home >> PAGE_SHIFT;
+	*steps -= (u32)min_u64(*steps, leaf != NULL ? ENTRIES : 0);
+	return p2m_list_away(p2m_of(r), &r->cursor, steps, found, 1) != 0;
+}
+
 static int break_up(struct remap *r, u32 *steps, struct plan_move *m)
 {
-	u64 frame;
-	enum plan_answer answer = next_away(r, steps, &frame);
+	struct p2m_page page;
 
-	return answer == PLAN_MOVE ? make_room(r, r->cursor, frame, m) : (int)answer;
+	if (p2m_of(r)->moved == 0)
+		return PLAN_DONE;
+	if (!find_away(r, steps, &page))
+		return (int)nothing_found(r);
+	r->cursor = page.pfn; /* until it is at home */
+	return make_room(r, page.pfn, page.mfn, m);
 }
 
 int plan_next(struct remap *r, u32 *steps, struct plan_move *m)

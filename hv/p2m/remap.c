@@ -9,6 +9,8 @@
 #include "p2m/remap.h"
 
 #include "lib/panic.h"
+#include "entry.h"
+#include "numbers.h"
 #include "plan.h"
 #include "public/errno.h"
 
@@ -73,7 +75,97 @@ static int move_page(struct remap *r, const struct plan_move *m)
 	return 0;
 }
 
-/* From here on each user can be pointed elsewhere without fail. */
+/* --- chains --- */
+
+/* Entries of a p2m's leaf tables, by the table above them that was used last. */
+struct slots {
+	const struct p2m *p;
+	u64 *middle;
+	u64 tag;
+	u64 nothing; /* 0, where there is no leaf table */
+};
+
+struct slot {
+	u64 *entry, *above;
+};
+
+static NEVER_INLINE bool find_middle(struct slots *s, u64 pfn)
+{
+	struct p2m_near near = {0};
+
+	if (p2m_near_leaf(s->p, &near, pfn) == NULL)
+		return false;
+	s->tag = pfn >> 18;
+	s->middle = near.middle;
+	return true;
+}
+
+static inline struct slot slot_of(struct slots *s, u64 pfn)
+{
+	u64 *above;
+
+	if (pfn >> 18 != s->tag && !find_middle(s, pfn))
+		return (struct slot){&s->nothing, &s->nothing};
+	above = &s->middle[pfn >> 9 & (ENTRIES - 1)];
+	if (!is_table(*above))
+		return (struct slot){&s->nothing, &s->nothing};
+	return (struct slot){&table_of(*above)[pfn & (ENTRIES - 1)], above};
+}
+
+/* An entry with a frame that is not the spare one, and not the last away below its leaf table. */
+static inline bool is_usual(struct slot at, u64 entry, u64 spare)
+{
+	return (entry & ~ENTRY_NUMBER) == ENTRY_FRAMES && entry != spare &&
+	       (*at.above & ENTRY_AWAY) > ENTRY_AWAY_ONE;
+}
+
+/*
+ * What plan_next() and move_page() would do for nearly all pages of a chain, in a few instructions:
+ * each frame has one user, and is neither the spare one nor a page's home. As each hole but the
+ * last becomes a home, whose users nobody asks for again, the owners hear of the last alone.
+ * `place` is the entry of a page that is at home in the hole; the next place is the entry that it
+ * replaces. Returns how many pages were moved; what comes next is for the long way.
+ */
+static u64 follow_chain(struct remap *r, u64 most)
+{
+	const struct remap_ops ops = *r->task.ops;
+	struct slots s = {.p = space_of(r)->p2m, .tag = REMAP_NONE};
+	u64 done = 0, place = r->hole << PAGE_SHIFT | ENTRY_FRAMES, entry;
+	u64 spare = r->spare << PAGE_SHIFT | ENTRY_FRAMES;
+	struct slot at = slot_of(&s, r->hole), from;
+
+	for (; done < most && is_usual(at, entry = *at.entry, spare); at = from, place = entry) {
+		from = slot_of(&s, entry >> PAGE_SHIFT);
+		if (*from.entry == entry)
+			break;
+		ops.copy(r->task.context, (mfn_t){place >> PAGE_SHIFT},
+			 (mfn_t){entry >> PAGE_SHIFT});
+		*at.entry = place;
+		*at.above -= ENTRY_AWAY_ONE;
+		done++;
+		if (ops.moved != NULL)
+			tell(r, (struct p2m_owner){space_of(r)->domid, place >> PAGE_SHIFT},
+			     entry >> PAGE_SHIFT, place >> PAGE_SHIFT);
+	}
+	if (done != 0)
+		owners_forget(&r->owners, place >> PAGE_SHIFT);
+	r->hole = place >> PAGE_SHIFT;
+	space_of(r)->p2m->moved -= done;
+	r->counts.copied += done;
+	return done;
+}
+
+/* --- moves of frames --- */
+
+/* Tables of a user's p2m: those of the domain itself are kept at hand. */
+static struct p2m_near *near_of(struct remap *r, const struct owners_space *space,
+				struct p2m_near *other)
+{
+	*other = (struct p2m_near){0};
+	return space == space_of(r) ? &r->near : other;
+}
+
+/* From here on each user can be pointed elsewhere without fail: it has an entry of 4 KiB. */
 static int prepare_users(struct remap *r, u64 from, u64 to)
 {
 	struct p2m_owner user = {0, 0};
@@ -81,10 +173,15 @@ static int prepare_users(struct remap *r, u64 from, u64 to)
 
 	if (err == 0) /* for the way back */
 		err = owners_reserve(&r->owners, (mfn_t){from});
-	for (; err == 0 && owners_next(&r->owners, (mfn_t){from}, &user); user.pfn++)
-		err = p2m_set(space_by_domid(r, user.domid)->p2m, (pfn_t){user.pfn}, (mfn_t){from},
-			      PAGE_SHIFT);
-	r->near = (struct p2m_near){0};
+	for (; err == 0 && owners_next(&r->owners, (mfn_t){from}, &user); user.pfn++) {
+		const struct owners_space *space = space_by_domid(r, user.domid);
+		struct p2m_near other, *near = near_of(r, space, &other);
+
+		if (space->p2m->own && p2m_near_leaf(space->p2m, near, user.pfn) != NULL)
+			continue;
+		err = p2m_set(space->p2m, (pfn_t){user.pfn}, (mfn_t){from}, PAGE_SHIFT);
+		*near = (struct p2m_near){0};
+	}
 	return err;
 }
 
@@ -94,8 +191,9 @@ static void repoint_users(struct remap *r, u64 from, u64 to)
 	struct p2m_owner user = {0, 0};
 
 	for (; owners_next(&r->owners, (mfn_t){from}, &user); user.pfn++) {
-		int err = p2m_set(space_by_domid(r, user.domid)->p2m, (pfn_t){user.pfn},
-				  (mfn_t){to}, PAGE_SHIFT);
+		const struct owners_space *space = space_by_domid(r, user.domid);
+		struct p2m_near other, *near = near_of(r, space, &other);
+		int err = p2m_repoint(space->p2m, near, (pfn_t){user.pfn}, (mfn_t){to});
 
 		assert(err == 0);
 		if (user.pfn != from)
@@ -105,20 +203,47 @@ static void repoint_users(struct remap *r, u64 from, u64 to)
 		assert(err == 0);
 		tell(r, user, from, to);
 	}
-	r->near = (struct p2m_near){0};
+}
+
+/* The frame's only user is the page. */
+static int move_aside(struct remap *r, const struct plan_move *m)
+{
+	struct p2m_owner page = {space_of(r)->domid, m->page};
+	int err = owners_reserve(&r->owners, (mfn_t){m->to});
+
+	if (err == 0)
+		err = p2m_repoint(space_of(r)->p2m, &r->near, (pfn_t){m->page}, (mfn_t){m->to});
+	if (err < 0)
+		return err;
+	r->task.ops->copy(r->task.context, (mfn_t){m->to}, (mfn_t){m->from});
+	owners_remove(&r->owners, (mfn_t){m->from}, page);
+	err = owners_add(&r->owners, (mfn_t){m->to}, page);
+	assert(err == 0);
+	tell(r, page, m->from, m->to);
+	return 0;
+}
+
+static int move_all(struct remap *r, const struct plan_move *m)
+{
+	int err = prepare_users(r, m->from, m->to);
+
+	if (err < 0)
+		return err;
+	r->task.ops->copy(r->task.context, (mfn_t){m->to}, (mfn_t){m->from});
+	repoint_users(r, m->from, m->to);
+	return 0;
 }
 
 static int move_frame(struct remap *r, const struct plan_move *m)
 {
-	int err = prepare_users(r, m->from, m->to);
+	bool one = m->takes_spare && r->task.nr_spaces == 1;
+	int err = one ? move_aside(r, m) : move_all(r, m);
 
 	if (err < 0) {
 		if (m->takes_spare)
 			vacate(r, m->to);
 		return err;
 	}
-	r->task.ops->copy(r->task.context, (mfn_t){m->to}, (mfn_t){m->from});
-	repoint_users(r, m->from, m->to);
 	r->counts.evacuated++;
 	if (m->takes_spare) {
 		r->spare = m->to;
@@ -143,9 +268,8 @@ static int exchange(struct remap *r, const struct plan_move *m)
 	r->task.ops->exchange(r->task.context, (mfn_t){m->to}, (mfn_t){m->from});
 	owners_remove(&r->owners, (mfn_t){m->from}, page);
 	repoint_users(r, m->to, m->from);
-	err = p2m_set(space_of(r)->p2m, (pfn_t){m->page}, (mfn_t){m->to}, PAGE_SHIFT);
+	err = p2m_repoint(space_of(r)->p2m, &r->near, (pfn_t){m->page}, (mfn_t){m->to});
 	assert(err == 0);
-	r->near = (struct p2m_near){0};
 	tell(r, page, m->from, m->to);
 	r->counts.exchanged++;
 	return 0;
@@ -170,12 +294,6 @@ static int make(struct remap *r, const struct plan_move *m)
 
 /* --- collecting --- */
 
-struct collecting {
-	struct remap *r;
-	u64 left; /* pages */
-	int err;
-};
-
 static int check_place(const struct remap *r, u64 frame)
 {
 	const struct remap_ops *ops = r->task.ops;
@@ -191,40 +309,76 @@ static int check_place(const struct remap *r, u64 frame)
 	return place == REMAP_OPEN ? 0 : -VL_EBUSY;
 }
 
-static bool collect_page(void *context, pfn_t pfn, mfn_t mfn)
+static NEVER_INLINE int collect_page(struct remap *r, u64 pfn, u64 frame)
 {
-	struct collecting *c = context;
-	const struct remap *r = c->r;
-	struct p2m_owner user = {r->task.space[r->collecting].domid, pfn.v};
+	struct p2m_owner user = {r->task.space[r->collecting].domid, pfn};
 
-	if (c->left == 0)
-		return false;
-	c->left--;
-	if (r->collecting == r->task.of)
-		c->err = check_place(r, pfn.v);
-	if (c->err == 0)
-		c->err = owners_add(&c->r->owners, mfn, user);
-	return c->err == 0;
+	r->shared |= owners_count_away(&r->owners, (mfn_t){frame}, 1) != 0;
+	return owners_add(&r->owners, (mfn_t){frame}, user);
+}
+
+/* From the page at the cursor to the end of its leaf table; those that are the first users of their
+ * frames in a few instructions. */
+static int collect_leaf(struct remap *r, const u64 *leaf)
+{
+	bool check = r->collecting == r->task.of && r->task.ops->place != NULL;
+	u64 home = r->cursor << PAGE_SHIFT | ENTRY_FRAMES, step;
+	u64 one = owners_one(&r->owners, r->task.space[r->collecting].domid, r->cursor, &step);
+	int err = 0;
+
+	for (u64 i = r->cursor % ENTRIES; i < ENTRIES; i++, home += PAGE_SIZE, one += step) {
+		u64 *number, entry = leaf[i];
+
+		if (!entry_is_away(entry, home))
+			continue;
+		if (check && (err = check_place(r, home >> PAGE_SHIFT)) < 0)
+			break;
+		number = numbers_find(&r->owners.numbers, entry >> PAGE_SHIFT);
+		if (number != NULL && *number == 0)
+			*number = one;
+		else if ((err = collect_page(r, home >> PAGE_SHIFT, entry >> PAGE_SHIFT)) < 0)
+			break;
+	}
+	r->cursor = home >> PAGE_SHIFT;
+	return err;
+}
+
+static int collect_some(struct remap *r, u32 *steps)
+{
+	const struct p2m *p = r->task.space[r->collecting].p2m;
+	struct p2m_near near = {0};
+	struct p2m_page page;
+	const u64 *leaf;
+	int err;
+
+	if (p2m_list_away(p, &r->cursor, steps, &page, 1) == 0)
+		return 0;
+	leaf = p2m_near_leaf(p, &near, page.pfn);
+	if (leaf != NULL) {
+		r->cursor = page.pfn;
+		*steps -= (u32)min_u64(*steps, ENTRIES);
+		return collect_leaf(r, leaf);
+	}
+	/* Of a large entry. */
+	err = r->collecting == r->task.of ? check_place(r, page.pfn) : 0;
+	return err < 0 ? err : collect_page(r, page.pfn, page.mfn);
 }
 
 /* Pages cost a fraction of a move here. */
-static int collect(struct remap *r, u32 *steps, u64 *pages)
+static int collect(struct remap *r, u32 *steps)
 {
-	struct collecting c = {r, *pages * LOOKS_A_PAGE, 0};
+	int err = 0;
 
-	while (r->collecting < r->task.nr_spaces) {
-		if (!p2m_each_away(r->task.space[r->collecting].p2m, &r->cursor, steps,
-				   collect_page, &c))
-			break;
-		r->collecting++;
-		r->cursor = 0;
+	while (err == 0 && *steps > 0 && r->collecting < r->task.nr_spaces) {
+		err = collect_some(r, steps);
+		if (r->cursor == P2M_END) {
+			r->collecting++;
+			r->cursor = 0;
+		}
 	}
-	if (r->collecting == r->task.nr_spaces) {
+	if (r->collecting == r->task.nr_spaces)
 		r->phase = REMAP_FILL;
-		r->cursor = 0;
-	}
-	*pages = c.left / LOOKS_A_PAGE;
-	return c.err;
+	return err;
 }
 
 /* --- what callers do --- */
@@ -234,6 +388,8 @@ void remap_begin(struct remap *r, const struct remap_task *task)
 	for (u32 i = 0; i < task->nr_spaces; i++)
 		assert(i == task->of || task->space[i].p2m->own);
 	*r = (struct remap){.task = *task, .hole = REMAP_NONE, .spare = REMAP_NONE};
+	r->shared = task->nr_spaces > 1 || !task->space[task->of].p2m->own ||
+		    task->owners == OWNERS_SEARCH;
 	owners_init(&r->owners, task->owners, task->memory, task->space, task->nr_spaces);
 }
 
@@ -249,6 +405,10 @@ static s64 move_some(struct remap *r, u32 *steps, u64 pages)
 	int answer;
 
 	while (pages > 0) {
+		if (!r->shared && r->hole != REMAP_NONE)
+			pages -= follow_chain(r, pages);
+		if (pages == 0)
+			break;
 		answer = plan_next(r, steps, &m);
 		if (answer == PLAN_DONE)
 			return 0;
@@ -272,7 +432,7 @@ s64 remap_step(struct remap *r, u64 pages)
 	if (r->phase == REMAP_COLLECT && space_of(r)->p2m->moved == 0)
 		left = 0;
 	else if (r->phase == REMAP_COLLECT)
-		err = collect(r, &steps, &pages);
+		err = collect(r, &steps);
 	if (left != 0 && err == 0 && r->phase != REMAP_COLLECT)
 		left = move_some(r, &steps, pages);
 	else if (left != 0 && err == 0)

@@ -89,6 +89,14 @@ def soak_unit_remap(t):
     t.check(re.search(r"\[  PASSED  \] \d+ test", text), "cmocka reports tests that passed")
 
 
+@test("remap-picture", group="quick", limit=60, shows="M11 M12")
+def remap_picture(t):
+    """The picture in docs/remap.md is what the remapper does now."""
+    with open(os.path.join(TOP, "docs", "remap.svg"), encoding="utf-8") as kept:
+        t.equal(run_program(t, ["build/tests/host/draw-remap"], 30), kept.read(),
+                "docs/remap.svg (else: build/tests/host/draw-remap > docs/remap.svg)")
+
+
 @test("cli", group="quick", limit=180, shows="U2 U3 U4", needs="vl")
 def cli(t):
     """The tool: golden output of each verb in text and JSON, usage and failures, man page, completion,

@@ -130,6 +130,20 @@ pa_t frame_alloc(void)
 	return frame;
 }
 
+pa_t frame_alloc_row(u64 count, pa_t from, pa_t end)
+{
+	u64 first = from.v / PAGE_SIZE, found = 0;
+
+	for (u64 n = first; n < min_u64(nr_frames, end.v / PAGE_SIZE) && found < count; n++) {
+		found = is_taken(n) ? 0 : found + 1;
+		first = n + 1 - found;
+	}
+	if (found < count)
+		return (pa_t){0};
+	take_range((struct range){first * PAGE_SIZE, (first + count) * PAGE_SIZE});
+	return (pa_t){first * PAGE_SIZE};
+}
+
 pa_t frame_alloc_zeroed(void)
 {
 	pa_t frame = frame_alloc();

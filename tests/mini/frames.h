@@ -18,6 +18,10 @@ void frames_init(void);
 pa_t frame_alloc(void);
 pa_t frame_alloc_large(void);
 
+/** Take `count` frames in a row that lie at or above `from` and end below `end`, contents
+ * undefined; 0 when there are none. frame_free() gives each back. */
+pa_t frame_alloc_row(u64 count, pa_t from, pa_t end);
+
 /** Take one frame and fill it with zeros; 0 when there are none. */
 pa_t frame_alloc_zeroed(void);
 

@@ -180,6 +180,7 @@ static const u32 first_guests[] = {
 	VL_CALL_VCPU_START,          VL_CALL_DOMAIN_PAUSE,
 	VL_CALL_DOMAIN_UNPAUSE,      VL_CALL_DOMAIN_WEIGHT,
 	VL_CALL_DOMAIN_SHUTDOWN,     VL_CALL_DOMAIN_SCHED_INFO,
+	VL_CALL_TEST_SCATTER,        VL_CALL_TEST_REMAP,
 };
 
 static void try_calls(void)

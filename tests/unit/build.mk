@@ -97,6 +97,14 @@ TEST_PRODUCTS += $(UNIT_TESTS:%=$(UNIT_DIR)/%)
 # Locks are tested as debug builds have them.
 $(UNIT_DIR)/obj/hv/lib/lock.o: UNIT_CFLAGS += -DVELLUM_DEBUG=1
 
+# The picture of docs/remap.md: make $(B)/tests/host/draw-remap, and its output goes to docs/remap.svg.
+DRAW_REMAP := $(B)/tests/host/draw-remap
+$(DRAW_REMAP): tests/host/draw_remap.c $(filter hv/%,$(UNIT_remap_SOURCES)) $(wildcard hv/p2m/*.h hv/include/p2m/*.h)
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(HOSTCC) $(UNIT_CFLAGS) -o $@ $(filter %.c,$^)
+TEST_PRODUCTS += $(DRAW_REMAP)
+
 # What vl finds in a kernel, as a file: for comparisons.
 HOST_UNPACK := $(B)/tests/host/unpack
 $(HOST_UNPACK): tests/host/unpack.c $(IMAGE_SOURCES) dom-tools/lib/error.c dom-tools/lib/file.c \

@@ -7,6 +7,7 @@
 #include "tests/unit/check.h"
 
 #include "domain/options.h"
+#include "p2m/owners.h"
 #include "public/hypercall.h"
 
 static struct options o;
@@ -199,6 +200,11 @@ static void bad_values(void **state)
 	assert_works(parse("begin=virtualized begin=passthrough"), &f);
 	assert_false(o.begin_virtualized);
 	assert_fails(parse("begin=3"), VL_EINVAL, &f, "begin=virtualized");
+	assert_works(parse("owners=refcount"), &f);
+	assert_int_equal(o.owners, OWNERS_REFCOUNT);
+	assert_works(parse("owners=search owners=backmap"), &f);
+	assert_int_equal(o.owners, OWNERS_BACKMAP);
+	assert_fails(parse("owners=me"), VL_EINVAL, &f, "owners=backmap, owners=refcount or");
 	assert_fails(parse("own_timer=9999"), VL_EINVAL, &f, "between 10000 and 1099511627776");
 	assert_fails(parse("own_timer=1s"), VL_EINVAL, &f, "TSC ticks");
 	assert_fails(parse("delays=100"), VL_EINVAL, &f, "debug builds");

@@ -192,30 +192,34 @@ static const struct remap_ops ops = {.copy = copy,
 
 /* --- checks --- */
 
-struct seen {
-	u32 space, page; /* that comes next */
-};
-
-static bool see(void *context, pfn_t pfn, mfn_t mfn)
+/* What the p2m lists is what is away. */
+static void check_list(u32 s)
 {
-	struct seen *at = context;
-	u32 p = frame_of(pfn.v);
+	struct p2m_page list[5];
+	u32 next = 0;
 
-	for (; at->page < p; at->page++)
-		if (w.frame[at->space][at->page] != WORLD_NONE &&
-		    w.frame[at->space][at->page] != at->page)
-			wrong("a page that is away is not found");
-	if (w.frame[at->space][p] == p || w.frame[at->space][p] != frame_of(mfn.v))
-		wrong("a page is found away, and is not");
-	at->page = p + 1;
-	return true;
+	for (u64 pfn = 0; pfn != P2M_END;) {
+		u32 steps = 3000, count = p2m_list_away(&w.p2m[s], &pfn, &steps, list, 5);
+
+		for (u32 i = 0; i < count; i++, next++) {
+			while (next < w.c->pages &&
+			       (w.frame[s][next] == WORLD_NONE || w.frame[s][next] == next))
+				next++;
+			if (next == w.c->pages || number_of(next) != list[i].pfn ||
+			    number_of(w.frame[s][next]) != list[i].mfn) {
+				wrong("the list of what is away is wrong");
+				return;
+			}
+		}
+	}
+	for (; next < w.c->pages; next++)
+		if (w.frame[s][next] != WORLD_NONE && w.frame[s][next] != next)
+			wrong("a page that is away is not in the list");
 }
 
 static void check_space(u32 s)
 {
-	struct seen at = {s, 0};
-	u32 steps = ~(u32)0;
-	u64 pfn = 0, away = 0;
+	u64 away = 0;
 
 	for (u32 p = 0; p < w.c->pages; p++) {
 		u64 mfn = p2m_lookup(&w.p2m[s], (pfn_t){number_of(p)}).v;
@@ -233,11 +237,7 @@ static void check_space(u32 s)
 	}
 	if (away != w.p2m[s].moved)
 		wrong("the p2m has another number of pages away");
-	if (!p2m_each_away(&w.p2m[s], &pfn, &steps, see, &at))
-		wrong("what is away does not end");
-	for (; at.page < w.c->pages; at.page++)
-		if (w.frame[s][at.page] != WORLD_NONE && w.frame[s][at.page] != at.page)
-			wrong("a page that is away is not found");
+	check_list(s);
 }
 
 static void check_all(void)
@@ -359,7 +359,8 @@ const char *world_run_all(const struct world_case *c, struct world_result *r)
 			return what;
 		if (kind == OWNERS_BACKMAP)
 			first = *r;
-		if (r->hash != first.hash || r->answer != first.answer || r->steps != first.steps)
+		/* What is done in a step goes by how long the looking takes. */
+		if (c->abort_after == 0 && (r->hash != first.hash || r->answer != first.answer))
 			return "the kinds of owners do not do the same";
 	}
 	return NULL;

@@ -40,6 +40,7 @@ struct options {
 	u64 delays;    /* delays=TICKS[,SEED], debug builds: wait up to so many TSC ticks where CPUs
 			  race; 0: not given */
 	u64 delays_seed;        /* of the waits; 0: another one each time */
+	u32 owners;             /* owners=backmap|refcount|search, enum owners_kind */
 	bool begin_virtualized; /* begin=passthrough|virtualized, debugging: how the guest starts */
 	bool debug;             /* debug: log more */
 };

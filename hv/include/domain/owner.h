@@ -37,6 +37,13 @@ void owner_take(struct domain *first, struct domain *from, u64 pfn, u64 count);
 /** The same of the `count` lowest that it has, whatever is in them, or all; returns how many. */
 u64 owner_take_any(struct domain *first, struct domain *from, u64 count);
 
+/**
+ * Pages of later domains have changed frames among each other, or some are in frames of the
+ * partition, and as many frames are free for them: the first guest's p2m says again who has which.
+ * Takes time for all that was given away.
+ */
+void owner_relabel(struct domain *first);
+
 /** Debug builds: panics unless each page that the first guest gave away is had by the domain that
  * it names, and no other domain has any frame. */
 void owner_debug_audit(const struct domain *first);

@@ -18,6 +18,7 @@ struct domain_remap {
 	struct remap remap;
 	struct domain *domain;
 	struct owners_space space[REMAP_OTHERS];
+	mfn_t kept; /* the spare frame between two chains; 0: none. Finding one takes long */
 	bool alone; /* nobody else has any frame: the first guest is gone */
 };
 

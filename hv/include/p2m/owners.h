@@ -37,9 +37,11 @@ struct owners_node;
 
 /** A tree of numbers by frame. */
 struct frame_numbers {
-	u64 *root; /* NULL: empty */
-	u32 level; /* of the root; the leaves are of level 1 */
-	u64 pages; /* that it has; and those of the nodes below */
+	u64 *root;    /* NULL: empty */
+	u32 level;    /* of the root; the leaves are of level 1 */
+	u64 **near;   /* the table of level 2 that was used last */
+	u64 near_tag; /* no frame has ~0 */
+	u64 pages;    /* that it has; and those of the nodes below */
 };
 
 struct owners {
@@ -70,13 +72,13 @@ void owners_remove(struct owners *o, mfn_t mfn, struct p2m_owner user);
 int owners_reserve(struct owners *o, mfn_t mfn);
 
 /** How many pages use a frame, at home or away; `most` if there are more. */
-u64 owners_count(const struct owners *o, mfn_t mfn, u64 most);
+u64 owners_count(struct owners *o, mfn_t mfn, u64 most);
 
 /** The two parts of that: pages that are away; and pages at home, but of the space `except`. */
-u64 owners_count_away(const struct owners *o, mfn_t mfn, u64 most);
-u64 owners_count_home(const struct owners *o, mfn_t mfn, u32 except, u64 most);
+u64 owners_count_away(struct owners *o, mfn_t mfn, u64 most);
+u64 owners_count_home(struct owners *o, mfn_t mfn, u32 except, u64 most);
 
 /** The first user at or behind *user, by domid, then page frame; false: none. */
-bool owners_next(const struct owners *o, mfn_t mfn, struct p2m_owner *user);
+bool owners_next(struct owners *o, mfn_t mfn, struct p2m_owner *user);
 
 #endif

@@ -86,6 +86,9 @@ int p2m_set(struct p2m *p, pfn_t pfn, mfn_t mfn, u32 shift);
  */
 int p2m_give(struct p2m *p, pfn_t pfn, struct p2m_owner to);
 
+/** The owner of a page that was given away is another one, or it is another one of its pages. */
+void p2m_give_again(struct p2m *p, pfn_t pfn, struct p2m_owner to);
+
 /** Whether a page was given away, and to whom. */
 bool p2m_is_given(const struct p2m *p, pfn_t pfn, struct p2m_owner *to);
 
@@ -135,16 +138,25 @@ struct p2m_range p2m_run(const struct p2m *p, u64 pfn, u64 end, u32 *steps);
 bool p2m_next_moved(const struct p2m *p, u64 *pfn);
 bool p2m_next_given(const struct p2m *p, u64 *pfn);
 
-/** Called with a page frame and the frame that it has; false: stop here. */
-typedef bool p2m_visit(void *context, pfn_t pfn, mfn_t mfn);
+/** A page and where it is. */
+struct p2m_page {
+	u64 pfn, mfn;
+};
+
+/** Where p2m_list_away() ends. */
+#define P2M_END (~(u64)0)
 
 /**
- * Visit each page frame from *pfn on that has a frame of its own with another number, upwards.
- * False: stopped, by `visit` or because *steps entries were looked at; *pfn is where to go on.
- * Costs a step for each entry of tables that have such a page, nothing for others. `visit` changes
- * no p2m.
+ * List the pages from *pfn on that have a frame of their own with another number, upwards, `most`
+ * of them; returns how many. *pfn is where to go on: P2M_END if there are no more, another one if
+ * the list is full or *steps entries were looked at, which may be a few more. Costs a step for each
+ * entry of tables that have such a page, nothing for others.
  */
-bool p2m_each_away(const struct p2m *p, u64 *pfn, u32 *steps, p2m_visit *visit, void *context);
+u32 p2m_list_away(const struct p2m *p, u64 *pfn, u32 *steps, struct p2m_page *list, u32 most);
+
+/** How many page frames in a row from `pfn` on were given away; or fewer, but one if that one was.
+ */
+u64 p2m_given_row(const struct p2m *p, pfn_t pfn);
 
 /** Tables that the last of a row of accesses went through. Zeroed: none. Good as long as nobody
  * else changes the p2m. */

@@ -43,7 +43,7 @@ struct remap_ops {
 	 */
 	bool (*spare)(void *context, mfn_t *mfn);
 	void (*vacated)(void *context, mfn_t mfn);
-	/* NULL: all places are open. */
+	/* NULL: all places are open. May change `open` of the task that the remap goes by. */
 	enum remap_place (*place)(void *context, mfn_t mfn);
 	/* NULL: nobody wants to know. A page has changed its frame; cannot fail. */
 	void (*moved)(void *context, struct p2m_owner page, mfn_t from, mfn_t to);
@@ -80,8 +80,9 @@ struct remap {
 	struct remap_task task;
 	struct owners owners;
 	enum remap_phase phase;
-	u32 collecting;       /* COLLECT: the space */
-	u64 cursor;           /* page frame to look at next */
+	u32 collecting; /* COLLECT: the space */
+	bool shared;    /* some frame may have several users, or one that only a search finds */
+	u64 cursor;     /* page frame to look at next */
 	struct p2m_near near; /* of the domain's p2m */
 	u64 hole;             /* frame that the last move left free; REMAP_NONE */
 	u64 spare;            /* frame in use as such; REMAP_NONE */

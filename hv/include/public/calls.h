@@ -1038,7 +1038,63 @@ static inline int64_t vl_call_memory_target(vl_hypercall_fn call, uint64_t domid
 	return call(VL_CALL_MEMORY_TARGET, domid, size, 0, 0, 0);
 }
 
+#define VL_CALL_TEST_SCATTER 61
+
+/**
+ * For tests of debug builds: the domain must not notice.
+ * Who: only the first guest. Since ABI 0.3.
+ * domid: a later domain, which is paused.
+ * seed: any number: the same one scatters the same way.
+ * percent: so many of a hundred pages change places at random, 0 to 100.
+ * beside: up to so many pages are then moved to frames of Vellum's own; 4096 at most.
+ * Returns how many of the domain's pages are not at home then; or a negated error:
+ *   VL_ENOENT: no later domain has this id.
+ *   VL_EINVAL: percent or beside is out of range.
+ *   VL_EBUSY: the domain is not paused.
+ *   VL_ENOMEM: Vellum has not so many frames.
+ *   VL_EOPNOTSUPP: a release build of Vellum, or a CPU in passthrough.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_test_scatter(vl_hypercall_fn call, uint64_t domid, uint64_t seed,
+					   uint64_t percent, uint64_t beside)
+{
+	return call(VL_CALL_TEST_SCATTER, domid, seed, percent, beside, 0);
+}
+
+#define VL_CALL_TEST_REMAP 62
+
+/**
+ * For tests of debug builds: the domain must not notice, whatever the answer. set_failpoint lets
+ * an allocation fail.
+ * Who: only the first guest. Since ABI 0.3.
+ * domid: a later domain, which is paused.
+ * how: VL_REMAP_AUTO, VL_REMAP_INDIRECT or VL_REMAP_DIRECT; and VL_REMAP_BACKMAP,
+ *   VL_REMAP_REFCOUNT or VL_REMAP_SEARCH.
+ * slice: bits 0 to 31: pages that are moved at a time, 1 and more; bits 32 to 63: stop after so
+ *   many times, 0: never.
+ * counts_pa, counts_size: where struct vl_remap_counts lies (physical address) and its bytes;
+ *   filled with what was done, also if it failed on the way.
+ * Returns 0: each page of the domain is at home; or a negated error:
+ *   VL_ENOENT: no later domain has this id.
+ *   VL_EINVAL: how or slice is out of range, or the buffer is smaller than the structure.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EBUSY: the domain is not paused; a frame where a page belongs is the first guest's; or
+ *     domains share pages.
+ *   VL_E2BIG: there are too many domains.
+ *   VL_EIO: stopped.
+ *   VL_ENOMEM: Vellum has not enough frames.
+ *   VL_EOPNOTSUPP: a release build of Vellum, or a CPU in passthrough.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_test_remap(vl_hypercall_fn call, uint64_t domid, uint64_t how,
+					 uint64_t slice, uint64_t counts_pa, uint64_t counts_size)
+{
+	return call(VL_CALL_TEST_REMAP, domid, how, slice, counts_pa, counts_size);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 49
+#define VL_CALL_LIMIT 63
 
 #endif

@@ -133,6 +133,24 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 /* VL_CALL_MMU_FLUSH_REMOTE: pages of one call. */
 #define VL_MMU_FLUSH_PAGES 64u
 
+/* VL_CALL_TEST_REMAP: how. */
+#define VL_REMAP_AUTO         0u /* places that are taken: by a spare frame, if there is one */
+#define VL_REMAP_INDIRECT     1u /* only so */
+#define VL_REMAP_DIRECT       2u /* by exchange */
+#define VL_REMAP_MODE         0xffu
+#define VL_REMAP_OWNERS_SHIFT 8
+#define VL_REMAP_BACKMAP      (0u << VL_REMAP_OWNERS_SHIFT) /* how users of frames are found */
+#define VL_REMAP_REFCOUNT     (1u << VL_REMAP_OWNERS_SHIFT)
+#define VL_REMAP_SEARCH       (2u << VL_REMAP_OWNERS_SHIFT)
+
+/** What VL_CALL_TEST_REMAP did. */
+struct vl_remap_counts {
+	uint64_t ticks;     /* of the TSC, that it took */
+	uint64_t copied;    /* pages to their places */
+	uint64_t evacuated; /* pages to a spare frame, or out of it to make room there */
+	uint64_t exchanged; /* pairs of pages */
+};
+
 /* VL_CALL_TEST_SPOIL_SHADOW: what becomes wrong. */
 #define VL_SPOIL_FRAME    0u /* another frame of the caller's */
 #define VL_SPOIL_WRITABLE 1u /* writable; the page has to be read-only in the caller's tables */

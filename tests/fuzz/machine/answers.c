@@ -49,6 +49,10 @@ static const u64 errors[VL_CALL_LIMIT] = {
 	[VL_CALL_GRANT_REVOKE] = E(ENOENT) | E(EBUSY),
 	[VL_CALL_TEST_MOVE_PAGE] =
 		E(EBUSY) | OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(ENOMEM) | E(EPERM),
+	[VL_CALL_TEST_SCATTER] =
+		E(ENOENT) | E(EINVAL) | E(EBUSY) | E(ENOMEM) | OPNOTSUPP | E(EPERM),
+	[VL_CALL_TEST_REMAP] = E(ENOENT) | E(EINVAL) | E(EFAULT) | E(EBUSY) | E(E2BIG) | E(EIO) |
+			       E(ENOMEM) | OPNOTSUPP | E(EPERM),
 	[VL_CALL_MEMORY_TARGET] = E(ENOENT) | E(EINVAL) | E(EPERM),
 	[VL_CALL_DOMAIN_CONSOLE_READ] = E(ENOENT) | OPNOTSUPP | E(EFAULT) | E(EINVAL) | E(EPERM),
 	[VL_CALL_DOMAIN_CONSOLE_WRITE] = E(ENOENT) | OPNOTSUPP | E(EFAULT) | E(EPERM),
@@ -69,9 +73,12 @@ bool answer_is_elsewhere(u64 nr)
 }
 
 /* The numbers that are set aside. */
+#define FIRST_UNUSED 49
+#define LAST_UNUSED  60
+
 static bool is_unused(u64 nr)
 {
-	return nr >= VL_CALL_LIMIT;
+	return nr >= VL_CALL_LIMIT || (nr >= FIRST_UNUSED && nr <= LAST_UNUSED);
 }
 
 bool answer_is_defined(u64 nr, s64 r)

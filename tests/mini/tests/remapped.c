@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Remapping a later domain under a guest that looks at all of its memory all the
+ * while (remapped.h): scattered at random and brought home, in each mode, with
+ * each kind of owners, in slices, stopped anywhere, with each allocation failing.
+ * Debug builds; for those who ask for them.
+ */
+#include "mini/tests/remapped.h"
+
+#include "lib/string.h"
+#include "mini/cmdline.h"
+#include "mini/console.h"
+#include "mini/cpu.h"
+#include "mini/frames.h"
+#include "mini/hypercall.h"
+#include "mini/memory.h"
+#include "mini/paging.h"
+#include "mini/tap.h"
+#include "mini/tests/domains.h"
+#include "mini/tests/later.h"
+#include "mini/tests/random.h"
+#include "mini/timer.h"
+
+#define PAGES     1200u        /* of the guest that runs */
+#define LIMIT     20000u       /* ms */
+#define LARGE     ((u64)65536) /* pages of the one that is measured: 256 MiB */
+#define SAMPLE    1000u
+#define BOUND     150u  /* per cent of REP MOVSQ; what it is to become: 120 */
+#define LOOK      60u   /* instructions for a page that is at home among others that are not, */
+#define CYCLE     2500u /* and for each cycle */
+#define BESIDE    40u
+#define CODE64    0x00af9b000000ffffull
+#define DATA      0x00cf93000000ffffull
+#define NR_MODES  (VL_REMAP_DIRECT + 1)
+#define NR_OWNERS 3u
+
+extern const u8 remapped_code[], remapped_code_end[];
+
+static struct vl_vcpu_start start __attribute__((aligned(64)));
+static struct vl_remap_counts counts __attribute__((aligned(64)));
+static u8 buffer[PAGE_SIZE] __attribute__((aligned(4096)));
+static struct {
+	u64 domid;
+	pa_t base;
+	u64 pages;
+	u64 read; /* of its console */
+} guest;
+
+/* --- the guest --- */
+
+static u8 *page(u64 number)
+{
+	return pa_to_ptr((pa_t){guest.base.v + number * PAGE_SIZE});
+}
+
+static u64 pa_of(u64 number)
+{
+	return guest.base.v + number * PAGE_SIZE;
+}
+
+static void fill(void)
+{
+	u64 *gdt = (u64 *)page(REMAPPED_GDT), *pd = (u64 *)page(REMAPPED_PD);
+
+	CHECK((u64)(remapped_code_end - remapped_code) <= PAGE_SIZE, "its code is too long");
+	for (u64 i = 0; i < REMAPPED_WORDS; i++)
+		memset(page(i), 0, PAGE_SIZE);
+	memcpy(page(REMAPPED_CODE), remapped_code, (u64)(remapped_code_end - remapped_code));
+	gdt[2] = CODE64;
+	gdt[3] = DATA;
+	*(u64 *)page(REMAPPED_ROOT) = pa_of(REMAPPED_PDPT) | PTE_P | PTE_W;
+	*(u64 *)page(REMAPPED_PDPT) = pa_of(REMAPPED_PD) | PTE_P | PTE_W;
+	for (u64 i = 0; i < NR_ENTRIES; i++)
+		pd[i] = i * LARGE_SIZE | PTE_P | PTE_W | PTE_PS;
+}
+
+/* Each page at home. */
+static void give(void)
+{
+	for (u64 at = 0, count; at < guest.pages; at += count) {
+		count = min_u64(guest.pages - at, VL_MEMORY_GIVE_PAGES);
+		for (u64 i = 0; i < count; i++)
+			guests_list.pfn[i] = pa_of(at + i) >> PAGE_SHIFT;
+		CHECK(guest_give(guest.domid, pa_of(at) >> PAGE_SHIFT, count) == 0, "give failed");
+	}
+}
+
+static void make(u64 pages)
+{
+	s64 answer;
+
+	guests_go_in();
+	guest.pages = pages;
+	guest.base = frame_alloc_row(pages, (pa_t){0}, (pa_t){2 * GIB});
+	CHECK(guest.base.v != 0, "this machine has not so many frames in a row");
+	guest_want("remapped", pages);
+	guest_wanted.memory_start = guest.base.v;
+	answer = guest_create();
+	CHECK(answer > 0, "create answered %ld", answer);
+	guest.domid = (u64)answer;
+	guest.read = 0;
+	fill();
+	give();
+	start = (struct vl_vcpu_start){
+		.rip = pa_of(REMAPPED_CODE),
+		.rdi = pages * PAGE_SIZE,
+		.cr3 = pa_of(REMAPPED_ROOT),
+		.gdt_base = pa_of(REMAPPED_GDT),
+		.gdt_limit = 4 * sizeof(u64) - 1,
+	};
+	answer = vl_call_vcpu_start(hypercall_page, guest.domid, 0, ptr_to_pa(&start).v,
+				    sizeof(start));
+	CHECK(answer == 0, "vcpu_start answered %ld", answer);
+}
+
+static void destroy(void)
+{
+	guest_destroy(guest.domid);
+	for (u64 i = 0; i < guest.pages; i++) {
+		const u64 *word = (const u64 *)page(i);
+
+		for (u64 k = 0; k < PAGE_SIZE / sizeof(*word); k += 8)
+			CHECK(word[k] == 0, "page %lu came back with %#lx", i, word[k]);
+		frame_free((pa_t){pa_of(i)});
+	}
+}
+
+static u64 rounds(void)
+{
+	struct vl_console_read *head = (void *)buffer;
+	s64 answer;
+
+	head->pos = guest.read;
+	answer = vl_call_domain_console_read(hypercall_page, guest.domid, ptr_to_pa(buffer).v,
+					     sizeof(buffer));
+	CHECK(answer >= 0, "domain_console_read answered %ld", answer);
+	guest.read = head->pos + head->size;
+	return guest.read;
+}
+
+/* It runs until it has looked at all of its memory once more, and stands. */
+static void look(const char *after, u64 round)
+{
+	u64 end = rdtsc() + LIMIT * tsc_per_ms(), begin = rounds();
+
+	CHECK(vl_call_domain_unpause(hypercall_page, guest.domid) == 0, "unpause failed");
+	while (rounds() < begin + 2) {
+		CHECK(later_state(guest.domid) == VL_STATE_RUNNING && rdtsc() < end,
+		      "%s, round %lu: it is in state %u after %lu rounds of its own", after, round,
+		      later_state(guest.domid), rounds() - begin);
+		timer_start_once(1000);
+		interrupts_on_and_halt();
+		interrupts_off();
+	}
+	CHECK(vl_call_domain_pause(hypercall_page, guest.domid) == 0, "pause failed");
+}
+
+/* --- scattering and remapping --- */
+
+static u64 away(void)
+{
+	u64 number = 0;
+
+	for (u64 i = 0; i < guest.pages; i++)
+		number += guest_machine_frame(guest.domid, pa_of(i) >> PAGE_SHIFT) !=
+			  pa_of(i) >> PAGE_SHIFT;
+	return number;
+}
+
+static u64 scatter(u64 seed, u64 percent, u64 beside)
+{
+	s64 answer = vl_call_test_scatter(hypercall_page, guest.domid, seed, percent, beside);
+
+	if (answer == -VL_EOPNOTSUPP)
+		test_skip("a release build");
+	CHECK(answer >= 0, "test_scatter answered %ld", answer);
+	return (u64)answer;
+}
+
+static s64 remap(u64 how, u64 slice, u64 stop)
+{
+	return vl_call_test_remap(hypercall_page, guest.domid, how, slice | stop << 32,
+				  ptr_to_pa(&counts).v, sizeof(counts));
+}
+
+static void remap_all(u64 how, u64 slice)
+{
+	s64 answer = remap(how, slice, 0);
+
+	CHECK(answer == 0, "test_remap %#lx answered %ld", how, answer);
+	CHECK(away() == 0, "%lu pages are not at home", away());
+}
+
+static u64 partition_free(void)
+{
+	return guests_partition_free();
+}
+
+/* A guest that nobody remaps, and each way of remapping. */
+TEST_ON_REQUEST(remapped_ways, "M4 M11 M12 M14 M15 M16 M17")
+{
+	u64 free, seed = 1;
+
+	guests_go_in();
+	guests_warm_up();
+	make(PAGES);
+	look("made", 0);
+	free = partition_free();
+	for (u64 mode = 0; mode < NR_MODES; mode++) {
+		for (u64 owners = 0; owners < NR_OWNERS; owners++, seed++) {
+			u64 how = mode | owners << VL_REMAP_OWNERS_SHIFT;
+			/* With free places there may be no cycles. */
+			u64 beside = owners == 0 ? BESIDE : 0;
+			u64 moved = scatter(seed, 20 + seed * 8, beside);
+
+			CHECK(moved > PAGES / 10 && moved == away(), "%lu pages are away, not %lu",
+			      away(), moved);
+			look("scattered", how);
+			remap_all(how, seed * seed);
+			CHECK(counts.copied + 2 * counts.exchanged >= moved &&
+				      counts.copied <= moved,
+			      "%lu were away, %lu copied, %lu exchanged", moved, counts.copied,
+			      counts.exchanged);
+			CHECK((counts.exchanged != 0) == (mode == VL_REMAP_DIRECT), "%lu exchanged",
+			      counts.exchanged);
+			look("remapped", how);
+			CHECK(partition_free() == free, "%lu bytes free, there were %lu",
+			      partition_free(), free);
+		}
+	}
+	destroy();
+}
+
+/* Stopped after any number of slices, it goes on where it is; and ends with some pages away. */
+TEST_ON_REQUEST(remapped_stops, "M4 M12 M14")
+{
+	u64 state = 4, stopped = 0;
+
+	make(PAGES);
+	look("made", 0);
+	for (u64 i = 0; i < 12; i++) {
+		u64 how = (i % NR_MODES) | (i / 3 % NR_OWNERS) << VL_REMAP_OWNERS_SHIFT;
+		s64 answer;
+
+		scatter(i + 1, 100, i % 2 == 0 ? BESIDE : 0);
+		answer = remap(how, 1 + random_below(&state, 20), 1 + random_below(&state, 60));
+		CHECK(answer == 0 || answer == -VL_EIO, "test_remap answered %ld", answer);
+		stopped += answer != 0;
+		look("stopped", i);
+		if (i % 3 == 0)
+			remap_all(how, 100);
+	}
+	CHECK(stopped > 3, "only %lu were stopped", stopped);
+	destroy();
+}
+
+/* Each allocation fails in turn. */
+TEST_ON_REQUEST(remapped_failpoints, "M12 M14")
+{
+	u64 free, step = 0;
+	s64 answer;
+
+	make(PAGES);
+	look("made", 0);
+	free = partition_free();
+	do {
+		scatter(step + 1, 100, 0);
+		CHECK(vl_call_set_failpoint(hypercall_page, ++step) == 0, "set_failpoint");
+		answer = remap(VL_REMAP_INDIRECT | VL_REMAP_BACKMAP, 64, 0);
+		CHECK(answer == 0 || answer == -VL_ENOMEM, "failpoint %lu: %ld", step, answer);
+		look("failed", step);
+		CHECK(partition_free() == free, "failpoint %lu: %lu bytes free, there were %lu",
+		      step, partition_free(), free);
+	} while (answer != 0 && step < 50);
+	CHECK(answer == 0 && step > 3, "failpoint %lu: %ld", step, answer);
+	print("# %lu allocations\n", step - 1);
+	scatter(99, 100, 0);
+	destroy();
+}
+
+/* What cannot be remapped is refused, and nothing has changed. */
+TEST_ON_REQUEST(remapped_refused, "M10 M14")
+{
+	u64 list[2];
+
+	make(64);
+	scatter(1, 0, 0);
+	CHECK(remap(VL_REMAP_DIRECT + 1, 1, 0) == -VL_EINVAL, "an unknown mode");
+	CHECK(remap(NR_OWNERS << VL_REMAP_OWNERS_SHIFT, 1, 0) == -VL_EINVAL, "unknown owners");
+	CHECK(remap(0, 0, 0) == -VL_EINVAL, "no pages at a time");
+	CHECK(vl_call_test_remap(hypercall_page, VL_DOMID_SELF, 0, 1, ptr_to_pa(&counts).v,
+				 sizeof(counts)) == -VL_ENOENT,
+	      "the first guest");
+	/* The place of its last page is ours again, and the page in another frame. */
+	list[0] = pa_of(63) >> PAGE_SHIFT;
+	CHECK(guest_take(guest.domid, list[0], 1) == 0, "take failed");
+	guests_list.pfn[0] = frame_alloc().v >> PAGE_SHIFT;
+	list[1] = guests_list.pfn[0];
+	CHECK(guest_give(guest.domid, list[0], 1) == 0, "give failed");
+	CHECK(away() == 1, "%lu pages are away", away());
+	CHECK(remap(0, 1, 0) == -VL_EBUSY, "a place that is the first guest's");
+	CHECK(away() == 1 && counts.copied == 0, "a page has moved");
+	CHECK(vl_call_domain_unpause(hypercall_page, guest.domid) == 0, "unpause failed");
+	CHECK(remap(0, 1, 0) == -VL_EBUSY, "a guest that runs");
+	CHECK(vl_call_domain_pause(hypercall_page, guest.domid) == 0, "pause failed");
+	look("refused", 0);
+	destroy();
+	frame_free((pa_t){list[1] << PAGE_SHIFT});
+}
+
+/* --- cost --- */
+
+static u64 copy_cost(void)
+{
+	u8 *to = pa_to_ptr(frame_alloc()), *from = pa_to_ptr(frame_alloc());
+	u64 begin = 0;
+
+	for (u32 i = 0; i < SAMPLE + 10; i++) {
+		void *d = to;
+		const void *s = from;
+		u64 words = PAGE_SIZE / 8;
+
+		if (i == 10) /* the first ones fault */
+			begin = rdtsc();
+		asm volatile("rep movsq" : "+D"(d), "+S"(s), "+c"(words) : : "memory");
+	}
+	begin = rdtsc() - begin;
+	frame_free(ptr_to_pa(to));
+	frame_free(ptr_to_pa(from));
+	return begin / SAMPLE;
+}
+
+/* In one emulator that counts instructions, against REP MOVSQ of as many pages. The time that is
+ * bounded grows with what is moved; next to nothing is spent where nothing is. */
+TEST_ON_REQUEST(remapped_cost, "M14")
+{
+	static const u8 percents[] = {0, 1, 10, 50, 100};
+	u64 copy = copy_cost(), pages = LARGE;
+
+	cmdline_get_hex("pages", &pages);
+	make(pages);
+	for (u32 i = 0; i < ARRAY_SIZE(percents); i++) {
+		u64 moved = scatter(i + 1, percents[i], 0), copies, bound;
+
+		remap_all(VL_REMAP_AUTO | VL_REMAP_BACKMAP, pages);
+		copies = counts.copied + counts.evacuated;
+		print("# cost %u %%: %lu of %lu pages away, %lu copies, %lu ticks, of a page %lu, "
+		      "of "
+		      "REP MOVSQ %lu\n",
+		      percents[i], moved, pages, copies, counts.ticks,
+		      counts.ticks / max_u64(copies, 1), copy);
+		bound = copies * copy * BOUND / 100 + 2000;
+		if (percents[i] > 0 && percents[i] < 50) /* looking for little, in short cycles */
+			bound += pages * LOOK + counts.evacuated * CYCLE;
+		CHECK(counts.ticks <= bound, "%lu ticks, more than %lu", counts.ticks, bound);
+	}
+	destroy();
+}
