@@ -38,6 +38,29 @@ void apic_write(u32 reg, u32 value)
 		write_msr(MSR_X2APIC + reg / 16, value);
 }
 
+bool apic_is_x2apic(void)
+{
+	return registers == NULL;
+}
+
+void apic_send(u32 destination, u32 command)
+{
+	if (apic_is_x2apic()) {
+		write_msr(MSR_X2APIC + APIC_ICR / 16, (u64)destination << 32 | command);
+		return;
+	}
+	apic_write(APIC_ICR_HIGH, destination << 24);
+	apic_write(APIC_ICR, command);
+}
+
+void apic_enable_too(void)
+{
+	u64 base = read_msr(MSR_APIC_BASE);
+
+	if (apic_is_x2apic() && !(base & BASE_X2APIC))
+		write_msr(MSR_APIC_BASE, base | BASE_X2APIC);
+}
+
 static void tick(const struct trap_frame *frame)
 {
 	apic_write(APIC_EOI, 0);

@@ -22,7 +22,6 @@
 #include "mini/traps.h"
 #include "mini/virtual.h"
 
-#define APIC_ICR_HIGH  0x310u
 #define ICR_INIT       0x4500u
 #define ICR_STARTUP    0x4600u
 #define ICR_ALL_OTHERS 0xc0000u
@@ -124,6 +123,7 @@ void ap_main(u32 number)
 	segments_init_ap(ap->gdt, ap->tss, ap->ist_stack[0], AP_IST_SIZE);
 	traps_load();
 	write_cr4(cr4);
+	apic_enable_too();
 	ap->apic_id = cpuid(1).ebx >> 24;
 	ap->first_answer = vl_call_version(hypercall_page);
 	ap->ready = true;
@@ -138,9 +138,7 @@ void ap_main(u32 number)
 
 static void send(u32 cpu, u32 what)
 {
-	if (cpu != 0)
-		apic_write(APIC_ICR_HIGH, aps[cpu].apic_id << 24);
-	apic_write(APIC_ICR, cpu != 0 ? what : what | ICR_ALL_OTHERS);
+	apic_send(cpu != 0 ? aps[cpu].apic_id : 0, cpu != 0 ? what : what | ICR_ALL_OTHERS);
 }
 
 static void start_up(u32 cpu)

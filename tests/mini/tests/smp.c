@@ -347,6 +347,43 @@ TEST_ON_REQUEST(smp_join, "U7 M8")
 	check_root_is_clear();
 }
 
+/* What a CPU that has not joined may not change, since the others use it. */
+static void be_refused(void *arg)
+{
+	u64 pfn = ptr_to_pa(arg).v / PAGE_SIZE, text = 0xffffffff80000000ull;
+	s64 alias = vl_call_set_alias(hypercall_page, 0, text, ptr_to_pa(arg).v, PAGE_SIZE);
+	s64 features = vl_call_set_features(hypercall_page, 0, 0);
+	s64 moved = vl_call_test_move_page(hypercall_page, pfn, 1);
+
+	CHECK(alias == -VL_EBUSY, "set_alias answered %ld", alias);
+	CHECK(features == -VL_EBUSY, "set_features answered %ld", features);
+	CHECK(moved == -VL_EBUSY || moved == -VL_EOPNOTSUPP, "test_move_page answered %ld", moved);
+	CHECK(vl_call_mmu_flush_remote(hypercall_page, 1, VL_MMU_FLUSH_ALL, 0) == -VL_EPERM,
+	      "it flushes others");
+	CHECK(vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, 1) == -VL_EINVAL,
+	      "it devirtualizes");
+	CHECK(!is_virtualized(), "it is virtualized");
+}
+
+TEST_ON_REQUEST(smp_not_joined, "U7 M8")
+{
+	static u8 page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+	struct together t = {.call = vl_call_virtualize, .layers = VL_LAYER_ALL};
+	u32 n = smp_start();
+
+	CHECK(call_together(&t, 1) == 0, "one CPU alone: %ld", t.answer[0]);
+	for (u32 cpu = 1; cpu < n; cpu++) {
+		s64 features;
+
+		smp_run(cpu, be_refused, page);
+		smp_run(cpu, call_one, &t);
+		CHECK(t.answer[cpu] == 0, "CPU %u joins: %ld", cpu, t.answer[cpu]);
+		features = vl_call_set_features(hypercall_page, 0, 0);
+		CHECK(features == -VL_EBUSY, "on several CPUs set_features answered %ld", features);
+	}
+	all_out();
+}
+
 static void halt_for_good(void *arg)
 {
 	*(volatile bool *)arg = true;
