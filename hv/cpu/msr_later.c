@@ -51,6 +51,7 @@ static const struct rule {
 	{0x1b0, FIXED, 6},            /* ENERGY_PERF_BIAS: balanced */
 	{0x1c4, OWN, 0},              /* XFD */
 	{0x1d9, LIMITED, 2},          /* DEBUGCTL: single steps by branches */
+	{0x345, FIXED, 0},            /* PERF_CAPABILITIES: of no counters */
 	{0xda0, FIXED, 0},            /* XSS */
 	{0xc0010010, FIXED, 0},       /* AMD's SYSCFG: no TOP_MEM2 */
 	{0xc0010015, SHOWN, 0},       /* HWCR */
