@@ -3,18 +3,23 @@
  * The planner. It keeps no list of moves: what is next follows from the p2m, the
  * users of frames, and three numbers.
  *
- *  hole    a frame that has just become free. If it is the place of a page that is away, that page
- *          is next, and the frame that it leaves is the next hole: a chain
- *  cursor  begins a chain where there is none: at the lowest page that is away and
- *           FILL:  whose place is free
- *           BREAK: whatever is at its place, which goes to the spare frame, or to where the page
- * was spare   a frame in use for the time of one chain, which ends when its content is at home, or
- * else moves into the last hole
+ * hole: a frame that has just become free. If it is the place of a page that is
+ * away, that page is next, and the frame that it leaves is the next hole: a
+ * chain.
  *
- * When FILL is over, no page that is away has a free place. As they have as many places as they
- * are, each of their frames is the place of one of them then, or has users of another domain: so
- * nothing is left but cycles, of one user a frame, and what others' pages are in the way of
- * (docs/remap.md).
+ * cursor: begins a chain where there is none, at the lowest page that is away;
+ * while it fills, at the lowest whose place is free. While it breaks, a page
+ * steps aside into the spare frame, so that its own frame is the hole: the page
+ * itself, or what is at its place, if that may be another domain's. Or those two
+ * exchange their contents.
+ *
+ * spare: a frame in use for the time of one chain, which ends when its content
+ * is at home, or else moves into the last hole.
+ *
+ * When all that can be filled is, no page that is away has a free place. As they
+ * have as many places as they are, each of their frames is the place of one of
+ * them then, or has users of another domain: so nothing is left but cycles, of
+ * one user a frame, and what others' pages are in the way of (docs/remap.md).
  */
 #include "plan.h"
 
