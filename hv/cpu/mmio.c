@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Loads and stores of device registers that trap, and of what is not there. The
- * processor has told the address; what is left is which register of the guest, and
- * how wide. A device is read or written once per instruction, after all that can fault.
+ * Loads and stores of device registers that trap. The processor has told the
+ * address; what is left is which register of the guest, and how wide. A device
+ * is read or written once per instruction, after all that can fault.
  *
  * The registers are 32 bits wide and the SDM defines 32-bit accesses only, so
  * of others just the moves are done, a register at a time.
@@ -16,7 +16,6 @@
 
 #define REGISTER_SIZE     4
 #define REGISTER_DISTANCE 16
-#define NO_REGISTER       (~(u32)0)    /* offset of what is not there: ones, and takes nothing */
 #define ARITHMETIC        ((u64)0x8d5) /* CF, PF, AF, ZF, SF, OF */
 
 bool mmio_is_trapped(const struct vcpu *v, pa_t pa)
@@ -36,18 +35,14 @@ u32 mmio_limit(const struct vcpu *v, pa_t pa, u32 shift)
 /* The bytes of a register that an access of `size` bytes takes. */
 static u64 load(struct vcpu *v, u32 offset, u8 size)
 {
-	u64 value;
+	u64 value = apic_mmio_read(v, offset) >> 8 * (offset % REGISTER_SIZE);
 
-	if (offset == NO_REGISTER)
-		return ~(u64)0;
-	value = apic_mmio_read(v, offset) >> 8 * (offset % REGISTER_SIZE);
 	return size < REGISTER_SIZE ? value & (((u64)1 << 8 * size) - 1) : value;
 }
 
 static void store(struct vcpu *v, u32 offset, u64 value)
 {
-	if (offset != NO_REGISTER)
-		apic_mmio_write(v, offset, (u32)value);
+	apic_mmio_write(v, offset, (u32)value);
 }
 
 #define ALU(name)                                                                                  \
@@ -185,22 +180,6 @@ void mmio_access(struct vcpu *v, pa_t pa)
 		deliver_fault(v, VECTOR_GP, 0);
 	else
 		vcpu_crash(v, "an access to the local APIC that Vellum does not emulate");
-}
-
-bool mmio_write_nothing(struct vcpu *v)
-{
-	struct insn i;
-	u64 va;
-
-	if (!decode_at_rip(v, &i) || !i.memory)
-		return false;
-	va = operand_address(v, &i);
-	/* A part of it may be memory. */
-	if (va % PAGE_SIZE + (i.rm_size != 0 ? i.rm_size : i.size) > PAGE_SIZE ||
-	    !perform(v, &i, NO_REGISTER))
-		return false;
-	emulate_done(v, &i);
-	return true;
 }
 
 /* An operand that begins on the page before would fault at offset 0 or 2, where no register is. */

@@ -10,7 +10,6 @@
 #include "cpu/apic.h"
 #include "cpu/descriptors.h"
 #include "cpu/domain_pic.h"
-#include "cpu/domain_platform.h"
 #include "cpu/fast.h"
 #include "cpu/mmio.h"
 #include "cpu/panic.h"
@@ -151,24 +150,6 @@ static pa_t address_in(const struct translation *t, u64 va)
 	return (pa_t){t->page.v + (va & (level_size(t->level) - 1))};
 }
 
-/*
- * A later domain finds ones where it has no memory. A leaf there is for reading, and what is
- * written is lost; but what an instruction writes that Vellum does not emulate, or into two pages,
- * stays in a frame of the domain's own, as long as the leaf is there.
- */
-static RARELY_USED bool write_is_lost(struct vcpu *v, u64 va, u32 access, struct translation *t)
-{
-	u32 shift = PAGE_SHIFT;
-	ma_t ma = v->p2m.translate(v->p2m.context, address_in(t, va), &shift);
-
-	if (!p2m_is_nothing(&v->domain->p2m, ma))
-		return false;
-	if (access & PF_WRITE)
-		return mmio_write_nothing(v);
-	t->rights &= ~(PTE_W | PTE_D);
-	return false;
-}
-
 static void page_fault(struct vcpu *v, u64 va)
 {
 	enum shadow_view view = vcpu_view(v);
@@ -184,10 +165,6 @@ static void page_fault(struct vcpu *v, u64 va)
 		v->exits[EXIT_EMULATED]++;
 		access_note_device(v, va, access, &t);
 		mmio_access(v, address_in(&t, va));
-		return;
-	}
-	if (fault == 0 && has_platform(v) && write_is_lost(v, va, access, &t)) {
-		v->exits[EXIT_EMULATED]++;
 		return;
 	}
 	if (fault == 0) {

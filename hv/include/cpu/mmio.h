@@ -18,10 +18,6 @@ u32 mmio_limit(const struct vcpu *v, pa_t pa, u32 shift);
 /** Emulate the instruction at RIP, whose access to the trapped register at `pa` faulted. */
 void mmio_access(struct vcpu *v, pa_t pa);
 
-/** Emulate the instruction at RIP, whose write found no memory: it is lost. False: Vellum does not
- * know the instruction; nothing was done. */
-bool mmio_write_nothing(struct vcpu *v);
-
 /** Do such a move, with the device's register at `offset` of a trapped page. False: it is none,
  * nothing was done. */
 bool mmio_move(struct vcpu *v, u32 offset, const struct plain_move *move, u64 *reg);
