@@ -109,6 +109,27 @@ def stale(t):
         t.check(int(pages) >= 2 * rounds, f"CPU {cpu} was asked to flush pages {pages} times")
 
 
+@test("smp-stale-pti", shows="U7 M5 M9", needs="vellum-debug full initrd-test", limit=400, slow=True)
+def stale_pti(t):
+    """The same where users have page tables of their own beside the kernel's, as on processors with Meltdown."""
+    lines = stale_quiet(t, 2, 60, "pti=on")
+    t.check("ok: 60 rounds on 2 CPUs" in lines, f"the guest's verdict: {lines[-3:]}")
+
+
+@test("smp-stale-bochs", shows="U7 M5 M9", needs="vellum full initrd-test", limit=1800, slow=True)
+def stale_bochs(t):
+    """The same in Bochs, whose processor is Intel's with Meltdown and PCIDs: translations of users' page tables stay when the
+    kernel is entered."""
+    def run(m):
+        finish_linux(t, m, ["stale-quiet"], 890)
+        return m
+
+    m = boot_smp(t, linux_image(["stale-quiet"], "full", cmdline="rounds=5"), run, memory=512, limit=895)
+    t.check("Kernel/User page tables isolation: enabled" in plain(m.console.text), "users have page tables of their own")
+    lines = output_of(m, "stale-quiet")
+    t.check("ok: 5 rounds on 2 CPUs" in lines, f"the guest's verdict: {lines[-3:]}")
+
+
 @test("smp-stale-found", shows="U7", needs="vellum-debug full initrd-test", limit=400, slow=True)
 def stale_found(t):
     """The same search finds it when Vellum does not flush the pages that other CPUs ask it to."""
@@ -138,7 +159,7 @@ def cycles_pv_none(t):
 
 @test("smp-refused", shows="U7", needs=NEEDS, limit=200)
 def refused(t):
-    """While virtualized, suspend is refused with a clear sentence."""
+    """While virtualized, suspend and kexec are refused with a clear sentence."""
     m = Qemu(t, linux_image(["refused"], "full"), memory=512, smp=2)
     finish_linux(t, m, ["refused"], 190)
     t.check("ok: refused" in output_of(m, "refused"), "the guest's verdict")
