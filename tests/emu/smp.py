@@ -101,6 +101,14 @@ def smp_mini_bochs(t):
     finish_mini(t, Bochs(t, image(2, cycles=100, tests=IN_BOCHS), cpus=2), 290)
 
 
+@test("smp-x2apic-bochs", shows="U7 I3", needs="vellum mini", limit=400)
+def smp_x2apic_bochs(t):
+    """Two CPUs whose local APICs are reached as MSRs, which only Bochs has: one is started by the other, they go in and out
+    together, and each message to a virtualized CPU comes. Not those to logical ids, which the bare Bochs loses."""
+    line = "map=all cpus=2 cycles=4 x2apic test=smp_a*,smp_cycles,smp_init*"
+    check(t, Bochs(t, images.vellum(("mini", line), opts="mem=all"), cpus=2), 390, "shutdown-port")
+
+
 NMIS = 40
 KERNEL_BASE = 0xffff_ffff_8000_0000  # tests/mini/layout.h
 MAX_CPUS = 8
