@@ -116,7 +116,7 @@ def stale_pti(t):
     t.check("ok: 60 rounds on 2 CPUs" in lines, f"the guest's verdict: {lines[-3:]}")
 
 
-@test("smp-stale-bochs", shows="U7 M5 M9", needs="vellum full initrd-test", limit=1800, slow=True)
+@test("smp-stale-bochs", shows="U7 M5 M9", needs="vellum full initrd-test", limit=1800, group="soak")
 def stale_bochs(t):
     """The same in Bochs, whose processor is Intel's with Meltdown and PCIDs: translations of users' page tables stay when the
     kernel is entered."""
