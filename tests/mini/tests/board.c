@@ -58,7 +58,7 @@ static void type(u64 domid, const char *text)
 	CHECK(answer == (s64)strlen(text), "domain_console_write answered %ld", answer);
 }
 
-TEST(later_platform, "I4 I8 U4")
+TEST_ON_REQUEST(later_platform, "I4 I8 U4")
 {
 	static const char *const words[] = {"x", "hello ", "you there, 0123456789"};
 	char expected[64] = "abcde";
