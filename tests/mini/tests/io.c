@@ -249,6 +249,26 @@ TEST(io_rtc_index, "I8 I10")
 
 /* --- counting --- */
 
+/* Of counter 0 against the clock: where the least time is between the two, as an emulator that has
+ * its host's time may not run between them. */
+static u32 pit_phase(void)
+{
+	u64 least = ~(u64)0;
+	u32 phase = 0;
+
+	for (u32 i = 0; i < 4; i++) {
+		u64 begin = rdtsc();
+		u32 count = io_pit_count(0);
+		u32 sum = (u32)((count + io_clock()) % 50000);
+		u64 took = rdtsc() - begin;
+
+		if (took < least)
+			phase = sum;
+		least = min_u64(least, took);
+	}
+	return phase;
+}
+
 /* Counter 0 shows the same phase of one clock, whoever serves the ports. */
 TEST(io_pit_phase, "I8")
 {
@@ -258,9 +278,7 @@ TEST(io_pit_phase, "I8")
 	pit_program(0, 2, 50000);
 	io_clock_start();
 	for (u32 i = 0; i < 200; i++) {
-		u32 count = io_pit_count(0);
-		u32 sum = (u32)((count + io_clock()) %
-				50000); /* but for the time between, constant */
+		u32 sum = pit_phase(); /* but for the time between, constant */
 		u32 drift = (sum + 50000 - first) % 50000, most = i % 2 == 0 ? 40 : 600;
 
 		first = i == 0 ? sum : first;
