@@ -23,11 +23,11 @@ def later_platform_bochs(t):
     finish_mini(t, Bochs(t, images.vellum(("mini", "test=later_platform"))), 50)
 
 
-@test("later-platform-own-timer", shows="I4 I8 U4", needs="vellum mini", limit=60, group="soak")
-def later_platform_own_timer(t):
-    """The same in Bochs while Vellum's own timer interrupts all the time. (It fails: the first timer's interrupt does not
-    come in the time that the test gives it. Whether Vellum is wrong or only slow is not known.)"""
-    finish_mini(t, Bochs(t, images.vellum(("mini", "own_timer test=later_platform"), opts="own_timer=300000")), 50)
+@test("later-platform-last-bochs", shows="I4 I8 U4", needs="vellum mini", limit=200, group="soak")
+def later_platform_last_bochs(t):
+    """The same in Bochs behind and before all other tests of the mini guest. (It failed there two times of two, when it was one of
+    them: the first timer's interrupt did not come. What of the tests before it is the cause is not known.)"""
+    finish_mini(t, Bochs(t, images.vellum(("mini", "test=*,later_platform"))), 190)
 
 
 @test("sched-qemu", shows="M18 I2 I3 I4 U2 U3 U4", needs="vellum mini", limit=300)
