@@ -22,6 +22,10 @@ void vcpu_count(const struct vcpu *v, struct vl_domain_counters *to)
 
 void vcpu_debug_report(const struct vcpu *v)
 {
+	/* Nobody asks the only CPU of a machine, and the log keeps older lines. */
+	if ((v->flushed[REMOTE_PAGES] | v->flushed[REMOTE_SPACE] | v->flushed[REMOTE_LOCAL] |
+	     v->flushed[REMOTE_ALL]) == 0)
+		return;
 	log_print("vellum: CPU %u flushed on request: pages %lu, spaces %lu, local %lu, all %lu\n",
 		  v->cpu, v->flushed[REMOTE_PAGES], v->flushed[REMOTE_SPACE],
 		  v->flushed[REMOTE_LOCAL], v->flushed[REMOTE_ALL]);
