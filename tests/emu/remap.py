@@ -2,7 +2,7 @@
 """Remapping: a guest that looks at all of its memory is scattered over the machine and brought home."""
 import images
 from bochs import Bochs
-from guest import check_tap
+from guest import finish_mini
 from qemu import Qemu
 from registry import test
 
@@ -12,10 +12,7 @@ def image(names, more=""):
 
 
 def check(t, m, seconds):
-    ending = m.wait(seconds)
-    m.no_panic()
-    check_tap(t, m)
-    t.check(ending in ("exit-16", "shutdown-port"), f"the mini guest's own verdict: {ending}")
+    finish_mini(t, m, seconds)
     for line in m.console.text.split("\n"):
         if line.startswith("# cost") or "allocations" in line:
             t.log(line)

@@ -17,6 +17,7 @@
  */
 /* shows: U3 I4 */
 #include "tests/fuzz/damage.h"
+#include "tests/fuzz/input.h"
 
 #include <string.h>
 
@@ -31,25 +32,12 @@
 #define WATCH_START 0x100000u
 #define WATCH_PAGES 17u
 
-struct input {
-	const u8 *data;
-	size_t size;
-};
-
-static u8 next(struct input *in)
-{
-	if (in->size == 0)
-		return 0;
-	in->size--;
-	return *in->data++;
-}
-
 static u64 next_number(struct input *in, u32 bytes)
 {
 	u64 x = 0;
 
 	while (bytes-- > 0)
-		x = x << 8 | next(in);
+		x = x << 8 | input_byte(in);
 	return x;
 }
 
@@ -57,7 +45,7 @@ static struct domain *any_domain(struct input *in)
 {
 	struct domain *d = domain_first();
 
-	for (u32 i = next(in) % (domain_count() + 1); i > 0 && d != NULL; i--)
+	for (u32 i = input_byte(in) % (domain_count() + 1); i > 0 && d != NULL; i--)
 		d = domain_next(d->domid + 1);
 	return d != NULL ? d : domain_first();
 }
@@ -81,16 +69,16 @@ static u64 argument(struct input *in)
 				   0xffff888000000000,
 				   0xffffffff81000000,
 				   (u64)1 << 52};
-	u8 how = next(in);
+	u8 how = input_byte(in);
 
 	if (how < 128)
-		return near[how % 16] + (u64)((next(in) - 128) * (how & 64 ? 8 : 0x1000));
+		return near[how % 16] + (u64)((input_byte(in) - 128) * (how & 64 ? 8 : 0x1000));
 	if (how < 160)
 		return WATCH_START / PAGE_SIZE + how % 32; /* a page's number */
 	if (how < 192)
 		return how % 4;
 	if (how < 208)
-		return next(in);
+		return input_byte(in);
 	if (how < 216)
 		return any_domain(in)->domid;
 	return next_number(in, how % 8 + 1);
@@ -294,7 +282,7 @@ static s64 call(struct domain *d, u64 nr, const u64 *a)
 
 static void any_call(struct domain *d, struct input *in)
 {
-	u8 how = next(in);
+	u8 how = input_byte(in);
 	u64 nr = how < 240 ? how % VL_CALL_LIMIT : next_number(in, how % 8 + 1);
 	u64 a[5];
 
@@ -331,8 +319,8 @@ static u64 buffer_with(const struct domain *d, const void *from, size_t size, u8
 
 static void create(struct input *in)
 {
-	struct vl_domain_create w = {.nr_vcpus = 1, .weight = 1 + next(in)};
-	u8 how = next(in), where = next(in);
+	struct vl_domain_create w = {.nr_vcpus = 1, .weight = 1 + input_byte(in)};
+	u8 how = input_byte(in), where = input_byte(in);
 	u64 a[5] = {0, sizeof(w)};
 
 	memset(w.name, 0, sizeof(w.name));
@@ -340,7 +328,7 @@ static void create(struct input *in)
 	w.memory_start = FIRST_RAM.start + where % 8 * PAGE_SIZE;
 	w.memory_size = (1 + where / 8 % 8) * PAGE_SIZE;
 	if (how >= 240)
-		((u8 *)&w)[next(in) % sizeof(w)] = next(in);
+		((u8 *)&w)[input_byte(in) % sizeof(w)] = input_byte(in);
 	a[0] = buffer_with(domain_first(), &w, sizeof(w), where);
 	if (how % 8 == 7)
 		failpoint_set(1 + how / 8 % 4);
@@ -351,11 +339,11 @@ static void create(struct input *in)
 static void give(struct input *in)
 {
 	const struct domain *to = any_domain(in);
-	u64 list[4], count = 1 + next(in) % ARRAY_SIZE(list), a[5] = {to->domid};
-	u8 how = next(in);
+	u64 list[4], count = 1 + input_byte(in) % ARRAY_SIZE(list), a[5] = {to->domid};
+	u8 how = input_byte(in);
 
 	for (u64 i = 0; i < count; i++)
-		list[i] = FIRST_RAM.start / PAGE_SIZE + next(in) % (how < 32 ? 16 : 8);
+		list[i] = FIRST_RAM.start / PAGE_SIZE + input_byte(in) % (how < 32 ? 16 : 8);
 	a[1] = to->main_ram.at[0].start / PAGE_SIZE + how % 4;
 	a[2] = buffer_with(domain_first(), list, count * sizeof(u64), how);
 	a[3] = count * sizeof(u64);
@@ -368,9 +356,10 @@ static void give(struct input *in)
 static void take(struct input *in)
 {
 	struct domain *from = any_domain(in);
-	u8 how = next(in);
+	u8 how = input_byte(in);
 	u64 a[5] = {how & 1 ? VL_DOMID_SELF : from->domid,
-		    from->main_ram.at[0].start / PAGE_SIZE + next(in) % 4, next(in) % 4};
+		    from->main_ram.at[0].start / PAGE_SIZE + input_byte(in) % 4,
+		    input_byte(in) % 4};
 
 	call(how & 1 ? from : domain_first(), VL_CALL_MEMORY_TAKE, a);
 }
@@ -389,15 +378,15 @@ static void destroy(struct input *in)
 static void offer(struct input *in)
 {
 	struct domain *d = any_domain(in);
-	u64 a[5] = {any_domain(in)->domid, d->memory.range[0].start / PAGE_SIZE + next(in) % 8,
-		    next(in) % 2};
+	u64 a[5] = {any_domain(in)->domid,
+		    d->memory.range[0].start / PAGE_SIZE + input_byte(in) % 8, input_byte(in) % 2};
 
 	call(d, VL_CALL_GRANT_OFFER, a);
 }
 
 static void map(struct input *in)
 {
-	u64 a[5] = {any_domain(in)->domid, next(in) % 4, FOREIGN_PFN + next(in) % 4};
+	u64 a[5] = {any_domain(in)->domid, input_byte(in) % 4, FOREIGN_PFN + input_byte(in) % 4};
 
 	call(any_domain(in), VL_CALL_GRANT_MAP, a);
 }
@@ -405,7 +394,7 @@ static void map(struct input *in)
 static void unmap(struct input *in)
 {
 	struct domain *d = any_domain(in);
-	u8 how = next(in);
+	u8 how = input_byte(in);
 	u64 a[5] = {how & 1 ? FOREIGN_PFN + how / 2 % 4 : how / 2 % 4};
 
 	call(d, how & 1 ? VL_CALL_GRANT_UNMAP : VL_CALL_GRANT_REVOKE, a);
@@ -437,7 +426,7 @@ static void check_sharing(void)
 
 static void sharing(struct input *in)
 {
-	u8 what = next(in) % 8;
+	u8 what = input_byte(in) % 8;
 
 	if (what < 3)
 		offer(in);
@@ -449,7 +438,7 @@ static void sharing(struct input *in)
 
 static void others(struct input *in)
 {
-	u8 what = next(in) % 16;
+	u8 what = input_byte(in) % 16;
 
 	if (what < 2)
 		create(in);
@@ -466,7 +455,7 @@ static void others(struct input *in)
 
 static void touch(struct input *in)
 {
-	u8 what = next(in);
+	u8 what = input_byte(in);
 	pa_t page = {FIRST_RAM.start + what % 8 * PAGE_SIZE};
 
 	machine_touch(argument(in), page, what & 64, what & 128);
@@ -474,7 +463,7 @@ static void touch(struct input *in)
 
 static void one_step(struct input *in)
 {
-	u8 what = next(in);
+	u8 what = input_byte(in);
 
 	if (what < 8) {
 		machine_virtualize(VL_LAYER_CPU | (what & 1 ? VL_LAYER_MEMORY : 0) |
@@ -484,7 +473,7 @@ static void one_step(struct input *in)
 		machine_devirtualize();
 		check_memory(domain_first(), (struct range){0, 0});
 	} else if (what < 32) {
-		move(next(in));
+		move(input_byte(in));
 	} else if (what < 64) {
 		touch(in);
 	} else if (what < 128) {
@@ -539,9 +528,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		machine_boot();
 	booted = true;
 	machine_start();
-	if (next(&in) & 1)
+	if (input_byte(&in) & 1)
 		populate();
-	while (in.size > 0)
+	while (in.left > 0)
 		one_step(&in);
 	machine_stop();
 	return 0;

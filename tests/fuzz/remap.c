@@ -10,44 +10,32 @@
 
 #include "public/errno.h"
 #include "tests/fuzz/damage.h"
+#include "tests/fuzz/input.h"
 #include "tests/unit/remap_world.h"
 
 /* Fewer than there could be: the fuzzer makes up for that in runs. */
 #define MOST_PAGES 10
 
-struct input {
-	const u8 *p;
-	size_t left;
-};
-
-static u8 take(struct input *in)
-{
-	if (in->left == 0)
-		return 0;
-	in->left--;
-	return *in->p++;
-}
-
 static void make_case(struct input *in, struct world_case *c)
 {
-	u8 kind = take(in);
+	u8 kind = input_byte(in);
 
 	*c = (struct world_case){
 		.nr_spaces = 1 + kind % WORLD_SPACES,
-		.pages = 1 + take(in) % MOST_PAGES,
+		.pages = 1 + input_byte(in) % MOST_PAGES,
 		.stride = kind & 0x40 ? 512 : 1,
-		.mode = (enum remap_mode)(take(in) % 3),
-		.spares = take(in) % (WORLD_SPARES + 1),
-		.slice = 1 + take(in) % 32,
-		.abort_after = take(in),
-		.fail_at = take(in),
-		.taken = kind & 0x80 ? (u32)1 << take(in) % WORLD_FRAMES : 0,
+		.mode = (enum remap_mode)(input_byte(in) % 3),
+		.spares = input_byte(in) % (WORLD_SPARES + 1),
+		.slice = 1 + input_byte(in) % 32,
+		.abort_after = input_byte(in),
+		.fail_at = input_byte(in),
+		.taken = kind & 0x80 ? (u32)1 << input_byte(in) % WORLD_FRAMES : 0,
 	};
 	c->identity = c->nr_spaces == 1 && (kind & 0x20);
-	c->of = take(in) % c->nr_spaces;
+	c->of = input_byte(in) % c->nr_spaces;
 	for (u32 s = 0; s < c->nr_spaces; s++)
 		for (u32 p = 0; p < c->pages; p++) {
-			u8 frame = take(in) % (WORLD_FRAMES + 1);
+			u8 frame = input_byte(in) % (WORLD_FRAMES + 1);
 
 			c->frame[s][p] = frame < WORLD_FRAMES ? frame : WORLD_NONE;
 			if (c->identity && frame == WORLD_FRAMES)
