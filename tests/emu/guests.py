@@ -63,7 +63,7 @@ def linux_begins_full_2(t):
 
 # What a later guest can run of the mini guest's suite: not what makes transitions, or looks at the machine by its CMOS.
 SUITE = ("entry*,frames*,memory_map,memory_one_range,memory_reserved,memory_is_real,keys*,page_faults*,paging*,pic_masked,"
-         "pic_registers,timer*,trap*,user*,hypercall_keeps*")
+         "pic_priorities,pic_registers,timer*,trap*,user*,hypercall_keeps*")
 
 
 def later(test_names, hypervisor="vellum", suite=""):
