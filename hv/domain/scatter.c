@@ -51,16 +51,15 @@ static void exchange(struct domain *d, u64 a, u64 b)
 	set(d, b, x);
 }
 
-static bool put_beside(struct domain *d, u64 pfn)
+static void put_beside(struct domain *d, u64 pfn)
 {
 	mfn_t spare, from = frame_of(d, pfn);
+	bool got = frame_alloc_run(1, &spare);
 
-	if (frames_free_count() <= RESERVE || !frame_alloc_run(1, &spare))
-		return false;
+	assert(got); /* domain_scatter() has looked */
 	memcpy(direct(mfn_to_ma(spare)), direct(mfn_to_ma(from)), PAGE_SIZE);
 	memset(direct(mfn_to_ma(from)), POISON, PAGE_SIZE);
 	set(d, pfn, spare);
-	return true;
 }
 
 static bool can_move(const struct domain *d, u64 pfn)
@@ -83,8 +82,9 @@ s64 domain_scatter(struct domain *d, u64 seed, u64 percent, u64 beside)
 	struct range ram = d->main_ram.at[0];
 	u64 first = ram.start >> PAGE_SHIFT, pages = range_size(ram) >> PAGE_SHIFT;
 	u64 state = seed | 1;
-	s64 err = 0;
 
+	if (beside > 0 && frames_free_count() < RESERVE + beside)
+		return -VL_ENOMEM;
 	for (u64 i = 0; i < pages; i++) {
 		u64 a = first + i, b = a;
 
@@ -95,13 +95,13 @@ s64 domain_scatter(struct domain *d, u64 seed, u64 percent, u64 beside)
 		while (!is_chosen(b, seed, percent) || !can_move(d, b));
 		exchange(d, a, b);
 	}
-	for (; err == 0 && beside > 0; beside--) {
+	for (; beside > 0; beside--) {
 		u64 a = first + next_random(&state) % pages;
 
-		if (can_move(d, a) && !put_beside(d, a))
-			err = -VL_ENOMEM;
+		if (can_move(d, a))
+			put_beside(d, a);
 	}
 	owner_relabel(domain_first());
 	domain_p2m_changed(d);
-	return err < 0 ? err : (s64)d->p2m.moved;
+	return (s64)d->p2m.moved;
 }

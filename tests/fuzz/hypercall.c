@@ -10,7 +10,8 @@
  *  - one that succeeds writes to the caller's buffer alone, and that is its own
  *    RAM in one page (D1), whichever frames its pages have;
  *  - a frame that comes home from another domain is cleared;
- *  - memory that is nobody's stays as it is, and no frame is lost.
+ *  - memory that is nobody's stays as it is, and no frame is lost;
+ *  - a call that rearranges frames leaves each domain what it had, also if it fails.
  *
  * Transitions and verify_image are no functions of memory alone: the mini
  * guest's hypercall_fuzz and the failpoints have them.
@@ -256,6 +257,82 @@ static void check_unchanged(u32 n)
 	must(d == NULL || n == KEPT);
 }
 
+/* --- calls that rearrange frames --- */
+
+static bool rearranges(u64 nr)
+{
+	return nr == VL_CALL_TEST_SCATTER || nr == VL_CALL_TEST_REMAP;
+}
+
+/* What each domain has at the addresses of the window, in whichever frame. */
+static struct view {
+	bool there;
+	u8 bytes[PAGE_SIZE];
+} views[KEPT][WATCH_PAGES];
+
+static const u8 *seen_by(const struct domain *d, u64 pa)
+{
+	struct range page = {pa, pa + PAGE_SIZE};
+	bool gone = d == domain_first() && is_given(pa);
+
+	return memmap_is_ram(&d->memory, page) && !gone ? machine_page(d, pa) : NULL;
+}
+
+static void remember_views(void)
+{
+	u32 n = 0;
+
+	for (const struct domain *d = domain_first(); d != NULL && n < KEPT;
+	     d = domain_next(d->domid + 1), n++)
+		for (u64 i = 0; i < WATCH_PAGES; i++) {
+			const u8 *at = seen_by(d, WATCH_START + i * PAGE_SIZE);
+
+			views[n][i].there = at != NULL;
+			if (at != NULL)
+				memcpy(views[n][i].bytes, at, PAGE_SIZE);
+		}
+}
+
+static void check_view(const struct view *was, const u8 *now, struct range written)
+{
+	must(was->there == (now != NULL));
+	for (u64 i = 0; now != NULL && i < PAGE_SIZE; i++)
+		must(was->bytes[i] == now[i] || (i >= written.start && i < written.end));
+}
+
+/* Each domain finds what it had, but `caller` in its buffer, and Vellum what it keeps of it. */
+static void check_views(const struct domain *caller, struct range buffer)
+{
+	u32 n = 0;
+
+	for (const struct domain *d = domain_first(); d != NULL && n < KEPT;
+	     d = domain_next(d->domid + 1), n++) {
+		for (u64 i = 0; i < WATCH_PAGES; i++) {
+			u64 pa = WATCH_START + i * PAGE_SIZE;
+			bool here = d == caller && round_down(buffer.start, PAGE_SIZE) == pa;
+			struct range in_page = {buffer.start - pa, buffer.end - pa};
+
+			check_view(&views[n][i], seen_by(d, pa), here ? in_page : (struct range){0});
+		}
+		check_domain(d);
+	}
+}
+
+/* It may end half-way, with an error and each page where its domain finds it. */
+static s64 call_that_rearranges(struct domain *d, u64 nr, const u64 *a)
+{
+	const struct trap_frame frame = {
+		.rdi = nr, .rsi = a[0], .rdx = a[1], .rcx = a[2], .r8 = a[3], .r9 = a[4]};
+	struct range buffer = {a[3], a[3] + a[4]};
+	s64 r;
+
+	remember_views();
+	r = machine_call(d, &frame);
+	must(answer_is_defined(nr, r));
+	check_views(d, nr == VL_CALL_TEST_REMAP ? buffer : (struct range){0, 0});
+	return r;
+}
+
 static s64 call(struct domain *d, u64 nr, const u64 *a)
 {
 	const struct trap_frame frame = {
@@ -264,6 +341,8 @@ static s64 call(struct domain *d, u64 nr, const u64 *a)
 	u32 n;
 	s64 r;
 
+	if (rearranges(nr))
+		return call_that_rearranges(d, nr, a);
 	remember();
 	n = keep(d);
 	r = machine_call(d, &frame);
@@ -278,6 +357,21 @@ static s64 call(struct domain *d, u64 nr, const u64 *a)
 	if (is_first || r < 0)
 		check_domain(d);
 	return r;
+}
+
+/* A later domain's frames change places, and come home. */
+static void rearrange(struct input *in)
+{
+	u8 how = input_byte(in);
+	u64 a[5] = {any_domain(in)->domid, input_byte(in), how % 128, how / 128};
+
+	if (how & 1) {
+		a[1] = how / 2 % 3 | (u64)(how / 8 % 3) << VL_REMAP_OWNERS_SHIFT;
+		a[2] = 1 + how / 32;
+		a[3] = FIRST_RAM.start + input_byte(in) % 8 * PAGE_SIZE;
+		a[4] = sizeof(struct vl_remap_counts);
+	}
+	call(domain_first(), how & 1 ? VL_CALL_TEST_REMAP : VL_CALL_TEST_SCATTER, a);
 }
 
 static void any_call(struct domain *d, struct input *in)
@@ -472,8 +566,10 @@ static void one_step(struct input *in)
 		remember();
 		machine_devirtualize();
 		check_memory(domain_first(), (struct range){0, 0});
-	} else if (what < 32) {
+	} else if (what < 24) {
 		move(input_byte(in));
+	} else if (what < 32) {
+		rearrange(in);
 	} else if (what < 64) {
 		touch(in);
 	} else if (what < 128) {
@@ -484,8 +580,8 @@ static void one_step(struct input *in)
 }
 
 /* Chance alone takes long to come here: two domains with two pages each, that offer each other and
- * the first guest one. */
-static void populate(void)
+ * the first guest one; the pages have the numbers of their frames, or not. */
+static void populate(bool at_home)
 {
 	struct vl_domain_create w = {.name = "x",
 				     .memory_start = FIRST_RAM.start,
@@ -493,6 +589,7 @@ static void populate(void)
 				     .nr_vcpus = 1,
 				     .weight = VL_WEIGHT_USUAL};
 	u64 first_pfn = FIRST_RAM.start / PAGE_SIZE, domid[3] = {0}, list[2], a[5] = {0};
+	u64 at[3] = {first_pfn, first_pfn, first_pfn};
 
 	machine_virtualize(VL_LAYER_ALL);
 	for (u64 i = 1; i < 3; i++) {
@@ -502,8 +599,10 @@ static void populate(void)
 		domid[i] = (u64)call(domain_first(), VL_CALL_DOMAIN_CREATE, a);
 		list[0] = first_pfn + 2 * i;
 		list[1] = list[0] + 1;
+		if (at_home)
+			at[i] = list[0];
 		a[0] = domid[i];
-		a[1] = first_pfn;
+		a[1] = at[i];
 		a[2] = buffer_with(domain_first(), list, sizeof(list), 0);
 		a[3] = sizeof(list);
 		must(call(domain_first(), VL_CALL_MEMORY_GIVE, a) == 0);
@@ -511,7 +610,7 @@ static void populate(void)
 	for (u64 i = 0; i < 3; i++)
 		for (u64 to = 0; to < 3; to++) {
 			a[0] = domid[to];
-			a[1] = first_pfn + (to & 1);
+			a[1] = at[i] + (to & 1);
 			a[2] = to & 1;
 			if (to != i)
 				must(call(domain_find(domid[i], NULL), VL_CALL_GRANT_OFFER, a) >=
@@ -523,13 +622,15 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	static bool booted;
 	struct input in = {data, size};
+	u8 how;
 
 	if (!booted)
 		machine_boot();
 	booted = true;
 	machine_start();
-	if (input_byte(&in) & 1)
-		populate();
+	how = input_byte(&in);
+	if (how & 1)
+		populate(how & 2);
 	while (in.left > 0)
 		one_step(&in);
 	machine_stop();
