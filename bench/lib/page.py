@@ -52,8 +52,6 @@ def _resident(results):
 
 # What the counters do not say by themselves.
 CAUSES = {
-    "context_16": "; the 16 processes share the 6 address-space ids that Linux has (mm/tlb.c), so each switch flushes and "
-                  "refills",
     "switch first": "; the first time it makes shadow tables that later ones find made",
 }
 

@@ -312,7 +312,8 @@ static void check_views(const struct domain *caller, struct range buffer)
 			bool here = d == caller && round_down(buffer.start, PAGE_SIZE) == pa;
 			struct range in_page = {buffer.start - pa, buffer.end - pa};
 
-			check_view(&views[n][i], seen_by(d, pa), here ? in_page : (struct range){0});
+			check_view(&views[n][i], seen_by(d, pa),
+				   here ? in_page : (struct range){0});
 		}
 		check_domain(d);
 	}
