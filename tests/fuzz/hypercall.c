@@ -495,20 +495,31 @@ static void unmap(struct input *in)
 	call(d, how & 1 ? VL_CALL_GRANT_UNMAP : VL_CALL_GRANT_REVOKE, a);
 }
 
+static bool lends(const struct domain *owner, mfn_t mfn)
+{
+	for (u64 i = 0; i < WATCH_PAGES; i++) {
+		u64 pa = WATCH_START + i * PAGE_SIZE;
+
+		if (seen_by(owner, pa) == direct(mfn_to_ma(mfn)))
+			return grant_is_in_use(owner, pa >> PAGE_SHIFT);
+	}
+	return false;
+}
+
 /* Who has the frame that a domain has mapped: another one, which knows that it is in use. */
 static void check_foreign(const struct domain *d)
 {
 	for (u64 pfn = FOREIGN_PFN; pfn < FOREIGN_PFN + 4; pfn++) {
-		const struct domain *owner = domain_first();
 		mfn_t mfn = p2m_lookup(&d->p2m, (pfn_t){pfn});
-		struct p2m_owner to = {0, mfn.v};
+		u32 lenders = 0;
 
 		must(p2m_is_foreign(&d->p2m, (pfn_t){pfn}) == grant_is_mapped(d, pfn));
 		if (!grant_is_mapped(d, pfn))
 			continue;
-		if (p2m_is_given(&owner->p2m, (pfn_t){mfn.v}, &to))
-			owner = domain_find(to.domid, NULL);
-		must(owner != NULL && owner != d && grant_is_in_use(owner, to.pfn));
+		for (const struct domain *o = domain_first(); o != NULL;
+		     o = domain_next(o->domid + 1))
+			lenders += o != d && lends(o, mfn);
+		must(lenders == 1);
 	}
 }
 
