@@ -257,3 +257,13 @@ bool guest_write(struct vcpu *v, u64 va, const void *from, size_t size, u32 acce
 {
 	return transfer(v, va, (u8 *)(uintptr_t)from, size, access | PF_WRITE, fault);
 }
+
+bool guest_locate(struct vcpu *v, u64 va, const u8 **there, struct exception *fault)
+{
+	u8 *page = cache_find(v, va, 0);
+
+	if (page == NULL && !locate(v, va, 0, &page, fault))
+		return false;
+	*there = page != NULL ? page + va % PAGE_SIZE : NULL;
+	return true;
+}

@@ -25,72 +25,6 @@
 #define DESCRIPTOR_CODE ((u64)1 << 43)
 #define DESCRIPTOR_S    ((u64)1 << 44)
 
-/* halt.S */
-void halt_unless(const u32 *waits, const bool *nmi);
-
-/* A CPU that others share, or that is to be shared, halts only if nobody there is ready. */
-static void sleep(struct vcpu *v)
-{
-	const struct cpu *host = this_cpu()->host;
-
-	if (sched_is_shared(host) || __atomic_load_n(&host->look, __ATOMIC_SEQ_CST))
-		sched_halt(v);
-	else
-		halt_unless(&v->remote.waits, &v->nmi_pending);
-}
-
-/* Wait on Vellum's own tables for an NMI or a request; INIT may come, or the vcpu be taken away. */
-static void wait_parked(struct vcpu *v, u32 *run)
-{
-	u32 expected = CPU_PARKED;
-
-	remote_halt(&v->remote);
-	__atomic_store_n(run, CPU_PARKED, __ATOMIC_SEQ_CST);
-	while (!v->nmi_pending && !remote_waits(&v->remote) &&
-	       __atomic_load_n(run, __ATOMIC_ACQUIRE) != CPU_LEFT)
-		sleep(v);
-	while (!__atomic_compare_exchange_n(run, &expected, CPU_RUNS, false, __ATOMIC_SEQ_CST,
-					    __ATOMIC_SEQ_CST)) {
-		if (expected == CPU_LEFT)
-			halt_forever();
-		expected = CPU_PARKED; /* held: a transition is under way */
-		cpu_relax();
-	}
-	remote_wake(&v->remote);
-}
-
-/*
- * HLT with interrupts disabled is how a kernel puts a CPU offline. Such a CPU uses no table of its
- * vcpu, so that the domain can be devirtualized without it (hv/transition/devirtualize.c), or the
- * guest have the CPU back by INIT. If it wakes, all may have changed.
- */
-static void park(struct vcpu *v)
-{
-	while (!v->nmi_pending) {
-		write_cr3(own_root().v);
-		wait_parked(v, &this_cpu()->run);
-		vcpu_flush(v);
-		if (remote_waits(&v->remote))
-			remote_serve(v);
-	}
-}
-
-static void halt(struct vcpu *v, const struct insn *i)
-{
-	emulate_done(v, i);
-	if (!(v->frame->rflags & RFLAGS_IF)) {
-		park(v);
-		return;
-	}
-	while (!vcpu_interrupt_waits(v) && !v->nmi_pending) {
-		remote_halt(&v->remote);
-		sleep(v);
-		remote_wake(&v->remote);
-		if (remote_waits(&v->remote))
-			remote_serve(v);
-	}
-}
-
 size_t emulate_fetch(struct vcpu *v, u64 rip, u8 *bytes, size_t n)
 {
 	size_t first = (size_t)min_u64(n, PAGE_SIZE - rip % PAGE_SIZE);
@@ -145,9 +79,9 @@ static void set_interrupt_flag(struct vcpu *v, const struct insn *i)
 	if (!shadow || emulate_fetch(v, v->frame->rip, next, sizeof(next)) < sizeof(next))
 		return;
 	if (next[0] == OPCODE_HLT)
-		halt(v, &(struct insn){.op = INSN_HLT, .length = 1});
+		emulate_hlt(v, &(struct insn){.op = INSN_HLT, .length = 1});
 	else if (memcmp(next, mwait, sizeof(mwait)) == 0)
-		halt(v, &(struct insn){.op = INSN_MWAIT, .length = sizeof(mwait)});
+		emulate_mwait(v, &(struct insn){.op = INSN_MWAIT, .length = sizeof(mwait)});
 }
 
 /*
@@ -294,14 +228,12 @@ static bool emulate_flow(struct vcpu *v, const struct insn *i)
 		set_interrupt_flag(v, i);
 		return true;
 	case INSN_HLT:
-	/* MWAIT may end for any reason; that an interrupt waits is the one that a single CPU has.
-	 */
+		emulate_hlt(v, i);
+		return true;
 	case INSN_MWAIT:
-		halt(v, i);
-		return true;
+		return emulate_mwait(v, i);
 	case INSN_MONITOR:
-		emulate_done(v, i);
-		return true;
+		return emulate_monitor(v, i);
 	case INSN_STAC:
 	case INSN_CLAC:
 		if (!(v->cr4 & CR4_SMAP))

@@ -25,6 +25,7 @@ void vcpu_reload_root(struct vcpu *v)
 
 void vcpu_flush(struct vcpu *v)
 {
+	v->monitor.line = NULL; /* its frame may be another's */
 	vcpu_update_mode(v);
 	shadow_flush(&v->shadow);
 	access_forget_all(v);

@@ -465,3 +465,16 @@ void sched_yield(void)
 	lock_release(&host->host.lock);
 	look(&host->stack.cpu);
 }
+
+bool sched_others_ready(void)
+{
+	struct cpu_block *host = host_block(), *own = this_block();
+	bool ready;
+
+	lock_take(&host->host.lock);
+	ready = own != host && host->sched.entity.ready;
+	for (const struct cpu_block *b = host->host.others; b != NULL; b = b->sched.next)
+		ready |= b != own && b->sched.entity.ready;
+	lock_release(&host->host.lock);
+	return ready;
+}

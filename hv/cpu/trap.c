@@ -15,7 +15,8 @@
 extern const char resume_iretq[];                        /* exceptions.S */
 extern const u64 safe_addresses[], safe_addresses_end[]; /* safe.S */
 extern const char safe_failed[];
-extern const char halt_unless_start[], halt_unless_end[]; /* halt.S */
+extern const char halt_unless_start[], halt_unless_end[], mwait_unless_start[],
+	mwait_unless_end[]; /* halt.S */
 
 static const char *const names[NR_EXCEPTIONS] = {
 	[0] = "divide error (#DE)",
@@ -51,6 +52,20 @@ static bool is_safe(u64 rip)
 		if (*a == rip)
 			return true;
 	return false;
+}
+
+static bool is_between(u64 rip, const char *start, const char *end)
+{
+	return rip >= (u64)start && rip < (u64)end;
+}
+
+/* An NMI that may announce something came before HLT or MWAIT. */
+static void do_not_sleep(u64 *rip)
+{
+	if (is_between(*rip, halt_unless_start, halt_unless_end))
+		*rip = (u64)halt_unless_end;
+	else if (is_between(*rip, mwait_unless_start, mwait_unless_end))
+		*rip = (u64)mwait_unless_end;
 }
 
 bool trap(struct trap_frame *frame)
@@ -101,8 +116,7 @@ bool trap(struct trap_frame *frame)
 		/* A kick of another CPU's comes again if it is not served on the way out. */
 		if (!sched_nmi_arrived())
 			fast_disarm(host);
-		if (frame->rip >= (u64)halt_unless_start && frame->rip < (u64)halt_unless_end)
-			frame->rip = (u64)halt_unless_end;
+		do_not_sleep(&frame->rip);
 		return go_on(frame);
 	}
 	panic_frame(frame, "exception %lu, %s, error code 0x%lx", frame->vector,

@@ -12,9 +12,9 @@ from registry import test
 # CPU against CPU, each waiting for what another one does. Where CPUs take turns, a wait costs a whole turn:
 # not with emulators that do so the storms of remote flushes, nor (minutes in Bochs) a CPU that does not come.
 ALL = "test=smp*"
-IN_TURNS = ("test=smp_a*,smp_calls*,smp_c*,smp_d*,smp_failpoints,smp_i*,smp_j*,smp_l*,smp_memory,"
+IN_TURNS = ("test=smp_a*,smp_calls*,smp_c*,smp_d*,smp_failpoints,smp_i*,smp_j*,smp_l*,smp_m*,"
             "smp_not*,smp_off*,smp_one*")
-IN_BOCHS = "test=smp_a*,smp_calls*,smp_c*,smp_d*,smp_info*,smp_j*,smp_l*,smp_memory,smp_not*,smp_off*,smp_one_refused"
+IN_BOCHS = "test=smp_a*,smp_calls*,smp_c*,smp_d*,smp_info*,smp_j*,smp_l*,smp_m*,smp_not*,smp_off*,smp_one_refused"
 
 
 def image(cpus, hypervisor="vellum", opts="mem=all", cycles=1000, tests=ALL):

@@ -32,6 +32,14 @@ size_t emulate_fetch(struct vcpu *v, u64 rip, u8 *bytes, size_t n);
 /** The instruction is complete: RIP moves on. */
 void emulate_done(struct vcpu *v, const struct insn *i);
 
+/**
+ * HLT, MONITOR and MWAIT (cpu/wait.c), which return when the guest has a reason to go on. False: the
+ * processor has no such instruction.
+ */
+void emulate_hlt(struct vcpu *v, const struct insn *i);
+bool emulate_monitor(struct vcpu *v, const struct insn *i);
+bool emulate_mwait(struct vcpu *v, const struct insn *i);
+
 /** Instructions on control, debug and model-specific registers and tables; false: another one. */
 bool emulate_system(struct vcpu *v, const struct insn *i);
 

@@ -82,6 +82,9 @@ void sched_shutdown(struct vcpu *v, u32 reason) __attribute__((noreturn));
 /** The vcpu that makes the exit gives up the rest of its slice. */
 void sched_yield(void);
 
+/** Whether another vcpu of the CPU that runs this could go on now. */
+bool sched_others_ready(void);
+
 /** What a domain's vcpus get of a CPU that they share: 1 .. VL_WEIGHT_MAX, from now on. */
 void sched_set_weight(struct domain *d, u32 weight);
 

@@ -106,6 +106,9 @@ struct psc {
 	bool common; /* see struct shadow */
 };
 
+#define MONITOR_LINE  64u /* bytes: a cache line */
+#define MONITOR_WORDS (MONITOR_LINE / sizeof(u64))
+
 struct vcpu {
 	struct domain *domain;
 	struct info_place *info; /* the domain's for this one */
@@ -146,6 +149,10 @@ struct vcpu {
 			   local APIC is not trapped: */
 	struct lapic_hardware lapic; /* which keeps them otherwise */
 	bool nmi_pending, nmi_blocked;
+	struct {
+		const volatile u64 *line; /* where MONITOR's line lies; NULL: none */
+		u64 was[MONITOR_WORDS];   /* and what was there */
+	} monitor;
 	struct shadow shadow;
 	struct remote remote; /* what other CPUs ask of it */
 	u32 cpu;       /* its number in the domain; of the first guest's, the CPU that it runs on */
@@ -332,6 +339,13 @@ struct exception {
  * exception the access deserves. What is mapped but no memory reads as ones and ignores writes.
  */
 bool guest_read(struct vcpu *v, u64 va, void *to, size_t size, u32 access, struct exception *fault);
+
+/**
+ * Where the byte at `va`, as the guest kernel reads it, lies in Vellum's own memory; NULL: no
+ * memory is there. False and the exception: it faults. Until vcpu_flush(), which whoever rearranges
+ * memory causes.
+ */
+bool guest_locate(struct vcpu *v, u64 va, const u8 **there, struct exception *fault);
 bool guest_write(struct vcpu *v, u64 va, const void *from, size_t size, u32 access,
 		 struct exception *fault);
 
