@@ -33,8 +33,8 @@ size_t emulate_fetch(struct vcpu *v, u64 rip, u8 *bytes, size_t n);
 void emulate_done(struct vcpu *v, const struct insn *i);
 
 /**
- * HLT, MONITOR and MWAIT (cpu/wait.c), which return when the guest has a reason to go on. False: the
- * processor has no such instruction.
+ * HLT, MONITOR and MWAIT (cpu/wait.c), which return when the guest has a reason to go on. False:
+ * the processor has no such instruction.
  */
 void emulate_hlt(struct vcpu *v, const struct insn *i);
 bool emulate_monitor(struct vcpu *v, const struct insn *i);
