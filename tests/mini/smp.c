@@ -173,8 +173,10 @@ u32 smp_start(void)
 	u64 wanted;
 
 	if (count == 1) {
-		CHECK(cmdline_get_hex("cpus", &wanted) && wanted > 1 && wanted <= SMP_MAX_CPUS,
+		CHECK(cmdline_get_hex("cpus", &wanted) && wanted > 0 && wanted <= SMP_MAX_CPUS,
 		      "the command line does not say how many CPUs there are");
+		if (wanted == 1)
+			return 1;
 		CHECK(memory_is_ram(AP_TRAMPOLINE, PAGE_SIZE) && apic_enable(),
 		      "no memory below 1 MiB, or no local APIC");
 		memcpy(page, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
