@@ -74,17 +74,21 @@ static struct cpu_block *alloc_block(void)
 	return NULL;
 }
 
-static void fill_block(struct cpu_block *b, struct cpu *host, u32 index, u32 apic_id)
+static void fill_block(struct cpu_block *b, struct cpu *host)
 {
 	struct cpu *cpu = &b->stack.cpu;
 
 	cpu->host = host;
-	cpu->index = index;
-	cpu->apic_id = apic_id;
 	cpu->stack_top = (u64)cpu + STACK_SIZE;
 	descriptors_fill(cpu);
 	b->pool = (struct table_pool)TABLE_POOL_EMPTY;
 	segments_init(b);
+}
+
+static void name_cpu(struct cpu *cpu, u32 index, u32 apic_id)
+{
+	cpu->index = index;
+	cpu->apic_id = apic_id;
 }
 
 struct cpu_block *block_alloc(struct cpu *host)
@@ -93,16 +97,22 @@ struct cpu_block *block_alloc(struct cpu *host)
 
 	if (b == NULL)
 		return NULL;
-	fill_block(b, host, host->index, host->apic_id);
+	fill_block(b, host);
+	name_cpu(&b->stack.cpu, host->index, host->apic_id);
 	__atomic_fetch_add(&nr_others, 1, __ATOMIC_RELAXED);
 	return b;
 }
 
-void block_free(struct cpu_block *b)
+static void end_block(struct cpu_block *b)
 {
 	tables_end(&b->pool);
 	own_window_free(b->stack.cpu.image_slot);
 	free_block(b);
+}
+
+void block_free(struct cpu_block *b)
+{
+	end_block(b);
 	__atomic_fetch_sub(&nr_others, 1, __ATOMIC_RELAXED);
 }
 
@@ -111,35 +121,58 @@ u32 block_count(void)
 	return cpu_count() + __atomic_load_n(&nr_others, __ATOMIC_RELAXED);
 }
 
-static s64 add(u32 apic_id)
+/* The lock is held. 1: it is not known, and there is room for it. */
+static s64 look_for(u32 apic_id)
 {
-	struct cpu_block *b;
-	struct cpu *cpu;
-
 	if (cpu_stack_tops[apic_id] != 0)
 		return 0;
-	if (nr_cpus == VL_MAX_CPUS)
-		return -VL_ENOSPC;
-	b = alloc_block();
-	if (b == NULL)
-		return -VL_ENOMEM;
-	cpu = &b->stack.cpu;
-	fill_block(b, cpu, nr_cpus, apic_id);
-	sched_init(b);
-	cpus[nr_cpus] = cpu;
-	__atomic_store_n(&nr_cpus, nr_cpus + 1, __ATOMIC_RELEASE);
-	__atomic_store_n(&cpu_stack_tops[apic_id], cpu->stack_top, __ATOMIC_RELEASE);
-	return 0;
+	return nr_cpus == VL_MAX_CPUS ? -VL_ENOSPC : 1;
 }
 
-s64 cpu_add(u32 apic_id)
+static s64 look(u32 apic_id)
 {
 	s64 answer;
 
 	lock_take(&lock);
-	answer = add(apic_id);
+	answer = look_for(apic_id);
 	lock_release(&lock);
 	return answer;
+}
+
+/* 1: `cpu` is that one's from now on. */
+static s64 publish(struct cpu *cpu, u32 apic_id)
+{
+	s64 answer;
+
+	lock_take(&lock);
+	answer = look_for(apic_id);
+	if (answer == 1) {
+		name_cpu(cpu, nr_cpus, apic_id);
+		cpus[nr_cpus] = cpu;
+		__atomic_store_n(&nr_cpus, nr_cpus + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&cpu_stack_tops[apic_id], cpu->stack_top, __ATOMIC_RELEASE);
+	}
+	lock_release(&lock);
+	return answer;
+}
+
+/* A block takes too long to make for the lock (L2); another CPU may be faster then. */
+s64 cpu_add(u32 apic_id)
+{
+	s64 answer = look(apic_id);
+	struct cpu_block *b;
+
+	if (answer != 1)
+		return answer;
+	b = alloc_block();
+	if (b == NULL)
+		return -VL_ENOMEM;
+	fill_block(b, &b->stack.cpu);
+	sched_init(b);
+	answer = publish(&b->stack.cpu, apic_id);
+	if (answer != 1)
+		end_block(b);
+	return answer < 0 ? answer : 0;
 }
 
 u64 cpus_hypercalls(void)

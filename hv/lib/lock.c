@@ -13,8 +13,11 @@
 /* A lock that is not free after so many TSC ticks never will be: 10 to 40 s, delays included. */
 #define STUCK ((u64)1 << 35)
 
-static u64 longest[NR_LOCK_RANKS]; /* changed by compare-and-exchange */
-static u64 delays, delays_seed;    /* set at boot */
+static struct {
+	u64 ticks;      /* changed by compare-and-exchange */
+	const void *by; /* the code that took the lock; of two who give back at once, either's */
+} longest[NR_LOCK_RANKS];
+static u64 delays, delays_seed; /* set at boot */
 
 const char *lock_rank_name(enum lock_rank rank)
 {
@@ -42,27 +45,37 @@ static void check_order(const struct lock *l)
 			      lock_rank_name(rank));
 }
 
-static void note_taken(const struct lock *l)
+static void note_taken(const struct lock *l, const void *by)
 {
 	struct lock_watch *w = lock_watch();
 
 	w->held[l->rank] = l;
+	w->by[l->rank] = by;
 	w->since[l->rank] = rdtsc();
+}
+
+static void note_longest(enum lock_rank rank, u64 held, const void *by)
+{
+	u64 *max = &longest[rank].ticks, before = __atomic_load_n(max, __ATOMIC_RELAXED);
+
+	while (held > before)
+		if (__atomic_compare_exchange_n(max, &before, held, true, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED)) {
+			__atomic_store_n(&longest[rank].by, by, __ATOMIC_RELAXED);
+			return;
+		}
 }
 
 static void note_released(const struct lock *l)
 {
 	struct lock_watch *w = lock_watch();
-	u64 *max = &longest[l->rank], held = rdtsc() - w->since[l->rank];
-	u64 before = __atomic_load_n(max, __ATOMIC_RELAXED);
+	u64 held = rdtsc() - w->since[l->rank];
 
 	if (w->held[l->rank] != l)
 		panic("lock %s is released by a CPU that does not hold it",
 		      lock_rank_name(l->rank));
 	w->held[l->rank] = NULL;
-	while (held > before && !__atomic_compare_exchange_n(max, &before, held, true,
-							     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
+	note_longest(l->rank, held, w->by[l->rank]);
 }
 
 void lock_debug_none_held(void)
@@ -76,7 +89,7 @@ void lock_debug_none_held(void)
 
 u64 lock_longest(enum lock_rank rank)
 {
-	return __atomic_exchange_n(&longest[rank], 0, __ATOMIC_RELAXED);
+	return __atomic_exchange_n(&longest[rank].ticks, 0, __ATOMIC_RELAXED);
 }
 
 void lock_set_delays(u64 ticks, u64 seed)
@@ -115,8 +128,8 @@ void lock_debug_delay(void)
 void lock_debug_report(void)
 {
 	for (u32 rank = 0; rank < NR_LOCK_RANKS; rank++)
-		log_print("vellum: longest hold of %s: %lu ticks\n", lock_rank_name(rank),
-			  lock_longest(rank));
+		log_print("vellum: longest hold of %s: %lu ticks, taken at %#lx\n",
+			  lock_rank_name(rank), longest[rank].ticks, (u64)longest[rank].by);
 }
 
 /* --- the lock --- */
@@ -147,7 +160,7 @@ void lock_take(struct lock *l)
 	lock_delay();
 	wait_for(l, __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQUIRE));
 	if (is_debug_build())
-		note_taken(l);
+		note_taken(l, __builtin_return_address(0));
 }
 
 bool lock_try(struct lock *l)
@@ -161,7 +174,7 @@ bool lock_try(struct lock *l)
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return false;
 	if (is_debug_build())
-		note_taken(l);
+		note_taken(l, __builtin_return_address(0));
 	return true;
 }
 

@@ -62,18 +62,28 @@ static void prepare_shadow(struct cpu_block *b)
 	shadow_reserve(&b->vcpu.shadow, b->left.rsp);
 }
 
-static void tidy_block(struct cpu_block *b, u64 tables)
+/* The lock is held. Whether prepare_block() is to do the rest, with a hold of its own (L2). */
+static bool tidy_block(struct cpu_block *b, u64 tables)
 {
 	if (b->left.in_use && b->stack.cpu.run != CPU_LEFT)
-		return;
+		return false;
 	if (b->left.in_use)
 		b->left.in_use = b->left.tidy = false; /* its vcpu was over while it was parked */
-	if (!tidy_vcpu(b, tables))
+	return tidy_vcpu(b, tables) &&
+	       (!shadow_exists(&b->vcpu.shadow) || b->pool.spare > TABLES_KEPT);
+}
+
+static void prepare_block(struct cpu_block *b, u64 tables)
+{
+	if (!lock_try(&lock))
 		return;
-	if (!shadow_exists(&b->vcpu.shadow))
-		prepare_shadow(b);
-	if (b->pool.spare > TABLES_KEPT)
-		tables_give_back(&b->pool, tables);
+	if (!b->left.in_use && b->left.tidy) { /* it may have been taken meanwhile */
+		if (!shadow_exists(&b->vcpu.shadow))
+			prepare_shadow(b);
+		if (b->pool.spare > TABLES_KEPT)
+			tables_give_back(&b->pool, tables);
+	}
+	lock_release(&lock);
 }
 
 /* Once after each devirtualization. */
@@ -87,21 +97,34 @@ static void renew_memory(void)
 	renewed = times;
 }
 
+static struct cpu_block *next_block(void)
+{
+	static u32 next;
+
+	return block_of(cpu_by_index(next++ % cpu_count()));
+}
+
 void transition_tidy(u64 tables)
 {
 	struct cpu_block *own = this_block(), *other;
-	static u32 next;
+	bool more;
 
 	own->left.rip = own->stack.cpu.frame->rip;
 	own->left.rsp = own->stack.cpu.frame->rsp;
 	if (!lock_try(&lock))
 		return;
 	renew_memory();
-	tidy_block(own, tables);
-	other = block_of(cpu_by_index(next++ % cpu_count()));
-	if (other != own)
-		tidy_block(other, tables);
+	other = next_block();
+	more = tidy_block(own, tables);
 	lock_release(&lock);
+	if (more)
+		prepare_block(own, tables);
+	if (other == own || !lock_try(&lock))
+		return;
+	more = tidy_block(other, tables);
+	lock_release(&lock);
+	if (more)
+		prepare_block(other, tables);
 }
 
 void transition_take(struct cpu_block *own)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Several CPUs: the mini guest starts them as on bare hardware; calls and transitions of all at once."""
+import re
 import struct
 import time
 
@@ -14,6 +15,8 @@ from registry import test
 ALL = "test=smp*"
 IN_TURNS = ("test=smp_a*,smp_calls*,smp_c*,smp_d*,smp_failpoints,smp_i*,smp_j*,smp_l*,smp_m*,"
             "smp_not*,smp_off*,smp_one*")
+LOCKING = "test=smp_a*,smp_calls*,smp_cycles,smp_d*,smp_failpoints,smp_i*,smp_j*,smp_layers,smp_memory,smp_off*"
+LONGEST_HOLD = 20_000  # instructions
 IN_BOCHS = "test=smp_a*,smp_calls*,smp_c*,smp_d*,smp_info*,smp_j*,smp_l*,smp_m*,smp_not*,smp_off*,smp_one_refused"
 
 
@@ -63,6 +66,42 @@ def smp_mini_debug(t):
     race; each step of a transition fails in turn."""
     m = Qemu(t, image(3, "vellum-debug", "mem=all delays=20000", 100, IN_TURNS), smp=3, thread="single")
     finish_mini(t, m, 290)
+
+
+def longest_hold(t, cpus, tests, attempt):
+    """(ticks, rank of the lock, function) of the longest hold that a debug build measured."""
+    m = Qemu(t, image(cpus, "vellum-debug", cycles=20 + attempt, tests=tests), smp=cpus, thread="single", icount=True,
+             name=f"attempt-{attempt}")
+    finish_mini(t, m, t.test.limit - 10)
+    found = re.search(r"^# longest hold of \d+: (\w+): (\d+) ticks, taken at (0x[0-9a-f]+)\r?$", m.console.text, re.MULTILINE)
+    t.check(found, "the guest tells the longest hold")
+    functions = sorted((address, name) for name, address in symbols("vellum-debug").items())
+    holder = [name for address, name in functions if address <= int(found[3], 16)][-1]
+    t.log(f"{cpus} CPUs, {tests}: the longest hold is of {found[1]}, {found[2]} instructions, by {holder}")
+    return int(found[2]), found[1], holder
+
+
+def short_locks(t, cpus, tests):
+    """QEMU counts what all CPUs execute, and lets another one work when a device's timer is due, also while this one holds a lock.
+    Such a hold is as long as the other's turn, and another one, if any, in the next run, which begins a little later;
+    one that is long by itself is long in each run."""
+    holds = []
+    while len(holds) < 3 and (not holds or holds[-1][0] > LONGEST_HOLD):
+        holds.append(longest_hold(t, cpus, f"{tests},when_all_is_done*", len(holds)))
+    t.check(holds[-1][0] <= LONGEST_HOLD, f"in each of {len(holds)} runs a lock was held for more than {LONGEST_HOLD} instructions: {holds}")
+
+
+@test("smp-locks-2", shows="U7", needs="vellum-debug mini", limit=300)
+def smp_locks_2(t):
+    """On two CPUs no lock is held for more than 20,000 instructions, by a debug build, which measures each hold, of transitions,
+    calls at a time, messages and moves of pages; and says who had the longest."""
+    short_locks(t, 2, LOCKING)
+
+
+@test("smp-locks-4", shows="U7", needs="vellum-debug mini", limit=300)
+def smp_locks_4(t):
+    """The same on four."""
+    short_locks(t, 4, LOCKING)
 
 
 def race(t, cpus, rounds, seed, seconds):

@@ -59,8 +59,9 @@ bool lock_is_held(const struct lock *l);
 /** What one CPU holds; the CPU's own. */
 struct lock_watch {
 	const struct lock *held[NR_LOCK_RANKS];
-	u64 since[NR_LOCK_RANKS]; /* TSC */
-	u64 random;               /* state of the delays' generator */
+	const void *by[NR_LOCK_RANKS]; /* the code that took it */
+	u64 since[NR_LOCK_RANKS];      /* TSC */
+	u64 random;                    /* state of the delays' generator */
 };
 
 /** The running CPU's; defined where CPUs are known (hv/cpu/lock_watch.c), or by a test. */
@@ -96,7 +97,8 @@ const char *lock_rank_name(enum lock_rank rank);
 
 void lock_debug_report(void);
 
-/** Debug builds: write the longest holds since the last report to the log. No lock is held. */
+/** Debug builds: write the longest holds, and the code that began them, to the log: those since
+ * lock_set_delays(), since older lines of the log get lost. No lock is held. */
 static inline void lock_report(void)
 {
 	if (is_debug_build())
