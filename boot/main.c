@@ -192,8 +192,10 @@ void boot_main(u64 mbi, u64 tsc)
 	loader_move(&plan);
 	move_in(partition, old_image);
 	loader_load(&info, &options, &plan);
-	switches = (struct switches){
-		.shadow = options.shadow, .fast = options.fast, .owners = options.owners};
+	switches = (struct switches){.shadow = options.shadow,
+				     .fast = options.fast,
+				     .owners = options.owners,
+				     .remap = options.remap};
 	apic_init(options.apic_trapped, options.own_timer);
 	domain_clocks_init();
 	events_begin(domain_first(), first_domain_upcall);

@@ -136,6 +136,7 @@ static struct start_area fill_start(const struct guest_image *image, const struc
 	struct start_area start = start_area_fill(&req);
 
 	start.head->info.tsc_khz = image->tsc_khz;
+	start.head->info.lapic_khz = image->lapic_khz;
 	memcpy(start.hypercall_page, image->hypercall_page, sizeof(*image->hypercall_page));
 	return start;
 }

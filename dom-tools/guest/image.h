@@ -24,7 +24,8 @@ struct guest_image {
 	struct file_map ramdisk; /* size 0: none */
 	const char *cmdline;
 	uint32_t domid;
-	uint64_t tsc_khz; /* 0: not told */
+	uint64_t tsc_khz;   /* 0: not told */
+	uint32_t lapic_khz; /* 0: not told */
 	const struct vl_ioctl_page *hypercall_page;
 };
 

@@ -64,9 +64,10 @@ static int fill(struct making *m, const struct check *c, const struct guest_plan
 		rc = vl_get_hv_info(m->client, &hv, e);
 	if (rc)
 		return rc;
-	/* The rate that the guest's timers have been made for: another one, as good, contradicts
+	/* The rates that the guest's timers have been made for: others, as good, contradict
 	 * them. */
 	image.tsc_khz = hv.tsc_khz;
+	image.lapic_khz = hv.lapic_khz;
 	return guest_image_write(&image, plan, write_memory, m->client, start, e);
 }
 

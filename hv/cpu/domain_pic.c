@@ -27,6 +27,12 @@ void pic_enter(struct vcpu *v, const struct port_access *ports)
 	unlock(v);
 }
 
+void pic_begin(struct vcpu *v, const struct port_access *ports, const struct pic *model, u32 owed)
+{
+	pic_hardware_begin(lock(v), ports, model, owed);
+	unlock(v);
+}
+
 bool pic_can_leave(struct vcpu *v)
 {
 	bool can;

@@ -11,6 +11,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/block.h"
+#include "cpu/ports.h"
 #include "cpu/sched.h"
 #include "mem/frames.h"
 #include "mem/layout.h"
@@ -278,15 +279,40 @@ int domain_platform_create(struct domain *d)
 	return 0;
 }
 
-void domain_platform_destroy(struct domain *d)
+static struct platform *take_platform(struct domain *d)
 {
 	struct platform *p;
 
-	events_end(d);
 	lock_take(&d->lock);
 	p = d->platform;
 	d->platform = NULL;
 	lock_release(&d->lock);
+	return p;
+}
+
+static void free_platform(struct platform *p)
+{
 	for (u64 i = 0; p != NULL && i < FRAMES; i++)
 		frame_free((mfn_t){ma_to_mfn((ma_t){(u64)p - DIRECT_BASE}).v + i});
+}
+
+void domain_platform_destroy(struct domain *d)
+{
+	events_end(d);
+	free_platform(take_platform(d));
+}
+
+/* Until the local APIC has begun nothing comes from the 8259s. */
+void domain_platform_give(struct vcpu *v)
+{
+	struct platform *p = take_platform(v->domain);
+	bool once = platform_give_devices(p, &machine_ports, rdtsc);
+
+	v->nmi_pending |= p->nmi;
+	ports_begin(v, &p->pic, (u32)p->late);
+	if (once)
+		platform_give_tick(p, &machine_ports, rdtsc);
+	platform_advance(p, rdtsc()); /* its local APIC's timer */
+	apic_begin(v, &p->lapic);
+	free_platform(p);
 }

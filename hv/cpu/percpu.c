@@ -116,6 +116,17 @@ void block_free(struct cpu_block *b)
 	__atomic_fetch_sub(&nr_others, 1, __ATOMIC_RELAXED);
 }
 
+void block_succeed(struct cpu_block *b)
+{
+	struct cpu *before = b->stack.cpu.host, *cpu = &b->stack.cpu;
+
+	cpu->host = cpu;
+	cpu->hypercalls = before->hypercalls;
+	b->left.in_use = true;
+	cpus[cpu->index] = cpu;
+	__atomic_store_n(&cpu_stack_tops[cpu->apic_id], cpu->stack_top, __ATOMIC_RELEASE);
+}
+
 u32 block_count(void)
 {
 	return cpu_count() + __atomic_load_n(&nr_others, __ATOMIC_RELAXED);

@@ -52,6 +52,12 @@ void ports_enter(struct vcpu *v)
 	trap_pic(!v->iopl3);
 }
 
+void ports_begin(struct vcpu *v, const struct pic *model, u32 owed)
+{
+	pic_begin(v, &machine_ports, model, owed);
+	trap_pic(true);
+}
+
 void ports_leave(struct vcpu *v)
 {
 	pic_leave(v);

@@ -41,20 +41,25 @@ static struct cpu_block *block_of_entity(struct fair_entity *e)
 	return (struct cpu_block *)((u64)e - offsetof(struct cpu_block, sched.entity));
 }
 
-void sched_init(struct cpu_block *b)
+void sched_init_host(struct cpu_block *b, bool ready)
 {
 	struct sched_host *h = &b->host;
 
 	h->lock = (struct lock)LOCK_INIT(LOCK_SCHED);
 	fair_init(&h->queue, CLOCK_NEVER, 0); /* until it is shared */
 	fair_add(&h->queue, &b->sched.entity, VL_WEIGHT_USUAL);
-	fair_set_ready(&h->queue, &b->sched.entity, true);
+	fair_set_ready(&h->queue, &b->sched.entity, ready);
 	h->current = b;
-	h->busy = true;
+	h->busy = ready;
 	h->armed = CLOCK_NEVER;
-	b->sched.started = true;
 	b->sched.on_cpu = 1;
 	b->sched.deadline = CLOCK_NEVER;
+}
+
+void sched_init(struct cpu_block *b)
+{
+	b->sched.started = true;
+	sched_init_host(b, true);
 }
 
 bool sched_is_shared(const struct cpu *host)
@@ -311,7 +316,8 @@ static void release_previous(void)
 {
 	struct sched_host *h = &host_block()->host;
 
-	__atomic_store_n(&h->previous->sched.on_cpu, 0, __ATOMIC_RELEASE);
+	if (h->previous != NULL) /* not gone: sched_go_to() */
+		__atomic_store_n(&h->previous->sched.on_cpu, 0, __ATOMIC_RELEASE);
 	h->previous = NULL;
 }
 
@@ -387,11 +393,12 @@ static bool is_alone(const struct cpu_block *own)
 
 static void wait_until_woken(struct cpu_block *own)
 {
-	struct sched_host *h = sched_host_of(own);
+	struct sched_host *h;
 	struct cpu_block *next;
 
 	while (next = next_after(own), !is_turn_of(own, next) && !is_alone(own))
 		give_way(own, next);
+	h = sched_host_of(own); /* another one than before, if the machine has changed hands */
 	lock_take(&h->lock);
 	own->sched.halted = false;
 	sched_update_ready(own, rdtsc());
@@ -429,16 +436,39 @@ static __attribute__((noreturn)) void first(void)
 	__builtin_unreachable();
 }
 
-/* What switch_stacks() finds, below the place of the guest's frame. At the entry of a function RSP
+/* What switch_stacks() finds below `end`, to begin with `function`. At the entry of a function RSP
  * is 8 off a multiple of 16. */
-void sched_make_stack(struct cpu_block *b)
+static u64 make_stack(u64 end, void (*function)(void))
 {
-	u64 *top = (u64 *)(b->stack.cpu.stack_top - sizeof(struct trap_frame)) - 1;
+	u64 *top = (u64 *)round_down(end, 16) - 1;
 
-	*--top = (u64)first;
+	*--top = (u64)function;
 	for (u32 i = 0; i < FIRST_STACK_WORDS; i++)
 		*--top = 0;
-	b->sched.rsp = (u64)top;
+	return (u64)top;
+}
+
+/* Below the place of the guest's frame. */
+void sched_make_stack(struct cpu_block *b)
+{
+	b->sched.rsp = make_stack(b->stack.cpu.stack_top - sizeof(struct trap_frame), first);
+}
+
+void sched_go_to(struct cpu_block *b, void (*function)(void))
+{
+	u64 left;
+
+	lock_check_none_held();
+	switch_stacks(&left, make_stack(b->sched.rsp, function));
+	__builtin_unreachable();
+}
+
+void sched_go_on(void)
+{
+	u64 left;
+
+	switch_stacks(&left, this_block()->sched.rsp);
+	__builtin_unreachable();
 }
 
 /* --- ending --- */

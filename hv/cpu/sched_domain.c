@@ -139,6 +139,29 @@ static bool free_tables(struct cpu_block *b, u64 tables)
 	return all && b->pool.spare <= TABLES_KEPT;
 }
 
+void sched_succeed(struct cpu_block *b)
+{
+	u64 ran;
+
+	part(b);
+	ran = b->sched.entity.ran;
+	block_succeed(b);
+	b->sched.stopped = false;
+	sched_init_host(b, !b->sched.halted);
+	b->sched.entity.ran = ran;
+}
+
+void sched_free_block(struct cpu_block *b)
+{
+	struct vcpu *v = &b->vcpu;
+
+	free_tables(b, NO_BUDGET);
+	if (v->stack16.v != 0)
+		frame_free(ma_to_mfn(v->stack16));
+	live_free(&b->sched.live);
+	block_free(b);
+}
+
 u64 vcpu_destroy(struct domain *d, u32 index, u64 tables)
 {
 	struct cpu_block *b = d->block[index];
@@ -155,12 +178,9 @@ u64 vcpu_destroy(struct domain *d, u32 index, u64 tables)
 	if (!free_tables(b, tables))
 		return b->pool.used + b->pool.spare;
 	part(b);
-	if (v->stack16.v != 0)
-		frame_free(ma_to_mfn(v->stack16));
-	live_free(&b->sched.live);
 	free_unshared(b->stack.cpu.host);
 	d->block[index] = NULL;
-	block_free(b);
+	sched_free_block(b);
 	return 0;
 }
 

@@ -15,11 +15,13 @@
 #include "mem/frames.h"
 #include "mem/layout.h"
 #include "p2m/memory.h"
+#include "p2m/mover.h"
 #include "public/errno.h"
 
 #define STRUCT_FRAMES ((sizeof(struct domain) + PAGE_SIZE - 1) >> PAGE_SHIFT)
 
-static struct domain first_domain;
+static struct domain first_domain; /* the one that is booted */
+static struct domain *owner = &first_domain;
 static struct lock list_lock = LOCK_INIT(LOCK_DOMAINS);
 
 /* Under it: */
@@ -45,11 +47,12 @@ void domain_init(void)
 	vl_snprintf(first_domain.name, sizeof(first_domain.name), "first");
 	first_domain.mode = VL_MODE_PASSTHROUGH;
 	first_domain.state = VL_STATE_RUNNING;
+	first_domain.owns_machine = true;
 }
 
 struct domain *domain_first(void)
 {
-	return &first_domain;
+	return __atomic_load_n(&owner, __ATOMIC_ACQUIRE);
 }
 
 static struct domain *next_in_list(u64 domid)
@@ -84,7 +87,7 @@ struct domain *domain_use(u64 domid)
 {
 	struct domain *d = domain_find(domid, NULL);
 
-	if (d == NULL || d == &first_domain)
+	if (d == NULL || domain_owns_machine(d))
 		return NULL;
 	__atomic_add_fetch(&d->users, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&d->state, __ATOMIC_SEQ_CST) != VL_STATE_DYING &&
@@ -319,6 +322,21 @@ void domain_delete(struct domain *d)
 	p2m_destroy(&d->p2m);
 	frame_free(ma_to_mfn(d->p2m.nothing));
 	put_spare(d);
+}
+
+/* The one that was booted has no frames that others could have. */
+void domain_hand_over(struct domain *heir)
+{
+	struct domain *before = owner;
+
+	leave_list(before);
+	before->state = VL_STATE_DYING;
+	before->owns_machine = false;
+	heir->owns_machine = true;
+	__atomic_store_n(&owner, heir, __ATOMIC_RELEASE);
+	p2m_leave(&before->p2m);
+	if (before != &first_domain)
+		put_spare(before);
 }
 
 u64 domain_frames_spare(void)

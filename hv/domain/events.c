@@ -70,6 +70,13 @@ void events_end(struct domain *d)
 	lock_release(&lock);
 }
 
+void events_raise_by(struct domain *d, void (*upcall)(struct domain *d, u32 cpu, u8 vector))
+{
+	lock_take(&lock);
+	d->events.upcall = upcall;
+	lock_release(&lock);
+}
+
 static s64 setup(struct events *e, struct domain *d, pa_t page, u64 vector, u32 cpu)
 {
 	struct vl_event_page *at = NULL;

@@ -8,7 +8,7 @@
 
 #include "lib/debug.h"
 #include "lib/string.h"
-#include "p2m/owners.h"
+#include "p2m/remap.h"
 #include "public/errno.h"
 #include "public/hypercall.h"
 
@@ -20,7 +20,7 @@ struct text {
 
 #define KNOWN                                                                                      \
 	"vellum_mem=, mem=, console=, serial=, kernel_crc=, apic=, own_timer=, shadow=, fast=, "   \
-	"owners=, delays=, begin= and debug"
+	"owners=, remap=, delays=, begin= and debug"
 
 /* The first so many characters of a word are quoted in sentences. */
 #define QUOTE(t) (int)min_u64((t).length, 48), (t).p
@@ -256,6 +256,24 @@ static int set_owners(struct options *o, struct text value, struct failure *f)
 		    QUOTE(value));
 }
 
+static int set_remap(struct options *o, struct text value, struct failure *f)
+{
+	static const char names[][12] = {
+		[REMAP_AUTO] = "auto",
+		[REMAP_INDIRECT] = "indirect",
+		[REMAP_DIRECT] = "direct",
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(names); i++)
+		if (equals(value, names[i])) {
+			o->remap = i;
+			return 0;
+		}
+	return fail(f, VL_EINVAL,
+		    "remap=%.*s is unknown; use remap=auto, remap=indirect or remap=direct.",
+		    QUOTE(value));
+}
+
 static int set_begin(struct options *o, struct text value, struct failure *f)
 {
 	if (!equals(value, "passthrough") && !equals(value, "virtualized"))
@@ -392,6 +410,7 @@ static int set_option(struct options *o, struct text word, struct failure *f)
 		{"shadow", set_shadow},
 		{"fast", set_fast},
 		{"owners", set_owners},
+		{"remap", set_remap},
 		{"delays", set_delays},
 		{"begin", set_begin},
 	};

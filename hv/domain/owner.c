@@ -246,8 +246,8 @@ void owner_debug_audit(const struct domain *first)
 {
 	u64 frames = 0, given = 0;
 
-	for (const struct domain *d = domain_next(1); d != NULL; d = domain_next(d->domid + 1))
-		frames += audit_frames_of(first, d);
+	for (const struct domain *d = domain_next(0); d != NULL; d = domain_next(d->domid + 1))
+		frames += d != first ? audit_frames_of(first, d) : 0;
 	for (u64 pfn = 0; p2m_next_given(&first->p2m, &pfn); pfn++) {
 		struct p2m_owner owner = {0};
 		const struct domain *d;

@@ -42,11 +42,12 @@ static s64 check_wanted(const struct domain *first, const struct vl_domain_creat
 	return w->nr_vcpus == 1 ? 0 : -VL_EOPNOTSUPP;
 }
 
-/* Of the machine, which others are to share from here on, the first guest has nothing bare. */
+/* Of the machine, which others are to share from here on, the first guest has nothing bare; and its
+ * memory is where it says, unless it has just got the machine. */
 static bool can_have_others(const struct domain *first, const struct vcpu *v)
 {
-	return v != NULL && (first->layers & VL_LAYER_ALL) == VL_LAYER_ALL && !v->iopl3 &&
-	       v->lapic.access != NULL;
+	return v != NULL && (first->layers & VL_LAYER_ALL) == VL_LAYER_ALL && !first->p2m.own &&
+	       !v->iopl3 && v->lapic.access != NULL;
 }
 
 /* Up to so many shadow tables of each; how many are left, or 0, and then there is no vcpu. */
@@ -239,18 +240,18 @@ s64 call_memory_take(struct domain *d, u64 domid, u64 pfn, u64 count)
 /* What it shares with others ends first, for which those that have a page of its stand still. */
 static void end_sharing(struct vcpu *v, struct domain *d)
 {
-	for (struct domain *other = domain_next(1); other != NULL;
+	for (struct domain *other = domain_next(0); other != NULL;
 	     other = domain_next(other->domid + 1))
-		if (other != d && grant_uses(other, d->domid))
+		if (other != d && !domain_owns_machine(other) && grant_uses(other, d->domid))
 			remote_stop_domain(v, other);
 	grant_end(d);
 }
 
 static void go_on_sharing(struct vcpu *v, const struct domain *d)
 {
-	for (struct domain *other = domain_next(1); other != NULL;
+	for (struct domain *other = domain_next(0); other != NULL;
 	     other = domain_next(other->domid + 1))
-		if (other != d)
+		if (other != d && !domain_owns_machine(other))
 			remote_start_domain(v, other);
 }
 

@@ -42,6 +42,7 @@ s64 call_hv_info(struct domain *d, pa_t info, u64 info_size)
 		.shadow = switches.shadow,
 		.fast = switches.fast,
 		.tsc_khz = domain_clocks_tsc_khz(),
+		.lapic_khz = domain_clocks_lapic_khz(),
 	};
 
 	vl_snprintf(hv.version, sizeof(hv.version), "%s", VELLUM_VERSION);

@@ -109,7 +109,7 @@ s64 call_test_move_page(struct domain *d, u64 pfn, u64 away)
 	struct vcpu *v = current_vcpu();
 	s64 err;
 
-	if (!is_debug_build() || !(d->layers & VL_LAYER_MEMORY))
+	if (!is_debug_build() || !(d->layers & VL_LAYER_MEMORY) || d->p2m.own)
 		return -VL_EOPNOTSUPP;
 	if (away > 1)
 		return -VL_EINVAL;

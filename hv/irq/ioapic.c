@@ -12,6 +12,7 @@
 #define WRITABLE_HIGH  0xff000000u
 #define HAS_EOI        0x20
 #define WINDOW_ENTRIES IOAPIC_ENTRY(0)
+#define MOST_PINS      120u
 
 void ioapic_reset(struct ioapic *a, u8 version)
 {
@@ -183,4 +184,16 @@ bool ioapic_restore(const struct ioapic *a, const struct ioapic_access *h)
 	}
 	h->write(h->context, IOAPIC_SELECT, a->select);
 	return true;
+}
+
+void ioapic_silence(const struct ioapic_access *h)
+{
+	u32 version = get(h, IOAPIC_VERSION), last = version >> 16 & 0xff;
+
+	if (version == ~(u32)0 || last >= MOST_PINS)
+		return;
+	for (u32 pin = 0; pin <= last; pin++) {
+		put(h, IOAPIC_ENTRY(pin), IOAPIC_MASKED);
+		put(h, IOAPIC_ENTRY(pin) + 1, 0);
+	}
 }

@@ -23,6 +23,10 @@
  * ICW2 cannot be read. It need not be: the model first needs a vector when it
  * delivers what the hardware delivered, and that told it.
  *
+ * A guest that had a pair of its own and gets the machine's begins with a model that has all of
+ * what was under way, and hardware that has nothing of it. Ticks that it was owed follow one
+ * another.
+ *
  * While virtualized the hardware's command ports show ISR.
  */
 #include "irq/pic_hardware.h"
@@ -33,6 +37,12 @@
 #define ALL_LINES    0xff
 #define COMMAND(n)   ((u16)((n) == 0 ? PIC_MASTER : PIC_SLAVE))
 #define DATA(n)      ((u16)(COMMAND(n) + 1))
+#define ICW1         0x10
+#define ICW1_ICW4    0x01
+#define ICW1_SINGLE  0x02
+#define ICW4_8086    0x01
+#define ICW4_AUTO    0x02
+#define ICW4_NESTED  0x10
 #define LINE(n, bit) ((u8)((n) * (u32)PIC_LINES_A_CHIP + (u32)(bit)))
 
 static u8 in(const struct pic_hardware *p, u16 port)
@@ -170,6 +180,7 @@ void pic_hardware_enter(struct pic_hardware *p, const struct port_access *ports)
 	p->fresh = NR_PIC_LINES;
 	pic_reset(&p->model);
 	p->unread = true;
+	p->owed = 0;
 	for (u32 n = 0; n < 2; n++) {
 		p->isr[n] = 0;
 		p->model.chip[n].imr = in(p, DATA(n));
@@ -177,6 +188,85 @@ void pic_hardware_enter(struct pic_hardware *p, const struct port_access *ports)
 	}
 	if (!p->unread)
 		capture(p);
+}
+
+/* A request of the hardware, now in the model. An edge is a new one although the line was high. */
+static void raise(struct pic_hardware *p, u8 line)
+{
+	pic_set_line(&p->model, line, false);
+	pic_set_line(&p->model, line, true);
+}
+
+/* As far as the guest has got in it, if it is in the middle. False: it is. */
+static bool write_icws(const struct pic_hardware *p, u32 n)
+{
+	const struct pic_chip *c = &p->model.chip[n];
+	u8 next = c->next_icw;
+	bool icw4 = next == 0 || c->wants_icw4;
+
+	out(p, COMMAND(n), (u8)(ICW1 | (c->single ? ICW1_SINGLE : 0) | (icw4 ? ICW1_ICW4 : 0)));
+	if (next == 2)
+		return false;
+	out(p, DATA(n), c->vector);
+	if (next == 3)
+		return false;
+	if (!c->single)
+		out(p, DATA(n), n == 1 ? PIC_CASCADE : c->cascaded ? BIT(PIC_CASCADE) : 0);
+	if (next == 4)
+		return false;
+	out(p, DATA(n),
+	    (u8)(ICW4_8086 | (c->auto_eoi ? ICW4_AUTO : 0) | (c->fully_nested ? ICW4_NESTED : 0)));
+	return true;
+}
+
+/* Masked, until both are. */
+static void program_chip(struct pic_hardware *p, u32 n)
+{
+	struct pic_chip *c = &p->model.chip[n];
+
+	out(p, (u16)(PIC_ELCR + n), c->elcr);
+	c->elcr = read_elcr(p, n);
+	if (!write_icws(p, n))
+		return;
+	out(p, DATA(n), ALL_LINES);
+	if (c->special_mask)
+		out(p, COMMAND(n), PIC_OCW3_SPECIAL_MASK);
+	if (c->auto_rotate)
+		out(p, COMMAND(n), PIC_OCW2_AUTO_ROTATE);
+	out(p, COMMAND(n), PIC_OCW2_SET_LOWEST | c->lowest);
+	out(p, COMMAND(n), PIC_OCW3_READ_ISR);
+}
+
+static void pay(struct pic_hardware *p)
+{
+	const struct pic_chip *master = &p->model.chip[0];
+
+	if (p->owed == 0 || (master->edge & BIT(0)))
+		return;
+	p->owed = master->imr & BIT(0) ? 0 : p->owed - 1;
+	if (!(master->imr & BIT(0)))
+		raise(p, 0);
+}
+
+/* The slave first, as its INT is the master's line. A line that is high without a request says
+ * nothing here: the hardware has its own. */
+void pic_hardware_begin(struct pic_hardware *p, const struct port_access *ports,
+			const struct pic *model, u32 owed)
+{
+	*p = (struct pic_hardware){
+		.ports = ports, .model = *model, .fresh = NR_PIC_LINES, .owed = owed};
+	for (u32 n = 2; n-- > 0;) {
+		struct pic_chip *c = &p->model.chip[n];
+
+		c->level = false;
+		c->line &= c->edge | (n == 0 ? BIT(PIC_CASCADE) : 0);
+		p->lowest[n] = c->lowest;
+		program_chip(p, n);
+	}
+	for (u32 n = 2; n-- > 0;)
+		if (p->model.chip[n].next_icw == 0)
+			out(p, DATA(n), p->model.chip[n].imr);
+	pay(p);
 }
 
 /* An edge that only the model has is lost where all lines are masked: the guest uses other
@@ -205,13 +295,6 @@ void pic_hardware_leave(struct pic_hardware *p)
 			out(p, COMMAND(n), PIC_OCW3_POLL);
 	}
 	p->ports = NULL;
-}
-
-/* A request of the hardware, now in the model. An edge is a new one although the line was high. */
-static void raise(struct pic_hardware *p, u8 line)
-{
-	pic_set_line(&p->model, line, false);
-	pic_set_line(&p->model, line, true);
 }
 
 /* Between ICW1 and the last ICW the chip is the guest's alone. */
@@ -340,6 +423,7 @@ int pic_hardware_take(struct pic_hardware *p)
 		return -1;
 	}
 	vector = pic_acknowledge(&p->model);
+	pay(p);
 	settle(p);
 	return vector;
 }

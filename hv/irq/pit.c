@@ -487,7 +487,7 @@ static void restore_counter(const struct pit_counter *c, u32 i, const struct por
 	if (!c->loaded)
 		return;
 	/* An edge that is over must not come again: in mode 0 at once is as soon as can be. */
-	code = to_code(c, is_periodic(c) || left == 0 ? c->count : (u32)left);
+	code = to_code(c, is_periodic(c) ? c->count : (u32)max_u64(left, 1));
 	if (c->access & LOW_BYTE)
 		out(h, port, (u8)code);
 	if (c->access & HIGH_BYTE)
@@ -502,4 +502,27 @@ void pit_restore(struct pit *p, const struct port_access *h, u64 now)
 	for (u32 i = 0; i < NR_PIT_COUNTERS; i++)
 		restore_counter(&p->counter[i], i, h, tick);
 	out(h, PIT_GATE, (u8)((p->counter[2].gate ? GATE_2 : 0) | p->speaker));
+}
+
+/* In modes 0 and 4 it counts without a trigger. */
+bool pit_is_counting_once(struct pit *p, u64 now)
+{
+	struct pit_counter *c = &p->counter[0];
+	u64 tick = ticks_at(p, now);
+
+	advance(p, tick);
+	return c->loaded && !is_periodic(c) && elapsed(c, tick) < c->count;
+}
+
+bool pit_is_periodic(const struct pit *p)
+{
+	return p->counter[0].loaded && is_periodic(&p->counter[0]);
+}
+
+void pit_restore_first(struct pit *p, const struct port_access *h, u64 now)
+{
+	u64 tick = ticks_at(p, now);
+
+	advance(p, tick);
+	restore_counter(&p->counter[0], 0, h, tick);
 }

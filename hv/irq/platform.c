@@ -12,6 +12,7 @@
 #include "irq/platform.h"
 
 #include "lib/string.h"
+#include "lib/x86.h"
 
 #define ABSENT    0xffu
 #define MOST_LATE 100u
@@ -332,6 +333,54 @@ int platform_take(struct platform *p, u64 now)
 		vector = pic_acknowledge(&p->pic);
 	settle(p, BIT(PLATFORM_PIT) | BIT(PLATFORM_APIC));
 	return vector;
+}
+
+/* --- the end --- */
+
+/* So long it takes the real counters to follow. */
+#define PIT_SETTLES 4u
+
+static void wait_until(u64 tsc, u64 (*now)(void))
+{
+	while (now() < tsc)
+		cpu_relax();
+}
+
+/* At a tick a period ends, and the real counter can only begin one. Nobody minds where in it it is
+ * while its line is masked. */
+static void give_pit(struct platform *p, const struct port_access *h, u64 (*now)(void))
+{
+	if (pit_is_periodic(&p->pit) && !is_masked(p, PLATFORM_LINE_PIT)) {
+		wait_until(pit_deadline(&p->pit, p->now), now);
+		see(p, now());
+		p->late += pit_ticks(&p->pit, p->now);
+	}
+	pit_restore(&p->pit, h, p->now);
+	wait_until(clock_tsc(&p->pit.clock, clock_ticks(&p->pit.clock, now()) + PIT_SETTLES), now);
+}
+
+bool platform_give_devices(struct platform *p, const struct port_access *h, u64 (*now)(void))
+{
+	bool once;
+
+	see(p, now());
+	run_pit(p);
+	once = pit_is_counting_once(&p->pit, p->now);
+	give_pit(p, h, now);
+	see(p, now());
+	run_rtc(p);
+	rtc_restore_registers(&p->rtc, h, p->now);
+	receive(p, true);
+	send(p);
+	uart16550_restore(&p->uart, h, PLATFORM_UART);
+	return once;
+}
+
+/* What it made of line 0 up to here is forgotten. */
+void platform_give_tick(struct platform *p, const struct port_access *h, u64 (*now)(void))
+{
+	see(p, now());
+	pit_restore_first(&p->pit, h, p->now);
 }
 
 /* --- the console --- */

@@ -422,14 +422,26 @@ void rtc_capture(struct rtc *r, const struct port_access *h, u8 request, u64 now
 }
 
 /* The calendar is set with updates held, as software does. */
-void rtc_restore(struct rtc *r, const struct port_access *h, u64 now)
+static void restore(struct rtc *r, const struct port_access *h, u64 now, u8 end)
 {
 	advance(r, ticks_at(r, now));
 	put(h, RTC_B, r->reg[RTC_B] | RTC_B_SET);
-	for (u8 reg = 0; reg < NR_RTC_REGISTERS; reg++)
+	for (u8 reg = 0; reg < end; reg++)
 		if (reg != RTC_A && reg != RTC_B && !is_read_only(reg))
 			put(h, reg, r->reg[reg]);
 	put(h, RTC_A, r->reg[RTC_A]);
 	put(h, RTC_B, r->reg[RTC_B]);
+}
+
+void rtc_restore(struct rtc *r, const struct port_access *h, u64 now)
+{
+	restore(r, h, now, NR_RTC_REGISTERS);
+	h->out(h->context, RTC_INDEX, r->index);
+}
+
+void rtc_restore_registers(struct rtc *r, const struct port_access *h, u64 now)
+{
+	restore(r, h, now, RTC_D + 1);
+	get(h, RTC_C);
 	h->out(h->context, RTC_INDEX, r->index);
 }

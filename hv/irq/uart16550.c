@@ -18,7 +18,9 @@
 #define FCR_ENABLE     0x01
 #define FCR_CLEAR_IN   0x02
 #define FCR_CLEAR_OUT  0x04
+#define FCR_CLEAR      (FCR_CLEAR_IN | FCR_CLEAR_OUT)
 #define FCR_KEPT       0xc9
+#define LCR_8BITS      0x03
 #define DATA_BITS(lcr) (5u + ((lcr)&3u))
 #define MCR_DTR        0x01
 #define MCR_RTS        0x02
@@ -318,18 +320,53 @@ void uart16550_capture(struct uart16550 *u, const struct port_access *h, u16 bas
 	put(h, base, UART_LCR, u->lcr);
 }
 
+/* Reads of LSR, each about a microsecond on an ISA bus: longer than a byte takes at 300 baud. */
+#define PATIENCE 50000u
+
+static void await(const struct port_access *h, u16 base, u8 bits)
+{
+	for (u32 i = 0; i < PATIENCE && (get(h, base, UART_LSR) & bits) != bits; i++)
+		;
+}
+
+/* At the highest rate, whatever the guest's is. */
+static void receive_again(const struct uart16550 *u, const struct port_access *h, u16 base)
+{
+	if (u->in.count == 0)
+		return;
+	put(h, base, UART_MCR, UART_MCR_LOOP);
+	for (u32 i = 0; i < u->in.count; i++) {
+		put(h, base, UART_DATA, u->in.byte[(u->in.first + i) % UART_FIFO_SIZE]);
+		await(h, base, UART_LSR_SENDER | UART_LSR_READY);
+	}
+}
+
+static void set_divisor(const struct port_access *h, u16 base, u16 divisor)
+{
+	put(h, base, UART_LCR, UART_LCR_DIVISOR | LCR_8BITS);
+	put(h, base, UART_DATA, (u8)divisor);
+	put(h, base, UART_IER, (u8)(divisor >> 8));
+	put(h, base, UART_LCR, LCR_8BITS);
+}
+
 bool uart16550_restore(const struct uart16550 *u, const struct port_access *h, u16 base)
 {
-	if (u->in.count > 0 || u->out.count > 0)
+	if (u->out.count > 0)
 		return false;
-	put(h, base, UART_LCR, UART_LCR_DIVISOR);
-	put(h, base, UART_DATA, (u8)u->divisor);
-	put(h, base, UART_IER, (u8)(u->divisor >> 8));
-	put(h, base, UART_LCR, u->lcr & (u8)~UART_LCR_DIVISOR);
-	put(h, base, UART_FCR, u->fcr);
+	await(h, base, UART_LSR_SENDER);
+	put(h, base, UART_LCR, LCR_8BITS);
+	put(h, base, UART_IER, 0);
+	set_divisor(h, base, 1);
+	put(h, base, UART_FCR, (u8)(u->fcr | FCR_CLEAR));
+	receive_again(u, h, base);
+	set_divisor(h, base, u->divisor);
 	put(h, base, UART_MCR, u->mcr);
 	put(h, base, UART_SCRATCH, u->scratch);
+	put(h, base, UART_LCR, u->lcr & (u8)~UART_LCR_DIVISOR);
 	put(h, base, UART_IER, u->ier);
+	/* Whether an empty sender was told already: reading this tells it. */
+	if (!u->sender_emptied)
+		get(h, base, UART_IIR);
 	put(h, base, UART_LCR, u->lcr);
 	return true;
 }

@@ -21,6 +21,10 @@
 #define VGA_VA     (IMAGE_BASE + IMAGE_ALIGN)
 #define LAPIC      0xfee00000u
 #define LAPIC_VA   (VGA_VA + VGA_SIZE)
+#define IOAPIC     0xfec00000u /* of the first one, on all chipsets */
+#define IOAPIC_VA  (LAPIC_VA + PAGE_SIZE)
+#define HPET       0xfed00000u /* where chipsets have it */
+#define HPET_VA    (IOAPIC_VA + PAGE_SIZE)
 #define SLOT_SHIFT 39
 
 /* boot/entry.S: copies the image and loads the new root, keeping nothing on the stack between. */
@@ -97,6 +101,10 @@ static bool map_image(u64 nx)
 	return pagetable_map(&own, VGA_VA, (ma_t){VGA_TEXT}, VGA_SIZE,
 			     nx | PTE_W | PTE_PCD | PTE_PWT) &&
 	       pagetable_map(&own, LAPIC_VA, (ma_t){LAPIC}, PAGE_SIZE,
+			     nx | PTE_W | PTE_PCD | PTE_PWT) &&
+	       pagetable_map(&own, IOAPIC_VA, (ma_t){IOAPIC}, PAGE_SIZE,
+			     nx | PTE_W | PTE_PCD | PTE_PWT) &&
+	       pagetable_map(&own, HPET_VA, (ma_t){HPET}, PAGE_SIZE,
 			     nx | PTE_W | PTE_PCD | PTE_PWT);
 }
 
@@ -291,4 +299,14 @@ volatile u16 *own_vga_text(void)
 volatile u32 *own_lapic(void)
 {
 	return (volatile u32 *)LAPIC_VA;
+}
+
+volatile u32 *own_ioapic(void)
+{
+	return (volatile u32 *)IOAPIC_VA;
+}
+
+volatile u32 *own_hpet(void)
+{
+	return (volatile u32 *)HPET_VA;
 }

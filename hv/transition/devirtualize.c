@@ -12,6 +12,9 @@
  *  4. commit:  the point of no return; nothing fails from here on
  *
  * CPUs that are parked (offline) do not come: they stay where they are, without a vcpu.
+ *
+ * A guest that has got the machine (handover.c) comes home first, with calls that say that there
+ * are more to make (home.c).
  */
 #include "cpu/block.h"
 #include "cpu/devices.h"
@@ -21,10 +24,12 @@
 #include "mem/frames.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
+#include "p2m/memory.h"
 #include "p2m/mover.h"
 #include "public/calls.h"
 #include "public/errno.h"
 #include "shadow/audit.h"
+#include "transition/home.h"
 #include "transition/interrupts.h"
 #include "transition/own_image.h"
 #include "transition/steps.h"
@@ -281,14 +286,21 @@ static void commit(struct domain *d, struct vcpu *v, u64 layers)
 	leave(v, layers);
 }
 
+static bool comes_home(const struct domain *d, u64 layers)
+{
+	return d->p2m.own && (layers & VL_LAYER_MEMORY) && check_layers(d, layers) == 0;
+}
+
 s64 call_devirtualize(struct domain *d, u64 layers, u64 cpus)
 {
 	struct vcpu *v = current_vcpu();
-	u64 start = rdtsc(), meant;
+	u64 start = rdtsc(), meant = layers_meant(d, layers);
 	s64 err, mine;
 
 	if (v == NULL || cpus > cpu_count())
 		return -VL_EINVAL;
+	if (comes_home(d, meant))
+		return home_come(v);
 	err = together_begin(VL_CALL_DEVIRTUALIZE, layers, cpus);
 	if (err < 0)
 		return err;

@@ -15,6 +15,7 @@
 #include "mini/memory.h"
 #include "mini/paging.h"
 #include "mini/tap.h"
+#include "mini/tests/random.h"
 #include "mini/timer.h"
 #include "mini/virtual.h"
 
@@ -215,14 +216,52 @@ static void set_first_instruction(struct other *g)
 	CHECK(answer == 0, "vcpu_start answered %ld", answer);
 }
 
-void other_make(struct other *g, const char *name, const char *cmdline)
+static u64 scatter;
+
+void other_scatter(u64 seed)
 {
-	if (!other_have_kernel())
-		test_fail("the first guest's initrd is to be the kernel of the others");
+	scatter = seed;
+}
+
+/* Of three times as many, some, and the rest is free again. */
+static void alloc_scattered(struct other *g)
+{
+	static pa_t pool[3 * OTHER_PAGES];
+
+	for (u32 i = 0; i < ARRAY_SIZE(pool); i++) {
+		pool[i] = frame_alloc();
+		CHECK(pool[i].v != 0, "this machine is too small");
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(pool); i++) {
+		u32 k = i + (u32)(random_next(&scatter) % (ARRAY_SIZE(pool) - i));
+		pa_t frame = pool[k];
+
+		pool[k] = pool[i];
+		if (i >= OTHER_PAGES) {
+			frame_free(frame);
+			continue;
+		}
+		memset(pa_to_ptr(frame), 0, PAGE_SIZE);
+		g->frame[i] = frame;
+	}
+}
+
+static void alloc_frames(struct other *g)
+{
 	for (u32 i = 0; i < OTHER_PAGES; i++) {
 		g->frame[i] = frame_alloc_zeroed();
 		CHECK(g->frame[i].v != 0, "this machine is too small");
 	}
+}
+
+void other_make(struct other *g, const char *name, const char *cmdline)
+{
+	if (!other_have_kernel())
+		test_fail("the first guest's initrd is to be the kernel of the others");
+	if (scatter != 0)
+		alloc_scattered(g);
+	else
+		alloc_frames(g);
 	create(g, name);
 	fill(g, cmdline);
 	give(g);

@@ -37,6 +37,9 @@ bool other_have_kernel(void);
  */
 void other_make(struct other *g, const char *name, const char *cmdline);
 
+/** From here on, frames for guests come from all over memory, in no order; 0: lowest first. */
+void other_scatter(u64 seed);
+
 /** And let it run. */
 void other_start(struct other *g, const char *name, const char *cmdline);
 

@@ -7,7 +7,7 @@
 #include "tests/unit/check.h"
 
 #include "domain/options.h"
-#include "p2m/owners.h"
+#include "p2m/remap.h"
 #include "public/hypercall.h"
 
 static struct options o;
@@ -204,6 +204,9 @@ static void bad_values(void **state)
 	assert_int_equal(o.owners, OWNERS_REFCOUNT);
 	assert_works(parse("owners=search owners=backmap"), &f);
 	assert_int_equal(o.owners, OWNERS_BACKMAP);
+	assert_works(parse("remap=auto remap=direct"), &f);
+	assert_int_equal(o.remap, REMAP_DIRECT);
+	assert_fails(parse("remap=no"), VL_EINVAL, &f, "remap=auto, remap=indirect or");
 	assert_fails(parse("owners=me"), VL_EINVAL, &f, "owners=backmap, owners=refcount or");
 	assert_fails(parse("own_timer=9999"), VL_EINVAL, &f, "between 10000 and 1099511627776");
 	assert_fails(parse("own_timer=1s"), VL_EINVAL, &f, "TSC ticks");

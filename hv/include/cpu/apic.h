@@ -61,6 +61,20 @@ void apic_send_vector(struct vcpu *v, u32 apic_id, u8 vector);
 /** Send a message for good: the guest's own use of the register is not looked after. */
 void apic_send(u32 apic_id, enum lapic_delivery what);
 
+/**
+ * The machine changes hands: nothing comes from this CPU's local APIC any more, nor is anything in
+ * service there, and it is in xAPIC mode. `v` has it, trapped; afterwards nobody has. Lets
+ * interrupts in, which are lost. Devices are silent already.
+ */
+void apic_silence(struct vcpu *v);
+
+/** After that `v` has it, trapped: as `model` was, with all that that has requested and in service.
+ */
+void apic_begin(struct vcpu *v, struct lapic *model);
+
+/** Its timer's clock, as measured at boot; of rate 0: it was not. */
+struct clock apic_bus_clock(void);
+
 /** Vellum's timer: one interrupt at the TSC `deadline`, CLOCK_NEVER: none. False if there is none
  * to be had. */
 bool apic_set_own_timer(struct vcpu *v, u64 deadline);

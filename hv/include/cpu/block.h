@@ -129,6 +129,12 @@ static inline struct cpu_block *block_of_vcpu(const struct vcpu *v)
 struct cpu_block *block_alloc(struct cpu *host);
 void block_free(struct cpu_block *b);
 
+/**
+ * A block of a later guest's becomes that of the CPU it is on, in place of the one there was, which
+ * is for block_free() when nothing on it runs any more.
+ */
+void block_succeed(struct cpu_block *b);
+
 /** How many blocks there are, of CPUs and of later guests; all that have a pool of tables. */
 u32 block_count(void);
 

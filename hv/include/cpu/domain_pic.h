@@ -28,8 +28,10 @@ static inline bool pic_is_low(const struct vcpu *v)
 	return pic_is_here(v) && pic_hardware_is_low(&v->domain->pic);
 }
 
-/** Take over, on the CPU that gets the interrupts; whether they can be given back; give back. */
+/** Take over, on the CPU that gets the interrupts, from the hardware or from a model; whether they
+ * can be given back; give back. */
 void pic_enter(struct vcpu *v, const struct port_access *ports);
+void pic_begin(struct vcpu *v, const struct port_access *ports, const struct pic *model, u32 owed);
 bool pic_can_leave(struct vcpu *v);
 void pic_leave(struct vcpu *v);
 

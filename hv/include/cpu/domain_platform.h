@@ -17,6 +17,9 @@ void domain_clocks_init(void);
 /** Ticks of the TSC in a millisecond, as measured then. */
 u32 domain_clocks_tsc_khz(void);
 
+/** And of their local APICs' timers, undivided: the machine's rate, if it is known. */
+u32 domain_clocks_lapic_khz(void);
+
 /** platform_init() with them. */
 void domain_clocks_start(struct platform *p);
 
@@ -27,6 +30,12 @@ int domain_platform_create(struct domain *d);
 /** It has none any more, and no event reaches it: after sched_stop(), before vcpu_destroy(). True
  * if there were none, too. */
 void domain_platform_destroy(struct domain *d);
+
+/**
+ * The domain of this CPU's vcpu gets the machine's own devices, which are silent, and they go on
+ * where its platform stood: it has none any more. Its events go on.
+ */
+void domain_platform_give(struct vcpu *v);
 
 /** Whether the vcpu's domain has devices of models alone. */
 static inline bool has_platform(const struct vcpu *v)

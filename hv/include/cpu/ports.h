@@ -18,6 +18,10 @@ extern const struct port_access machine_ports;
  */
 void ports_enter(struct vcpu *v);
 
+/** The same of a guest that gets the machine's 8259s for a pair of its own: pic_hardware_begin().
+ */
+void ports_begin(struct vcpu *v, const struct pic *model, u32 owed);
+
 /** Give the devices back; their ports are the machine's again. */
 void ports_leave(struct vcpu *v);
 

@@ -28,6 +28,9 @@ void sched_tell(struct cpu *host);
 void sched_update_ready(struct cpu_block *b, u64 now);
 void sched_charge(struct sched_host *h, u64 now);
 
+/** The block is its own host, and the only one there; ready or halted. */
+void sched_init_host(struct cpu_block *b, bool ready);
+
 /** The stack of a block that is to begin with sched.begin. */
 void sched_make_stack(struct cpu_block *b);
 

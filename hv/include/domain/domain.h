@@ -45,6 +45,7 @@ struct domain {
 	u32 mode;   /* VL_MODE_* */
 	u32 layers; /* VL_LAYER_* that are virtualized */
 	u32 state;  /* VL_STATE_* */
+	bool owns_machine;
 	u32 nr_vcpus;
 	u32 weight;                     /* of its share of the CPUs; of the first guest, too */
 	struct lock lock;               /* LOCK_DOMAIN, see docs/invariants.md */
@@ -81,7 +82,7 @@ struct domain {
 /** Whether it is the one that has the machine: devices, interrupt controllers, MSRs. */
 static inline bool domain_owns_machine(const struct domain *d)
 {
-	return d->domid == 0;
+	return d->owns_machine;
 }
 
 /** Make the first domain, in passthrough and running; once, at boot. */
@@ -103,8 +104,15 @@ void domain_delete(struct domain *d);
 /** Frames of the partition that are kept for domains to come. */
 u64 domain_frames_spare(void);
 
-/** The first guest: domain 0, owner of the machine in passthrough. */
+/** The guest that owns the machine, and the only one that can be in passthrough: domain 0, until it
+ * has handed the machine over. "The first guest" is this one everywhere. */
 struct domain *domain_first(void);
+
+/**
+ * The machine is another domain's, `heir`, the only other one: the first one is gone, with all that
+ * it had, its vcpus aside. It must have no frame of its own in another's hands but the heir's.
+ */
+void domain_hand_over(struct domain *heir);
 
 /** The domain with the lowest id >= domid; NULL if there is none. */
 struct domain *domain_next(u64 domid);

@@ -51,6 +51,9 @@ struct events {
 void events_begin(struct domain *d, void (*upcall)(struct domain *d, u32 cpu, u8 vector));
 void events_end(struct domain *d);
 
+/** The same, but its interrupts are raised in another way from here on. */
+void events_raise_by(struct domain *d, void (*upcall)(struct domain *d, u32 cpu, u8 vector));
+
 /** The calls; `cpu` is the caller's number in its domain. See hv/hypercall/hypercalls.def. */
 s64 events_setup(struct domain *d, pa_t page, u64 vector, u32 cpu);
 s64 events_open(struct domain *d, struct domain *peer);

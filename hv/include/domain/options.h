@@ -41,6 +41,7 @@ struct options {
 			  race; 0: not given */
 	u64 delays_seed;        /* of the waits; 0: another one each time */
 	u32 owners;             /* owners=backmap|refcount|search, enum owners_kind */
+	u32 remap;              /* remap=auto|indirect|direct, enum remap_mode */
 	bool begin_virtualized; /* begin=passthrough|virtualized, debugging: how the guest starts */
 	bool debug;             /* debug: log more */
 };

@@ -14,6 +14,7 @@ struct switches {
 	u32 shadow; /* VL_SHADOW_* */
 	u32 fast;   /* VL_FAST_* */
 	u32 owners; /* enum owners_kind: how remapping finds who uses a frame */
+	u32 remap;  /* enum remap_mode: how it moves pages whose place somebody has */
 };
 
 /** Written by boot_main() only, before the guest is entered. */

@@ -82,4 +82,8 @@ void ioapic_capture(struct ioapic *a, const struct ioapic_access *hardware);
  */
 bool ioapic_restore(const struct ioapic *a, const struct ioapic_access *hardware);
 
+/** All entries of a real one are masked, and as after a reset. Nothing happens where there is none.
+ */
+void ioapic_silence(const struct ioapic_access *hardware);
+
 #endif

@@ -55,6 +55,21 @@ struct lapic_hardware {
 void lapic_hardware_enter(struct lapic_hardware *h, const struct lapic_access *access,
 			  struct clock bus);
 
+/**
+ * After that, on hardware that is silent: its registers become as those of `model`, without
+ * hardware behind it, were. Vectors in service or requested are the caller's to send, the former
+ * before this, the latter after.
+ */
+void lapic_hardware_begin(struct lapic_hardware *h, struct lapic *model, u64 now);
+
+/** Send `vector` to the CPU itself, for Vellum: the guest sees nothing of it in its registers. */
+void lapic_hardware_send_self(struct lapic_hardware *h, u8 vector);
+
+/** Nothing comes from the hardware itself any more: its local entries are masked, its priority is
+ * 0. False: something is requested or in service, of which one is ended. The CPU is to take
+ * interrupts between two calls. */
+bool lapic_hardware_silence(const struct lapic_access *access);
+
 /** Whether it can be given back: no request waits that the CPU has acknowledged already, and
  * Vellum's timer is off and its last interrupt has arrived. */
 bool lapic_hardware_can_leave(const struct lapic_hardware *h);

@@ -22,6 +22,7 @@
 #define PIC_OCW2_ACTION         0xe0
 #define PIC_OCW2_EOI            0x20
 #define PIC_OCW2_EOI_LINE       0x60 /* | line of the chip */
+#define PIC_OCW2_AUTO_ROTATE    0x80
 #define PIC_OCW2_SET_LOWEST     0xc0 /* | line of the chip */
 #define PIC_OCW3                0x08
 #define PIC_OCW3_READ_IRR       0x0a

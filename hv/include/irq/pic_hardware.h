@@ -23,6 +23,7 @@ struct pic_hardware {
 	bool ended;   /* something in service there was ended, so it may have a new request */
 	bool unread;  /* all is masked, and nothing but that was captured yet */
 	u8 fresh;     /* line that arrived since the guest could take one; or NR_PIC_LINES */
+	u32 owed;     /* ticks of line 0 that come as soon as the one before is taken */
 };
 
 /**
@@ -31,6 +32,14 @@ struct pic_hardware {
  * functions here.
  */
 void pic_hardware_enter(struct pic_hardware *p, const struct port_access *ports);
+
+/**
+ * The other way round: the hardware, whose lines are all quiet or masked, is programmed as `model`
+ * was, a pair without hardware behind it. What that has requested or in service lives on in the
+ * model alone; so do `owed` ticks of line 0, unless it is masked.
+ */
+void pic_hardware_begin(struct pic_hardware *p, const struct port_access *ports,
+			const struct pic *model, u32 owed);
 
 /** Whether the hardware can be given back: false while the model is ahead of it and a line is
  * unmasked. */

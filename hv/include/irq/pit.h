@@ -72,8 +72,17 @@ void pit_capture(struct pit *p, const struct port_access *hardware, u32 reload, 
 
 /**
  * Program the real one: one-shot counters with what is left, periodic ones with their count, which
- * starts a new period. A one-shot counter that is over counts once more: its output rises again.
+ * starts a new period. A one-shot counter that is over counts once more, 1: its output rises again.
  */
 void pit_restore(struct pit *p, const struct port_access *hardware, u64 now);
+
+/** Whether line 0 is still to rise, once: counter 0 is a one-shot one that counts. */
+bool pit_is_counting_once(struct pit *p, u64 now);
+
+/** Whether it rises again and again. */
+bool pit_is_periodic(const struct pit *p);
+
+/** Counter 0 alone. */
+void pit_restore_first(struct pit *p, const struct port_access *hardware, u64 now);
 
 #endif

@@ -89,6 +89,19 @@ void platform_advance(struct platform *p, u64 now);
 /** The CPU takes an interrupt: its vector; negative: none waits. */
 int platform_take(struct platform *p, u64 now);
 
+/* --- the end: the domain gets the machine's own devices --- */
+
+/**
+ * The real devices go on as these were; `now` tells the time. In two parts, with the real 8259s, of
+ * which no line may reach the CPU, begun anew (pic_hardware_begin() with `late`) in between: what
+ * was an edge before that is forgotten. The first part may wait for the interval timer's next tick,
+ * so that its period goes on as it was; the second is needed if it answers true: a single tick is
+ * still to come.
+ */
+bool platform_give_devices(struct platform *p, const struct port_access *hardware,
+			   u64 (*now)(void));
+void platform_give_tick(struct platform *p, const struct port_access *hardware, u64 (*now)(void));
+
 /* --- the console: of the serial port, and of a guest that calls --- */
 
 /** Somebody types: how many of the bytes there was room for. */

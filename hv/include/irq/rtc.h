@@ -76,4 +76,7 @@ void rtc_capture(struct rtc *r, const struct port_access *hardware, u8 request, 
 /** Give registers and memory to the real one, whose second goes on as it was. */
 void rtc_restore(struct rtc *r, const struct port_access *hardware, u64 now);
 
+/** Registers alone: the machine's memory stays what it is. What it has requested is ended. */
+void rtc_restore_registers(struct rtc *r, const struct port_access *hardware, u64 now);
+
 #endif

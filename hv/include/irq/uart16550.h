@@ -84,8 +84,8 @@ bool uart16550_line(const struct uart16550 *u);
 void uart16550_capture(struct uart16550 *u, const struct port_access *hardware, u16 base, u8 fcr);
 
 /**
- * Program the real one. Bytes received and not yet read stay here: false, and nothing is done, as
- * long as there are any, or some to be sent.
+ * Program the real one, when it has sent what it had. Bytes received and not yet read get there by
+ * its loopback. False, and nothing is done, as long as there are some to be sent here.
  */
 bool uart16550_restore(const struct uart16550 *u, const struct port_access *hardware, u16 base);
 

@@ -103,6 +103,19 @@ static inline u8 inb(u16 port)
 	return value;
 }
 
+static inline void outl(u16 port, u32 value)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline u32 inl(u16 port)
+{
+	u32 value;
+
+	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
 static inline u64 rdmsr(u32 msr)
 {
 	u32 low, high;

@@ -69,6 +69,12 @@ volatile u16 *own_vga_text(void);
 /** Registers of the local APIC at the machine address where a processor starts with them. */
 volatile u32 *own_lapic(void);
 
+/** The first IOAPIC's, at 0xfec00000, whether there is one or not. */
+volatile u32 *own_ioapic(void);
+
+/** The HPET's, at 0xfed00000, whether there is one or not. */
+volatile u32 *own_hpet(void);
+
 /** Largest page level that the CPU has: 3 with 1 GiB pages, else 2. */
 u32 cpu_page_levels(void);
 

@@ -140,10 +140,11 @@ static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers, 
 
 /**
  * The guest's own root, tables and MSRs are loaded again; interrupts are as the virtual flag
- * was. Frames that the p2m has elsewhere are copied home first. An error leaves all as it was.
- * Several CPUs: each that is virtualized makes the call, as for virtualize; an EAGAIN of one is
- * the answer of all. Those that are parked (HLT with interrupts disabled: offline) are not
- * counted; they stay in Vellum, halted, until the guest starts them by INIT and SIPI.
+ * was. Frames that the p2m has elsewhere are copied home first. An error leaves all as it was,
+ * but for pages that have come home. Several CPUs: each that is virtualized makes the call, as
+ * for virtualize; an EAGAIN of one is the answer of all. Those that are parked (HLT with
+ * interrupts disabled: offline) are not counted; they stay in Vellum, halted, until the guest
+ * starts them by INIT and SIPI.
  * Who: only the first guest. Since ABI 0.1.
  * layers: VL_LAYER_* bits that are to be devirtualized; VL_LAYER_ALL: whatever is virtualized.
  * cpus: how many CPUs make this call together; 0 and 1: this one alone.
@@ -157,7 +158,9 @@ static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers, 
  *     segments that it goes on with at ring 0.
  *   VL_EAGAIN: an interrupt waits that the guest has to take first: enable interrupts (and
  *     unmask it), on each CPU since it may wait on any, call again; VL_LAYER_IO, and the guest
- *     is between the two bytes of a latched PIT count.
+ *     is between the two bytes of a latched PIT count; after hand_over, VL_LAYER_MEMORY, and not
+ *     all pages are in the frames of their own numbers: some more have come there.
+ *   VL_ENOMEM: after hand_over: the partition has no room for what moving pages takes.
  *   VL_ETIMEDOUT: not all of `cpus` came within VL_TOGETHER_CYCLES.
  *   VL_EIO: a failpoint (set_failpoint).
  */
@@ -360,7 +363,8 @@ static inline int64_t vl_call_verify_image(vl_hypercall_fn call)
  * pfn: page frame of the caller's own RAM.
  * away: 1: to a spare frame; 0: back home.
  * Returns the number of its machine frame now; or a negated error:
- *   VL_EOPNOTSUPP: a release build of Vellum, or memory is not virtualized.
+ *   VL_EOPNOTSUPP: a release build of Vellum, or memory is not virtualized, or not the machine's
+ *     own yet (hand_over).
  *   VL_EFAULT: the page frame is not the caller's own RAM.
  *   VL_EINVAL: away is neither 0 nor 1.
  *   VL_EBUSY: it is the caller's page of events, another domain has mapped it (grant_map) or has
@@ -852,8 +856,8 @@ static inline int64_t vl_call_event_close(vl_hypercall_fn call, uint64_t port)
  * event says that the list of domains or one's state has changed, that one has given memory
  * back, or that a console has something new.
  * Who: any domain. Since ABI 0.3.
- * Returns VL_SHUTDOWN_*: what the caller was asked to do since it asked last; VL_SHUTDOWN_NONE:
- *   nothing; or a negated error:
+ * Returns VL_SHUTDOWN_* or VL_ASKED_TO_TAKE: what the caller was asked to do since it asked
+ *   last; VL_SHUTDOWN_NONE: nothing; or a negated error:
  *   VL_ENOSYS: Vellum is older than the call.
  */
 static inline int64_t vl_call_control_read(vl_hypercall_fn call)
@@ -1036,6 +1040,35 @@ static inline int64_t vl_call_domain_sched_info(vl_hypercall_fn call, uint64_t d
 static inline int64_t vl_call_memory_target(vl_hypercall_fn call, uint64_t domid, uint64_t size)
 {
 	return call(VL_CALL_MEMORY_TARGET, domid, size, 0, 0, 0);
+}
+
+#define VL_CALL_HAND_OVER 60
+
+/**
+ * The caller ends for good, and that domain owns the machine from now on: it is the "first
+ * guest" of all calls. What its platform was doing, the machine's own 8259s, PIT, clock, first
+ * serial port and local APIC go on doing. It is virtualized, and gets VL_ASKED_TO_TAKE from
+ * control_read, with an event; devirtualize brings its memory home, and it has the bare machine.
+ * Until then it can make no domain. All other devices are silent: PCI functions have bus
+ * mastering and interrupts off, the IOAPIC's entries are masked; the other CPUs wait for a
+ * start. What they were doing for the caller is lost.
+ * Who: only the first guest. Since ABI 0.3.
+ * domid: domain id of the one other domain there is.
+ * Returns nothing: the caller is gone; or a negated error:
+ *   VL_ENOENT: no domain has this id, or it is about to end.
+ *   VL_EINVAL: domid is the caller's.
+ *   VL_EBUSY: there is a third domain; the other one does not run, or halts for good;
+ *     VL_LAYER_IO is virtualized.
+ *   VL_EAGAIN: it has not begun to run: call again.
+ *   VL_EOPNOTSUPP: the caller's CPU is not the one that it was started on, or VL_LAYER_ALL is
+ *     not virtualized there, or its local APIC is not Vellum's.
+ *   VL_EIO: a failpoint (set_failpoint).
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_hand_over(vl_hypercall_fn call, uint64_t domid)
+{
+	return call(VL_CALL_HAND_OVER, domid, 0, 0, 0, 0);
 }
 
 #define VL_CALL_TEST_SCATTER 61

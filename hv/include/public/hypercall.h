@@ -109,6 +109,9 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 #define VL_SHUTDOWN_REBOOT   2
 #define VL_SHUTDOWN_CRASH    3
 #define VL_SHUTDOWN_LIMIT    4
+/* VL_CALL_CONTROL_READ can tell of one thing more. */
+#define VL_ASKED_TO_TAKE                                                                           \
+	16 /* the caller owns the machine, and may devirtualize (VL_CALL_HAND_OVER) */
 
 /* A domain's weight: what it gets of a CPU that it shares goes by it. */
 #define VL_WEIGHT_MAX   65535
@@ -189,7 +192,9 @@ struct vl_hv_info {
 	uint32_t shadow; /* VL_SHADOW_* and VL_FAST_* that are on */
 	uint32_t fast;
 	uint32_t tsc_khz; /* ticks of the TSC in a millisecond, as measured at boot */
-	uint32_t reserved;
+	/* And of the timer of later guests' local APICs, undivided: the machine's own rate, so that
+	 * it is still right when such a guest gets the machine. */
+	uint32_t lapic_khz;
 };
 VL_ABI_ASSERT(sizeof(struct vl_hv_info) == 176, "vl_hv_info is ABI");
 

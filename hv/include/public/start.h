@@ -86,17 +86,14 @@ struct vl_start_info {
 	uint64_t rsdp;        /* copy of ACPI's root pointer */
 	uint64_t boot_params; /* Linux's boot_params */
 	uint32_t flags;       /* VL_START_*; since ABI 0.3 */
-	uint32_t reserved;
-	uint64_t tsc_khz; /* of the TSC, 0: not told; since ABI 0.3 */
+	uint32_t lapic_khz;   /* of the local APIC's timer, undivided; 0: not told; since ABI 0.3 */
+	uint64_t tsc_khz;     /* of the TSC, 0: not told; since ABI 0.3 */
 };
 VL_ABI_ASSERT(sizeof(struct vl_start_info) == 120, "vl_start_info is ABI");
 
 /* vl_start_info.flags; a structure that is too short for them has none. */
 #define VL_START_VIRTUALIZED 1u /* the kernel is at ring 3 from its first instruction */
 #define VL_START_LATER       2u /* it owns no hardware: a guest that another one made */
-
-/* The timer of such a guest's local APIC, undivided, makes a tick while the TSC makes so many. */
-#define VL_LATER_APIC_TSC 16u
 
 /**
  * Where a vcpu begins that is at ring 3 from its first instruction; all else is as said above. RDI

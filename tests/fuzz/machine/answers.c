@@ -69,12 +69,12 @@ bool answer_is_elsewhere(u64 nr)
 {
 	return nr == VL_CALL_VIRTUALIZE || nr == VL_CALL_DEVIRTUALIZE ||
 	       nr == VL_CALL_VERIFY_IMAGE || nr == VL_CALL_SET_FAILPOINT ||
-	       nr == VL_CALL_TEST_SPOIL_SHADOW;
+	       nr == VL_CALL_TEST_SPOIL_SHADOW || nr == VL_CALL_HAND_OVER;
 }
 
 /* The numbers that are set aside. */
 #define FIRST_UNUSED 49
-#define LAST_UNUSED  60
+#define LAST_UNUSED  59
 
 static bool is_unused(u64 nr)
 {

@@ -17,6 +17,7 @@
 #include "cpu/descriptors.h"
 #include "cpu/domain_platform.h"
 #include "cpu/fast.h"
+#include "cpu/ports.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
 #include "hypercall/hypercall.h"
@@ -343,6 +344,11 @@ u32 domain_clocks_tsc_khz(void)
 	return 1000000;
 }
 
+u32 domain_clocks_lapic_khz(void)
+{
+	return 62500;
+}
+
 /* --- Vellum's image, and calls that are not fuzzed here --- */
 
 const char hypercall_page[VL_HYPERCALL_PAGE_SIZE], hypercall_entry[1];
@@ -390,6 +396,27 @@ s64 call_virtualize(struct domain *d, u64 layers, u64 cpus)
 s64 call_devirtualize(struct domain *d, u64 layers, u64 cpus)
 {
 	(void)d, (void)layers, (void)cpus;
+	return -VL_ENOSYS;
+}
+
+/* Nobody is given the machine. */
+const struct port_access machine_ports;
+
+void ports_begin(struct vcpu *v, const struct pic *model, u32 owed)
+{
+	(void)v, (void)model, (void)owed;
+	abort();
+}
+
+void apic_begin(struct vcpu *v, struct lapic *model)
+{
+	(void)v, (void)model;
+	abort();
+}
+
+s64 call_hand_over(struct domain *d, u64 domid)
+{
+	(void)d, (void)domid;
 	return -VL_ENOSYS;
 }
 

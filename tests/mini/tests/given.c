@@ -84,6 +84,8 @@ TEST(given_rsdp, "U3")
 	const u8 *rsdp = pa_to_ptr((pa_t){start_info->rsdp});
 	u32 length = RSDP_V1_SIZE;
 
+	if (start_info->flags & VL_START_LATER)
+		test_skip("another guest made this one, without ACPI");
 	CHECK(start_info->rsdp != 0, "there is no RSDP");
 	check_reserved("the RSDP", start_info->rsdp, RSDP_V1_SIZE);
 	CHECK(memcmp(rsdp, "RSD PTR ", 8) == 0, "the RSDP has no signature");

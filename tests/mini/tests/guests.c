@@ -36,7 +36,8 @@ TEST(guests_created, "I9 U2")
 	CHECK(other != domid, "both are %lu", domid);
 	guests_read_hv();
 	CHECK(guests_hv.nr_domains == 3, "%u domains", guests_hv.nr_domains);
-	CHECK(vl_call_domain_next(hypercall_page, 1) == (s64)(domid < other ? domid : other),
+	CHECK(vl_call_domain_next(hypercall_page, start_info->domid + 1) ==
+		      (s64)(domid < other ? domid : other),
 	      "the list does not begin with the lowest");
 	answer = devirtualize();
 	CHECK(answer == -VL_EBUSY && is_virtualized(), "devirtualize answered %ld", answer);
@@ -83,7 +84,8 @@ TEST(guests_create_refused, "I4 U3")
 	refused("a name without an end", -VL_EINVAL);
 	guest_wanted.name[2] = '\t';
 	refused("a name with a tab", -VL_EINVAL);
-	memcpy(guest_wanted.name, "first", 6);
+	guest_ask(VL_DOMID_SELF);
+	memcpy(guest_wanted.name, guest_info.name, sizeof(guest_wanted.name));
 	refused("the first guest's name", -VL_EEXIST);
 	guest_wanted.memory_start += 1;
 	refused("unaligned start", -VL_EINVAL);
@@ -117,18 +119,19 @@ TEST(guests_create_refused, "I4 U3")
 	answer = vl_call_domain_create(hypercall_page, guests_hv.partition_start,
 				       sizeof(guest_wanted));
 	CHECK(answer == -VL_EFAULT, "a buffer of Vellum's: %ld", answer);
-	guest_check_gone(1);
+	guest_check_gone(start_info->domid + 1);
 	CHECK(guests_partition_free() == free, "%lu bytes free, there were %lu",
 	      guests_partition_free(), free);
 	domid = (u64)guest_create();
 	guest_want("good", 16);
 	refused("a name that another has", -VL_EEXIST);
 	memcpy(name.name, "good", 5);
-	answer = vl_call_domain_rename(hypercall_page, 0, ptr_to_pa(&name).v, sizeof(name));
+	answer = vl_call_domain_rename(hypercall_page, VL_DOMID_SELF, ptr_to_pa(&name).v,
+				       sizeof(name));
 	CHECK(answer == -VL_EEXIST, "the first took another's name: %ld", answer);
 	guest_destroy(domid);
 	CHECK(guest_destroy_some(domid) == -VL_ENOENT, "destroyed twice");
-	CHECK(guest_destroy_some(0) == -VL_ENOENT, "destroyed the first guest");
+	CHECK(guest_destroy_some(start_info->domid) == -VL_ENOENT, "destroyed the first guest");
 	CHECK(guest_destroy_some(VL_DOMID_SELF) == -VL_ENOENT, "destroyed itself");
 	CHECK(guest_destroy_some(~(u64)0) == -VL_ENOENT, "destroyed what is not there");
 }

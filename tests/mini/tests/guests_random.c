@@ -163,7 +163,7 @@ TEST(guests_create_failpoints, "U3")
 	guest_destroy((u64)answer);
 	for (u32 i = 0; i < OTHERS; i++)
 		guest_destroy(other[i]);
-	guest_check_gone(1);
+	guest_check_gone(start_info->domid + 1);
 	print("# %lu allocations\n", step - 1);
 }
 

@@ -92,7 +92,8 @@ TEST(guests_running_calls, "I4 U3")
 		VL_CALL_DOMAIN_RENAME,     VL_CALL_DOMAIN_CREATE,     VL_CALL_MEMORY_GIVE,
 		VL_CALL_DOMAIN_DESTROY,    VL_CALL_VCPU_START,        VL_CALL_DOMAIN_PAUSE,
 		VL_CALL_DOMAIN_UNPAUSE,    VL_CALL_DOMAIN_WEIGHT,     VL_CALL_DOMAIN_SHUTDOWN,
-		VL_CALL_DOMAIN_SCHED_INFO, VL_CALL_TEST_SCATTER,      VL_CALL_TEST_REMAP,
+		VL_CALL_DOMAIN_SCHED_INFO, VL_CALL_HAND_OVER,         VL_CALL_TEST_SCATTER,
+		VL_CALL_TEST_REMAP,
 	};
 	u64 buffer;
 
@@ -103,8 +104,10 @@ TEST(guests_running_calls, "I4 U3")
 
 		CHECK(answer == -VL_EPERM, "call %lu answered %ld", firsts[i], answer);
 	}
-	CHECK(call(VL_CALL_DOMAIN_INFO, 0, buffer, 64, 0) == -VL_EPERM, "it sees the first guest");
-	CHECK(call(VL_CALL_DOMAIN_COUNTERS, 0, buffer, 64, 0) == -VL_EPERM, "and its counters");
+	CHECK(call(VL_CALL_DOMAIN_INFO, start_info->domid, buffer, 64, 0) == -VL_EPERM,
+	      "it sees the first guest");
+	CHECK(call(VL_CALL_DOMAIN_COUNTERS, start_info->domid, buffer, 64, 0) == -VL_EPERM,
+	      "and its counters");
 	CHECK(call(VL_CALL_DOMAIN_INFO, VL_DOMID_SELF, buffer, 64, 0) == 64, "not itself");
 	CHECK(read_word(buffer) << 32 >> 32 == puppet.domid, "it is another");
 	/* Buffers of others, by whatever address. */
@@ -114,8 +117,10 @@ TEST(guests_running_calls, "I4 U3")
 	guests_read_hv();
 	CHECK(call(VL_CALL_HV_INFO, guests_hv.partition_start, 64, 0, 0) == -VL_EFAULT,
 	      "a buffer in Vellum's");
-	CHECK(call(VL_CALL_MEMORY_TAKE, 0, 0, 1, 0) == -VL_EPERM, "took from the first guest");
-	CHECK(call(VL_CALL_GRANT_MAP, 0, 1, puppet.pfn + PUPPET_PAGES + 9, 0) == -VL_ENOENT,
+	CHECK(call(VL_CALL_MEMORY_TAKE, start_info->domid, 0, 1, 0) == -VL_EPERM,
+	      "took from the first guest");
+	CHECK(call(VL_CALL_GRANT_MAP, start_info->domid, 1, puppet.pfn + PUPPET_PAGES + 9, 0) ==
+		      -VL_ENOENT,
 	      "mapped what it was not offered");
 	end();
 }
@@ -203,7 +208,8 @@ TEST(guests_running_read_only, "I4")
 	ref = vl_call_grant_offer(hypercall_page, puppet.domid, guests_frame[OTHER].v >> PAGE_SHIFT,
 				  VL_GRANT_READ_ONLY);
 	CHECK(ref >= 0, "grant_offer answered %ld", ref);
-	CHECK(call(VL_CALL_GRANT_MAP, 0, (u64)ref, pfn, 0) == 0, "grant_map failed");
+	CHECK(call(VL_CALL_GRANT_MAP, start_info->domid, (u64)ref, pfn, 0) == 0,
+	      "grant_map failed");
 	CHECK(read_word(pfn << PAGE_SHIFT) == CANARY, "it reads %#lx",
 	      read_word(pfn << PAGE_SHIFT));
 	CHECK(vl_call_grant_revoke(hypercall_page, (u64)ref) == -VL_EBUSY, "revoked meanwhile");
@@ -229,7 +235,7 @@ TEST(guests_running_offers, "I4")
 			PAGE_SIZE, PTE_W | paging_nx()) == 0,
 	      "no frames");
 	write_word(pa, CANARY);
-	ref = call(VL_CALL_GRANT_OFFER, 0, puppet.pfn + PUPPET_FREE, 0, 0);
+	ref = call(VL_CALL_GRANT_OFFER, start_info->domid, puppet.pfn + PUPPET_FREE, 0, 0);
 	CHECK(ref >= 0, "grant_offer answered %ld", ref);
 	answer = vl_call_grant_map(hypercall_page, puppet.domid, (u64)ref, FOREIGN_PFN);
 	CHECK(answer == 0, "grant_map answered %ld", answer);

@@ -80,7 +80,7 @@ static void start_vcpu(const struct puppet *p, u64 ref)
 	start = (struct vl_vcpu_start){
 		.rip = pa_of(p, CODE),
 		.rdi = pa_of(p, SHARED_PAGE),
-		.rsi = ref,
+		.rsi = (u64)start_info->domid << 32 | ref,
 		.cr3 = pa_of(p, TOP),
 		.gdt_base = pa_of(p, GDT),
 		.gdt_limit = 4 * 8 - 1,

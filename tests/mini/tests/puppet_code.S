@@ -3,7 +3,7 @@
  * The whole kernel of a puppet (puppet.h): it does what the shared page says,
  * one thing after the other. It runs wherever it was copied to, without a stack
  * or an IDT. RDI: pa and va of the page frame where it is to map the shared page,
- * RSI: the offer.
+ * RSI: the offer, and who makes it in the upper half.
  */
 #include "mini/tests/puppet.h"
 
@@ -11,10 +11,10 @@
 	.globl puppet_code, puppet_code_end
 puppet_code:
 	mov %rdi, %rbx
-	mov %rsi, %rdx
+	mov %esi, %edx
 	mov %rdi, %rcx
 	shr $12, %rcx
-	xor %esi, %esi
+	shr $32, %rsi
 	mov $PUPPET_CALL_GRANT_MAP, %edi
 	vmcall
 puppet_next:

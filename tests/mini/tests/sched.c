@@ -89,7 +89,7 @@ TEST_ON_REQUEST(sched_shares, "U2 U4")
 	check_shares(domid, weight, 3, 120, 5);
 	answer = vl_call_domain_weight(hypercall_page, domid[1], 2 * USUAL);
 	CHECK(answer == 2 * USUAL, "domain_weight answered %ld", answer);
-	answer = vl_call_domain_weight(hypercall_page, 0, 0);
+	answer = vl_call_domain_weight(hypercall_page, VL_DOMID_SELF, 0);
 	CHECK(answer == USUAL, "domain_weight of 0 answered %ld", answer);
 	weight[1] = 2 * USUAL;
 	check_shares(domid, weight, 3, 120, 5);
@@ -371,9 +371,11 @@ TEST_ON_REQUEST(sched_refused, "U3")
 	CHECK(vl_call_domain_pause(hypercall_page, none) == -VL_ENOENT, "pause");
 	CHECK(vl_call_domain_unpause(hypercall_page, none) == -VL_ENOENT, "unpause");
 	CHECK(vl_call_domain_weight(hypercall_page, none, 1) == -VL_ENOENT, "weight");
-	CHECK(vl_call_domain_pause(hypercall_page, 0) == -VL_EPERM, "pause of 0");
-	CHECK(vl_call_domain_unpause(hypercall_page, 0) == -VL_EPERM, "unpause of 0");
-	CHECK(vl_call_domain_shutdown(hypercall_page, 0, VL_SHUTDOWN_POWEROFF) == -VL_EPERM,
+	CHECK(vl_call_domain_pause(hypercall_page, start_info->domid) == -VL_EPERM, "pause of 0");
+	CHECK(vl_call_domain_unpause(hypercall_page, start_info->domid) == -VL_EPERM,
+	      "unpause of 0");
+	CHECK(vl_call_domain_shutdown(hypercall_page, start_info->domid, VL_SHUTDOWN_POWEROFF) ==
+		      -VL_EPERM,
 	      "shutdown of 0");
 	CHECK(vl_call_domain_shutdown(hypercall_page, domid, VL_SHUTDOWN_CRASH) == -VL_EINVAL,
 	      "asked to crash");

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine changes hands: what the guest that had it has set going must
+ * reach neither the memory nor the CPU of the one that gets it.
+ */
+#ifndef VELLUM_CPU_SILENCE_H
+#define VELLUM_CPU_SILENCE_H
+
+#include "cpu/vcpu.h"
+
+/**
+ * No device writes to memory any more, and none interrupts: PCI functions and the ISA bus's DMA are
+ * stopped, the HPET too, all entries of the IOAPIC and all lines of the 8259s masked, and the local
+ * APIC of this CPU, which is trapped for `v`, has nothing requested or in service. What came
+ * meanwhile is lost.
+ */
+void silence_machine(struct vcpu *v);
+
+/**
+ * The other CPUs of the domain, which stand still in Vellum or are halted (remote_stop_domain()),
+ * get INIT and wait for whoever starts them; they have no vcpu any more.
+ */
+void silence_others(struct vcpu *v);
+
+#endif

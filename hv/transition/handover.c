@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The machine changes hands: the guest that owns it ends for good, and the one
+ * other guest there is, its *heir*, owns it from then on. It stays virtualized,
+ * its memory where it is; devirtualize (devirtualize.c) brings that home when
+ * the heir calls for it, as any guest that owns the machine does.
+ *
+ *  1. prepare: there is an heir, which can have the machine; it stops, all other CPUs stand still
+ *  2. commit, the point of no return, on the stack of the caller: devices and CPUs are silenced,
+ *             what the two share ends, the domain ends
+ *  3. take:   on the stack of the heir's vcpu, whose block is the CPU's from here on: the caller's
+ *             block is given back; the devices go on where the heir's platform stood
+ *
+ * Then the heir's vcpu goes on where it stopped.
+ */
+#include "cpu/block.h"
+#include "cpu/domain_platform.h"
+#include "cpu/live.h"
+#include "cpu/remote.h"
+#include "cpu/sched.h"
+#include "cpu/silence.h"
+#include "domain/grant.h"
+#include "lib/log.h"
+#include "public/calls.h"
+#include "public/errno.h"
+#include "transition/steps.h"
+#include "hypercall_handlers.h"
+
+/* Under remote_begin_alone(). */
+static struct domain *heir;
+static struct cpu_block *ended; /* until the heir has given it back */
+
+/* The CPU that the machine was booted on gets the 8259s' interrupts, and cannot get an INIT. */
+static s64 check_caller(const struct domain *d, const struct vcpu *v)
+{
+	if (v == NULL || (d->layers & VL_LAYER_ALL) != VL_LAYER_ALL || v->iopl3 ||
+	    v->lapic.access == NULL || v->cpu != 0)
+		return -VL_EOPNOTSUPP;
+	return d->layers & VL_LAYER_IO ? -VL_EBUSY : 0;
+}
+
+/* One that has never run, or never will, could not take it. */
+static s64 check_heir(const struct domain *found)
+{
+	const struct cpu_block *b = found->block[0];
+
+	if (domain_count() != 2 || found->state != VL_STATE_RUNNING || b == NULL)
+		return -VL_EBUSY;
+	if (b->stack.cpu.vcpu == NULL)
+		return -VL_EAGAIN;
+	return b->stack.cpu.run == CPU_RUNS ? 0 : -VL_EBUSY;
+}
+
+static s64 make_check(struct vcpu *v)
+{
+	s64 err = check_caller(v->domain, v);
+
+	return err < 0 ? err : check_heir(heir);
+}
+
+static s64 make_still(struct vcpu *v)
+{
+	remote_stop_domain(v, v->domain);
+	return 0;
+}
+
+static void undo_still(struct vcpu *v)
+{
+	vcpu_flush(v);
+	remote_start_domain(v, v->domain);
+}
+
+static const struct transition_step steps[] = {
+	{make_check, NULL},
+	{make_still, undo_still},
+};
+
+/* --- on the heir's stack --- */
+
+static void take_machine(void)
+{
+	struct cpu_block *own = this_block();
+	struct vcpu *v = &own->vcpu;
+
+	live_load(own);
+	sched_free_block(ended);
+	domain_platform_give(v);
+	events_raise_by(v->domain, first_domain_upcall);
+	segments_set_cpl(v, v->cpl); /* whether ports trap */
+	vcpu_flush(v);               /* pages of the other one's */
+	events_ask(v->domain, VL_ASKED_TO_TAKE);
+	log_print("vellum: domain %u owns the machine\n", v->domain->domid);
+	remote_end_alone(v);
+	sched_go_on();
+}
+
+/* --- on the caller's --- */
+
+static void __attribute__((noreturn)) commit(struct domain *d, struct vcpu *v)
+{
+	struct cpu_block *b = heir->block[0];
+
+	silence_others(v);
+	silence_machine(v);
+	grant_end(d);
+	events_end(d);
+	remote_leave(v);
+	domain_unuse(heir);
+	domain_hand_over(heir);
+	heir->block[0] = NULL;
+	b->stack.cpu.index = 0;
+	b->stack.cpu.apic_id = b->vcpu.apic_id = this_cpu()->apic_id;
+	ended = this_block();
+	sched_succeed(b);
+	b->vcpu.remote.kicked = &b->stack.cpu.kicked;
+	sched_go_to(b, take_machine);
+}
+
+s64 call_hand_over(struct domain *d, u64 domid)
+{
+	struct vcpu *v = current_vcpu();
+	struct domain *found;
+	s64 err;
+
+	if (v == NULL)
+		return -VL_EOPNOTSUPP;
+	if (domid == VL_DOMID_SELF || domid == d->domid)
+		return -VL_EINVAL;
+	found = domain_use(domid);
+	if (found == NULL)
+		return -VL_ENOENT;
+	/* Not alone: its vcpu may be waiting for that. */
+	sched_stop(found);
+	remote_begin_alone(v);
+	heir = found;
+	err = transition_prepare(v, steps, ARRAY_SIZE(steps));
+	if (err == 0)
+		commit(d, v);
+	remote_end_alone(v);
+	if (found->state == VL_STATE_RUNNING)
+		sched_start(found);
+	domain_unuse(found);
+	return err;
+}
