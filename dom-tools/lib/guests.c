@@ -7,8 +7,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "dom-tools/lib/domains.h"
 #include "dom-tools/lib/request.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -162,14 +165,85 @@ int vl_guest_destroy(struct vl_client *c, const struct vl_domain_info *d, struct
 	struct vl_ioctl_destroy destroy = {.domid = d->domid};
 	int rc;
 
-	if (d->domid == 0)
-		return vl_fail(e, EPERM,
-			       "the first guest has the machine, and cannot be destroyed");
 	rc = request(c, VL_IOCTL_DESTROY, &destroy, e);
 	if (rc == -EBUSY || rc == -ENOENT)
 		return explain_guest(d, rc, e);
 	r.io.result = destroy.result;
 	return rc ? rc : request_check(c, &r, e);
+}
+
+/* The one domain besides `self`. */
+static int find_heir(struct vl_client *c, uint32_t self, struct vl_domain_info *heir,
+		     struct vl_error *e)
+{
+	struct vl_domain_list list;
+	size_t others = 0;
+	int rc = vl_list_domains(c, &list, e);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < list.count; i++) {
+		if (list.domain[i].domid == self)
+			continue;
+		*heir = list.domain[i];
+		others++;
+	}
+	vl_free_domains(&list);
+	if (others == 0)
+		return vl_fail(e, ENOENT, "there is no other guest that could have the machine");
+	if (others > 1)
+		return vl_fail(e, EBUSY,
+			       "there are %zu other guests; the machine can be left to one alone",
+			       others);
+	return 0;
+}
+
+/* A heir that has not begun to run may do so in a moment. */
+#define HAND_OVER_TRIES 200
+#define HAND_OVER_PAUSE 10000 /* us */
+
+/* On the CPU that the machine was started on, which gets what the interrupt controllers send. */
+static int64_t hand_over(struct vl_client *c, struct request *r, uint64_t *answer,
+			 struct vl_error *e)
+{
+	cpu_set_t first;
+	int rc = -VL_EAGAIN;
+
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	sched_setaffinity(0, sizeof(first), &first);
+	for (int i = 0; i < HAND_OVER_TRIES && rc == -VL_EAGAIN; i++) {
+		if (i > 0)
+			usleep(HAND_OVER_PAUSE);
+		rc = request_answer(c, r, answer, e);
+	}
+	return rc;
+}
+
+int vl_guest_hand_over(struct vl_client *c, struct vl_error *e)
+{
+	struct request r = {.name = "hand_over", .io.nr = VL_CALL_HAND_OVER};
+	struct vl_domain_info self, heir = {0};
+	uint64_t nothing;
+	int rc = vl_get_domain(c, VL_DOMID_SELF, &self, e);
+
+	if (rc == 0)
+		rc = find_heir(c, self.domid, &heir, e);
+	if (rc)
+		return rc;
+	r.io.arg[0] = heir.domid;
+	sync();
+	rc = (int)hand_over(c, &r, &nothing, e);
+	if (rc == -VL_EBUSY || rc == -VL_EAGAIN)
+		return vl_fail(e, EBUSY,
+			       "domain %" PRIu32 " does not run, or this guest's devices are "
+			       "virtualized (`vl devirtualize --io`)",
+			       heir.domid);
+	if (rc == -VL_EOPNOTSUPP)
+		return vl_fail(e, EOPNOTSUPP,
+			       "Vellum cannot hand the machine over as it runs: it takes all "
+			       "layers, and an APIC that Vellum stands before");
+	return rc;
 }
 
 /* A hypercall on a domain, with one argument. */

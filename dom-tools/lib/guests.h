@@ -35,6 +35,12 @@ int vl_guest_hypercall_page(struct vl_client *c, struct vl_ioctl_page *page, str
 /** End a domain that is complete. ENOENT: this kernel made none of that id. */
 int vl_guest_destroy(struct vl_client *c, const struct vl_domain_info *d, struct vl_error *e);
 
+/**
+ * End the guest that this runs in, for good, and leave the machine to the one other domain. Returns
+ * only if that cannot be.
+ */
+int vl_guest_hand_over(struct vl_client *c, struct vl_error *e);
+
 /** Keep it from running, and let it. */
 int vl_guest_pause(struct vl_client *c, const struct vl_domain_info *d, struct vl_error *e);
 int vl_guest_unpause(struct vl_client *c, const struct vl_domain_info *d, struct vl_error *e);

@@ -68,6 +68,11 @@ static const struct option_spec end_options[] = {
 	{0},
 };
 
+static const struct option_spec destroy_options[] = {
+	FLAG('f', "force", "also the guest that this runs in"),
+	{0},
+};
+
 static const struct option_spec mem_set_options[] = {
 	FLAG('w', "wait", "until it has as much"),
 	{0},
@@ -137,10 +142,11 @@ const struct command commands[] = {
 	{
 		.name = "destroy",
 		.summary = "end a guest at once",
-		.details =
-			"It is not asked. When the last guest beside the first is gone, that is "
-			"back in\npassthrough, unless /sys/hypervisor/auto_devirtualize is off.\n",
-		.options = no_options,
+		.details = "It is not asked. When the last guest beside the first is gone, that is "
+			   "back in\npassthrough, unless /sys/hypervisor/auto_devirtualize is off. "
+			   "The guest that vl runs in\nends with --force alone, and the one other "
+			   "guest gets the machine.\n",
+		.options = destroy_options,
 		.operand = {{.kind = OPERAND_DOMAIN}},
 		.needs_vellum = true,
 		.run = cmd_destroy,

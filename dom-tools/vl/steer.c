@@ -6,6 +6,7 @@
 #include "dom-tools/vl/command.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,12 +19,28 @@ static int find(struct invocation *inv, struct vl_domain_info *d, struct vl_erro
 	return vl_find_domain(&inv->client, inv->operands[0], d, e);
 }
 
+static int destroy_itself(struct invocation *inv, const struct vl_domain_info *d,
+			  struct vl_error *e)
+{
+	if (!option_given(inv, "force"))
+		return vl_fail(e, EPERM,
+			       "domain %" PRIu32 " (%s) is the guest that you are in; with --force "
+			       "it ends at once, unsaved, and the other guest gets the machine",
+			       d->domid, d->name);
+	return vl_guest_hand_over(&inv->client, e);
+}
+
 int cmd_destroy(struct invocation *inv, struct vl_error *e)
 {
-	struct vl_domain_info d;
+	struct vl_domain_info d, self;
 	int rc = find(inv, &d, e);
 
-	return rc ? rc : vl_guest_destroy(&inv->client, &d, e);
+	if (rc == 0)
+		rc = vl_get_domain(&inv->client, VL_DOMID_SELF, &self, e);
+	if (rc)
+		return rc;
+	return d.domid == self.domid ? destroy_itself(inv, &d, e)
+				     : vl_guest_destroy(&inv->client, &d, e);
 }
 
 int cmd_pause(struct invocation *inv, struct vl_error *e)

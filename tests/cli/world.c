@@ -316,6 +316,15 @@ static int64_t domain_console_write(struct world *w, uint64_t domid, const char 
 	return taken;
 }
 
+/* The real one does not return. */
+static int64_t hand_over(struct world *w, uint64_t domid)
+{
+	if (!find_domain(w, domid))
+		return -VL_ENOENT;
+	fprintf(stderr, "vl-fake: domain %llu has the machine\n", (unsigned long long)domid);
+	return 0;
+}
+
 static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page,
 			  uint32_t size)
 {
@@ -336,6 +345,8 @@ static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, voi
 		return domain_weight(w, arg[0], arg[1]);
 	case VL_CALL_DOMAIN_SHUTDOWN:
 		return domain_shutdown(w, arg[0], arg[1]);
+	case VL_CALL_HAND_OVER:
+		return hand_over(w, arg[0]);
 	default:
 		world_die("vl makes hypercall %llu, which the kernel would refuse",
 			  (unsigned long long)nr);
@@ -369,6 +380,7 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		[VL_CALL_DOMAIN_WEIGHT] = 2,
 		[VL_CALL_DOMAIN_SHUTDOWN] = 2,
 		[VL_CALL_DOMAIN_SCHED_INFO] = 3,
+		[VL_CALL_HAND_OVER] = 1,
 	};
 
 	if (nr >= VL_CALL_LIMIT)

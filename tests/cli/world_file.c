@@ -310,6 +310,7 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_DOMAIN_UNPAUSE] = "domain_unpause",
 		[VL_CALL_DOMAIN_WEIGHT] = "domain_weight",
 		[VL_CALL_DOMAIN_SHUTDOWN] = "domain_shutdown",
+		[VL_CALL_HAND_OVER] = "hand_over",
 	};
 
 	for (uint64_t i = 0; i < VL_CALL_LIMIT; i++)
