@@ -5,35 +5,14 @@ import re
 import time
 
 import images
-from guest import CONSOLE, SLOTS, VELLUM_END, VELLUM_START, finish_linux, linux_image, output_of
-from guest import page_entry, run_linux, symbols, text_copy, vellum_range
+from guest import CONSOLE, check_state, finish_linux, is_vellum, linux_image, output_of
+from guest import run_linux, symbols, text_copy, vellum_range
 from machine import plain
 from qemu import Qemu
 from registry import Failure, test
 
 WINDOW = 100_000_000  # guest instructions at least
 KERNEL_CS = 0x10
-PAGE_FAULT = 14
-
-
-def is_vellum(address, partition):
-    return VELLUM_START <= address < VELLUM_END or partition[0] <= address < partition[1]
-
-
-def check_state(t, m, cpu, regs, partition, names):
-    """One look at a stopped CPU: whose tables are loaded?"""
-    for table in ("IDT", "GDT"):
-        t.check(not is_vellum(regs[table], partition), f"{table} at {regs[table]:#x} is not Vellum's")
-    root = regs["CR3"] & 0x000ffffffffff000
-    t.check(not partition[0] <= root < partition[1], f"CR3 {root:#x} is not in Vellum's partition")
-    mapped = [slot for slot in SLOTS if page_entry(m, root, slot)]
-    t.check(not mapped, f"the root at {root:#x} maps nothing in Vellum's slots ({mapped})")
-    own = m.virtual_memory(names["init_top_pgt"] + 511 * 8, 8, cpu)
-    t.equal(page_entry(m, root, 511), int.from_bytes(own, "little"),
-            "kernel half of the root, against the kernel's own init_top_pgt")
-    gate = m.virtual_memory(regs["IDT"] + 16 * PAGE_FAULT, 16, cpu)
-    handler = int.from_bytes(gate[0:2] + gate[6:12], "little")
-    t.equal(handler, names["asm_exc_page_fault"], "page-fault handler in the IDT, against the kernel's symbol")
 
 
 def sample(t, m, partition, names, cpus):

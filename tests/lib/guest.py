@@ -13,6 +13,7 @@ CONSOLE = "console=ttyS0,115200"
 
 # Vellum's own addresses: top-level slots 256..271 (hv/include/mem/layout.h).
 SLOTS = range(256, 272)
+PAGE_FAULT = 14
 VELLUM_START = 0xffff800000000000
 VELLUM_END = 0xffff880000000000
 
@@ -134,6 +135,26 @@ def finish_mini(t, m, seconds):
 def page_entry(m, table, index):
     """Entry of a page table at a machine address."""
     return struct.unpack("<Q", m.memory((table & 0x000ffffffffff000) + 8 * index, 8))[0]
+
+
+def is_vellum(address, partition):
+    return VELLUM_START <= address < VELLUM_END or partition[0] <= address < partition[1]
+
+
+def check_state(t, m, cpu, regs, partition, names):
+    """One look at a stopped CPU: whose tables are loaded?"""
+    for table in ("IDT", "GDT"):
+        t.check(not is_vellum(regs[table], partition), f"{table} at {regs[table]:#x} is not Vellum's")
+    root = regs["CR3"] & 0x000ffffffffff000
+    t.check(not partition[0] <= root < partition[1], f"CR3 {root:#x} is not in Vellum's partition")
+    mapped = [slot for slot in SLOTS if page_entry(m, root, slot)]
+    t.check(not mapped, f"the root at {root:#x} maps nothing in Vellum's slots ({mapped})")
+    own = m.virtual_memory(names["init_top_pgt"] + 511 * 8, 8, cpu)
+    t.equal(page_entry(m, root, 511), int.from_bytes(own, "little"),
+            "kernel half of the root, against the kernel's own init_top_pgt")
+    gate = m.virtual_memory(regs["IDT"] + 16 * PAGE_FAULT, 16, cpu)
+    handler = int.from_bytes(gate[0:2] + gate[6:12], "little")
+    t.equal(handler, names["asm_exc_page_fault"], "page-fault handler in the IDT, against the kernel's symbol")
 
 
 def check_cycles(t, m, cycles):
