@@ -9,7 +9,9 @@
 #include "mini/frames.h"
 #include "mini/hypercall.h"
 #include "mini/memory.h"
+#include "mini/cpu.h"
 #include "mini/tap.h"
+#include "mini/timer.h"
 #include "mini/virtual.h"
 
 struct vl_hv_info guests_hv;
@@ -64,6 +66,16 @@ u64 guests_partition_free(void)
 {
 	guests_read_hv();
 	return guests_hv.partition_free + guests_counters.shadow_tables * PAGE_SIZE;
+}
+
+bool guests_free_settles(u64 free)
+{
+	u64 limit = rdtsc() + 1000 * tsc_per_ms();
+
+	while (guests_partition_free() != free)
+		if (rdtsc() > limit)
+			return false;
+	return true;
 }
 
 u64 guests_own_memory(void)

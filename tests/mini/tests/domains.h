@@ -32,6 +32,10 @@ void guests_read_hv(void);
  * memory meanwhile. */
 u64 guests_partition_free(void);
 
+/** Wait until it is that, for a second at most: what has ended is given back by and by, and what
+ * other CPUs are doing takes some. */
+bool guests_free_settles(u64 free);
+
 /** What domain_info says that this guest has, bytes. */
 u64 guests_own_memory(void);
 

@@ -102,10 +102,8 @@ TEST_ON_REQUEST(smp_sched, "U7 I4 U4")
 	free = guests_partition_free();
 	for (u32 i = 1; i < rounds; i++)
 		one_round(i);
-	/* What the other CPUs are doing may have taken some. */
-	for (u64 limit = rdtsc() + 1000 * tsc_per_ms(); guests_partition_free() != free;)
-		CHECK(rdtsc() < limit, "%lu bytes free, there were %lu", guests_partition_free(),
-		      free);
+	CHECK(guests_free_settles(free), "%lu bytes free, there were %lu", guests_partition_free(),
+	      free);
 	__atomic_store_n(&over, true, __ATOMIC_RELEASE);
 	for (u32 i = 1; i < smp_count(); i++)
 		smp_wait(i);
