@@ -106,7 +106,7 @@ static int find_spaces(struct domain_remap *r, struct remap_task *task)
 }
 
 /* What is mapped is mapped by frame. */
-static bool somebody_shares(void)
+bool domain_somebody_shares(void)
 {
 	for (const struct domain *d = domain_next(0); d != NULL; d = domain_next(d->domid + 1))
 		if (d->maps != NULL)
@@ -129,7 +129,7 @@ int domain_remap_begin(struct domain_remap *r, struct domain *d, enum remap_mode
 	r->alone = alone;
 	r->kept.v = 0;
 	err = find_spaces(r, &task);
-	if (err == 0 && somebody_shares())
+	if (err == 0 && domain_somebody_shares())
 		err = -VL_EBUSY;
 	if (err < 0)
 		return err;

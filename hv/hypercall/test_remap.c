@@ -62,6 +62,8 @@ s64 call_test_scatter(struct domain *d, u64 domid, u64 seed, u64 percent, u64 be
 		return -VL_EINVAL;
 	remote_begin_alone(v);
 	answer = find_paused(v, domid, &found);
+	if (answer == 0 && domain_somebody_shares())
+		answer = -VL_EBUSY;
 	if (answer == 0) {
 		stop_all(v);
 		answer = domain_scatter(found, seed, percent, beside);

@@ -18,7 +18,7 @@ FUZZ_memory_SOURCES := hv/mem/memmap.c hv/mem/memmap_check.c hv/domain/placement
 FUZZ_print_SOURCES := tests/fuzz/damage.c
 FUZZ_decode_SOURCES := hv/cpu/decode.c hv/cpu/decode_table.c hv/cpu/decode_use.c
 FUZZ_pic_SOURCES := hv/irq/pic.c hv/irq/pic_hardware.c tests/fuzz/damage.c
-FUZZ_lapic_SOURCES := hv/irq/lapic.c hv/irq/lapic_hardware.c hv/irq/lapic_timer.c hv/irq/ioapic.c hv/irq/clock.c \
+FUZZ_lapic_SOURCES := hv/irq/lapic.c hv/irq/lapic_hardware.c hv/irq/lapic_handover.c hv/irq/lapic_timer.c hv/irq/ioapic.c hv/irq/clock.c \
 	tests/fuzz/damage.c
 FUZZ_devices_SOURCES := hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c hv/irq/clock.c tests/fuzz/damage.c
 FUZZ_platform_SOURCES := hv/irq/platform.c hv/lib/ring.c hv/irq/pic.c hv/irq/lapic.c hv/irq/lapic_timer.c \
@@ -32,7 +32,7 @@ FUZZ_remap_SOURCES := $(UNIT_remap_SOURCES) tests/fuzz/damage.c
 
 # Hypercalls on a machine made of memory: the headers in tests/fuzz/machine come before Vellum's own. As
 # in debug builds, so that pages can be moved.
-FUZZ_hypercall_SOURCES := tests/fuzz/machine/machine.c tests/fuzz/machine/answers.c tests/fuzz/machine/sched.c tests/fuzz/damage.c $(wildcard hv/p2m/*.c) \
+FUZZ_hypercall_SOURCES := tests/fuzz/machine/machine.c tests/fuzz/machine/window.c tests/fuzz/machine/answers.c tests/fuzz/machine/sched.c tests/fuzz/damage.c $(wildcard hv/p2m/*.c) \
 	$(patsubst %,hv/%.c,hypercall/dispatch hypercall/buffer hypercall/guest_memory hypercall/info hypercall/p2m hypercall/domain hypercall/guests hypercall/test_remap hypercall/grants hypercall/sched \
 	hypercall/console hypercall/events domain/domain domain/owner domain/remap domain/scatter domain/grant domain/events lib/failpoint lib/ring \
 	cpu/domain_platform irq/platform irq/pic irq/pit irq/rtc irq/uart16550 irq/lapic irq/lapic_timer irq/clock \

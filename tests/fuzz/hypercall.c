@@ -29,9 +29,7 @@
 #include "public/errno.h"
 #include "tests/fuzz/machine/answers.h"
 #include "tests/fuzz/machine/machine.h"
-
-#define WATCH_START 0x100000u
-#define WATCH_PAGES 17u
+#include "tests/fuzz/machine/window.h"
 
 static u64 next_number(struct input *in, u32 bytes)
 {
@@ -87,87 +85,6 @@ static u64 argument(struct input *in)
 
 /* --- what it may change --- */
 
-/* All RAM as its owners see it, wherever it is, and the pages between and behind, which are
- * nobody's.
- */
-static u8 before[WATCH_PAGES][PAGE_SIZE];
-static bool was_given[WATCH_PAGES];
-_Static_assert(WATCH_START + WATCH_PAGES * PAGE_SIZE == 0x111000, "one page behind OTHER_RAM");
-
-static bool is_given(u64 pa)
-{
-	struct p2m_owner to;
-
-	return (domain_first()->layers & VL_LAYER_MEMORY) &&
-	       p2m_is_given(&domain_first()->p2m, (pfn_t){pa >> PAGE_SHIFT}, &to);
-}
-
-/* What is given away is at the frame of its own number. */
-static u8 *page_at(u64 pa)
-{
-	struct range page = {pa, pa + PAGE_SIZE};
-	const struct domain *first = domain_first();
-
-	if (memmap_is_ram(&first->memory, page) && !is_given(pa))
-		return machine_page(first, pa);
-	return direct((ma_t){pa});
-}
-
-static void remember(void)
-{
-	for (u64 i = 0; i < WATCH_PAGES; i++) {
-		was_given[i] = is_given(WATCH_START + i * PAGE_SIZE);
-		memcpy(before[i], page_at(WATCH_START + i * PAGE_SIZE), PAGE_SIZE);
-	}
-}
-
-/* Bits that Vellum may have set in a domain's page of events: they are no buffer of the call. */
-static void expect_events(void)
-{
-	for (const struct domain *d = domain_first(); d != NULL; d = domain_next(d->domid + 1)) {
-		const u8 *at = (const u8 *)d->events.at;
-
-		for (u64 i = 0; at != NULL && i < WATCH_PAGES; i++)
-			if (page_at(WATCH_START + i * PAGE_SIZE) == at - (u64)at % PAGE_SIZE)
-				memcpy(&before[i][(u64)at % PAGE_SIZE], at,
-				       sizeof(d->events.at->pending));
-	}
-}
-
-static void check_zero(const u8 *page)
-{
-	for (u64 i = 0; i < PAGE_SIZE; i++)
-		must(page[i] == 0);
-}
-
-/* The same bytes but for what `caller` has at [buffer.start, buffer.end), and frames that came
- * home.
- */
-static void check_memory(const struct domain *caller, struct range buffer)
-{
-	const u8 *written = NULL;
-
-	if (buffer.start != buffer.end)
-		written = machine_page(caller, round_down(buffer.start, PAGE_SIZE));
-	for (u64 i = 0; i < WATCH_PAGES; i++) {
-		u64 pa = WATCH_START + i * PAGE_SIZE, start, end;
-		const u8 *now = page_at(pa);
-
-		if (was_given[i] && !is_given(pa)) {
-			check_zero(now);
-			continue;
-		}
-		if (now != written) {
-			must(memcmp(before[i], now, PAGE_SIZE) == 0);
-			continue;
-		}
-		start = buffer.start % PAGE_SIZE;
-		end = start + range_size(buffer);
-		must(memcmp(before[i], now, start) == 0);
-		must(memcmp(before[i] + end, now + end, PAGE_SIZE - end) == 0);
-	}
-}
-
 /* The buffer that a call succeeded with; empty: it has none. */
 static struct range buffer_of(u64 nr, const u64 *a)
 {
@@ -197,8 +114,8 @@ static void check_success(const struct domain *d, u64 nr, const u64 *a)
 		must(buffer.start / PAGE_SIZE == (buffer.end - 1) / PAGE_SIZE);
 		must(memmap_is_ram(&d->memory, buffer));
 	}
-	expect_events();
-	check_memory(d, buffer);
+	window_expect_events();
+	window_check(d, buffer);
 }
 
 /* What Vellum keeps of a domain points into its own RAM. */
@@ -228,7 +145,6 @@ static void check_domain(const struct domain *d)
 }
 
 /* All domains; those that the calls of one input make are few. */
-#define KEPT 8u
 static struct domain kept[KEPT];
 
 static u32 keep(const struct domain *caller)
@@ -264,61 +180,6 @@ static bool rearranges(u64 nr)
 	return nr == VL_CALL_TEST_SCATTER || nr == VL_CALL_TEST_REMAP;
 }
 
-/* What each domain has at the addresses of the window, in whichever frame. */
-static struct view {
-	bool there;
-	u8 bytes[PAGE_SIZE];
-} views[KEPT][WATCH_PAGES];
-
-static const u8 *seen_by(const struct domain *d, u64 pa)
-{
-	struct range page = {pa, pa + PAGE_SIZE};
-	bool gone = d == domain_first() && is_given(pa);
-
-	return memmap_is_ram(&d->memory, page) && !gone ? machine_page(d, pa) : NULL;
-}
-
-static void remember_views(void)
-{
-	u32 n = 0;
-
-	for (const struct domain *d = domain_first(); d != NULL && n < KEPT;
-	     d = domain_next(d->domid + 1), n++)
-		for (u64 i = 0; i < WATCH_PAGES; i++) {
-			const u8 *at = seen_by(d, WATCH_START + i * PAGE_SIZE);
-
-			views[n][i].there = at != NULL;
-			if (at != NULL)
-				memcpy(views[n][i].bytes, at, PAGE_SIZE);
-		}
-}
-
-static void check_view(const struct view *was, const u8 *now, struct range written)
-{
-	must(was->there == (now != NULL));
-	for (u64 i = 0; now != NULL && i < PAGE_SIZE; i++)
-		must(was->bytes[i] == now[i] || (i >= written.start && i < written.end));
-}
-
-/* Each domain finds what it had, but `caller` in its buffer, and Vellum what it keeps of it. */
-static void check_views(const struct domain *caller, struct range buffer)
-{
-	u32 n = 0;
-
-	for (const struct domain *d = domain_first(); d != NULL && n < KEPT;
-	     d = domain_next(d->domid + 1), n++) {
-		for (u64 i = 0; i < WATCH_PAGES; i++) {
-			u64 pa = WATCH_START + i * PAGE_SIZE;
-			bool here = d == caller && round_down(buffer.start, PAGE_SIZE) == pa;
-			struct range in_page = {buffer.start - pa, buffer.end - pa};
-
-			check_view(&views[n][i], seen_by(d, pa),
-				   here ? in_page : (struct range){0});
-		}
-		check_domain(d);
-	}
-}
-
 /* It may end half-way, with an error and each page where its domain finds it. */
 static s64 call_that_rearranges(struct domain *d, u64 nr, const u64 *a)
 {
@@ -327,10 +188,13 @@ static s64 call_that_rearranges(struct domain *d, u64 nr, const u64 *a)
 	struct range buffer = {a[3], a[3] + a[4]};
 	s64 r;
 
-	remember_views();
+	window_remember_views();
 	r = machine_call(d, &frame);
 	must(answer_is_defined(nr, r));
-	check_views(d, nr == VL_CALL_TEST_REMAP ? buffer : (struct range){0, 0});
+	window_check_views(d, nr == VL_CALL_TEST_REMAP ? buffer : (struct range){0, 0});
+	for (const struct domain *each = domain_first(); each != NULL;
+	     each = domain_next(each->domid + 1))
+		check_domain(each);
 	return r;
 }
 
@@ -344,14 +208,14 @@ static s64 call(struct domain *d, u64 nr, const u64 *a)
 
 	if (rearranges(nr))
 		return call_that_rearranges(d, nr, a);
-	remember();
+	window_remember();
 	n = keep(d);
 	r = machine_call(d, &frame);
 	must(answer_is_defined(nr, r));
 	if (r < 0) {
 		check_unchanged(n);
 		must(read_cr3() == cr3);
-		check_memory(d, (struct range){0, 0});
+		window_check(d, (struct range){0, 0});
 	} else {
 		check_success(d, nr, a);
 	}
@@ -495,17 +359,6 @@ static void unmap(struct input *in)
 	call(d, how & 1 ? VL_CALL_GRANT_UNMAP : VL_CALL_GRANT_REVOKE, a);
 }
 
-static bool lends(const struct domain *owner, mfn_t mfn)
-{
-	for (u64 i = 0; i < WATCH_PAGES; i++) {
-		u64 pa = WATCH_START + i * PAGE_SIZE;
-
-		if (seen_by(owner, pa) == direct(mfn_to_ma(mfn)))
-			return grant_is_in_use(owner, pa >> PAGE_SHIFT);
-	}
-	return false;
-}
-
 /* Who has the frame that a domain has mapped: another one, which knows that it is in use. */
 static void check_foreign(const struct domain *d)
 {
@@ -518,7 +371,7 @@ static void check_foreign(const struct domain *d)
 			continue;
 		for (const struct domain *o = domain_first(); o != NULL;
 		     o = domain_next(o->domid + 1))
-			lenders += o != d && lends(o, mfn);
+			lenders += o != d && window_lends(o, mfn);
 		must(lenders == 1);
 	}
 }
@@ -575,9 +428,9 @@ static void one_step(struct input *in)
 		machine_virtualize(VL_LAYER_CPU | (what & 1 ? VL_LAYER_MEMORY : 0) |
 				   (what & 2 ? VL_LAYER_INTERRUPTS : 0));
 	} else if (what < 16) {
-		remember();
+		window_remember();
 		machine_devirtualize();
-		check_memory(domain_first(), (struct range){0, 0});
+		window_check(domain_first(), (struct range){0, 0});
 	} else if (what < 24) {
 		move(input_byte(in));
 	} else if (what < 32) {
