@@ -62,6 +62,9 @@ void lapic_hardware_enter(struct lapic_hardware *h, const struct lapic_access *a
  */
 void lapic_hardware_begin(struct lapic_hardware *h, struct lapic *model, u64 now);
 
+/** The part of that which the hardware alone keeps. */
+void lapic_hardware_copy(struct lapic_hardware *h, const struct lapic *model);
+
 /** Send `vector` to the CPU itself, for Vellum: the guest sees nothing of it in its registers. */
 void lapic_hardware_send_self(struct lapic_hardware *h, u8 vector);
 
