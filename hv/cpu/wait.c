@@ -147,10 +147,10 @@ static void wait_for_store(struct vcpu *v, u32 hint)
 		remote_serve(v);
 }
 
-/* A later domain has one vcpu, and no device that stores by itself. */
+/* By another CPU of the domain: a later one has one vcpu. */
 static bool may_be_stored_to(const struct vcpu *v)
 {
-	return domain_owns_machine(v->domain);
+	return domain_owns_machine(v->domain) && cpu_count() > 1;
 }
 
 bool emulate_mwait(struct vcpu *v, const struct insn *i)
