@@ -241,8 +241,8 @@ int vl_guest_hand_over(struct vl_client *c, struct vl_error *e)
 			       heir.domid);
 	if (rc == -VL_EOPNOTSUPP)
 		return vl_fail(e, EOPNOTSUPP,
-			       "Vellum cannot hand the machine over as it runs: it takes all "
-			       "layers, and an APIC that Vellum stands before");
+			       "Vellum cannot hand the machine over as it runs: it takes one "
+			       "CPU, all layers, and an APIC that Vellum stands before");
 	return rc;
 }
 

@@ -13,6 +13,13 @@
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
 
+/* SDM volume 4: the legacy mode may be locked out. */
+#define CPUID7_ARCH_CAPABILITIES (1u << 29)
+#define MSR_ARCH_CAPABILITIES    0x10au
+#define CAPABILITY_XAPIC_DISABLE ((u64)1 << 21)
+#define MSR_XAPIC_DISABLE_STATUS 0xbdu
+#define XAPIC_DISABLED           1u
+
 #define MSR_APIC_BASE    0x1bu
 #define MSR_TSC_DEADLINE 0x6e0u
 #define MSR_X2APIC       0x800u
@@ -556,4 +563,15 @@ void apic_mmio_write(struct vcpu *v, u32 offset, u32 value)
 		ipi_send(v, (u64)by_page.read(NULL, LAPIC_ICR_HIGH) << 32 | value);
 	else
 		lapic_hardware_write(&v->lapic, offset & ~15u, value, rdtsc());
+}
+
+bool apic_is_x2apic_for_good(void)
+{
+	u64 capabilities, status;
+
+	if (!(cpuid(7, 0).edx & CPUID7_ARCH_CAPABILITIES) ||
+	    !rdmsr_safe(MSR_ARCH_CAPABILITIES, &capabilities) ||
+	    !(capabilities & CAPABILITY_XAPIC_DISABLE))
+		return false;
+	return rdmsr_safe(MSR_XAPIC_DISABLE_STATUS, &status) && (status & XAPIC_DISABLED);
 }

@@ -29,9 +29,6 @@
 #define HPET_REVISION   0xffu
 #define HPET_TIMERS(id) (((id) >> 8 & 31u) + 1)
 
-/* TSC ticks: longer than an INIT is on its way. */
-#define INIT_TAKES ((u64)1 << 22)
-
 static u32 ioapic_page_read(void *context, u32 offset)
 {
 	(void)context;
@@ -70,40 +67,4 @@ void silence_machine(struct vcpu *v)
 	outb(PIC_MASTER + 1, ALL_LINES);
 	outb(PIC_SLAVE + 1, ALL_LINES);
 	apic_silence(v);
-}
-
-static void end(struct cpu *cpu)
-{
-	__atomic_store_n(&cpu->run, CPU_LEFT, __ATOMIC_SEQ_CST);
-	apic_send(cpu->apic_id, LAPIC_INIT);
-}
-
-/* It may have had its lock. */
-static void forget(struct cpu *cpu)
-{
-	struct vcpu *v = cpu->vcpu;
-
-	if (v != NULL) {
-		remote_leave(v);
-		vcpu_count(v, &v->domain->counters);
-	}
-	cpu->vcpu = NULL;
-	sched_init(block_of(cpu));
-}
-
-void silence_others(struct vcpu *v)
-{
-	const struct cpu *own = this_cpu()->host;
-	u64 start;
-
-	(void)v;
-	for (u32 i = 0; i < cpu_count(); i++)
-		if (cpu_by_index(i) != own)
-			end(cpu_by_index(i));
-	start = rdtsc();
-	while (cpu_count() > 1 && rdtsc() - start < INIT_TAKES)
-		cpu_relax();
-	for (u32 i = 0; i < cpu_count(); i++)
-		if (cpu_by_index(i) != own)
-			forget(cpu_by_index(i));
 }

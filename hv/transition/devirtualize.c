@@ -20,7 +20,6 @@
 #include "cpu/devices.h"
 #include "cpu/remote.h"
 #include "domain/domain.h"
-#include "lib/lock.h"
 #include "mem/frames.h"
 #include "mem/own_tables.h"
 #include "mem/pagetable.h"
@@ -249,7 +248,6 @@ static void leave_domain(struct domain *d, u64 layers)
 	leave_parked(d);
 	d->mode = VL_MODE_PASSTHROUGH;
 	d->counters.devirtualized++;
-	lock_report();
 	own_image_forget();
 }
 

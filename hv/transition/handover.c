@@ -18,6 +18,7 @@
 #include "cpu/live.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
+#include "cpu/apic.h"
 #include "cpu/silence.h"
 #include "domain/grant.h"
 #include "lib/log.h"
@@ -30,11 +31,18 @@
 static struct domain *heir;
 static struct cpu_block *ended; /* until the heir has given it back */
 
-/* The CPU that the machine was booted on gets the 8259s' interrupts, and cannot get an INIT. */
+/* Others would get INIT wherever they are, with what they hold: not yet. */
+static bool has_several_cpus(void)
+{
+	return cpu_count() > 1;
+}
+
+/* The CPU that the machine was booted on gets the 8259s' interrupts. */
 static s64 check_caller(const struct domain *d, const struct vcpu *v)
 {
-	if (v == NULL || (d->layers & VL_LAYER_ALL) != VL_LAYER_ALL || v->iopl3 ||
-	    v->lapic.access == NULL || v->cpu != 0)
+	if (has_several_cpus() || apic_is_x2apic_for_good() || v == NULL ||
+	    (d->layers & VL_LAYER_ALL) != VL_LAYER_ALL || v->iopl3 || v->lapic.access == NULL ||
+	    v->cpu != 0)
 		return -VL_EOPNOTSUPP;
 	return d->layers & VL_LAYER_IO ? -VL_EBUSY : 0;
 }
@@ -100,7 +108,6 @@ static void __attribute__((noreturn)) commit(struct domain *d, struct vcpu *v)
 {
 	struct cpu_block *b = heir->block[0];
 
-	silence_others(v);
 	silence_machine(v);
 	grant_end(d);
 	events_end(d);

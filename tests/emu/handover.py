@@ -99,7 +99,7 @@ def check_linux(t, m, seconds):
     t.equal(m.wait(60), "reset", "it restarts the machine")
 
 
-@test("handover-linux", shows="M19 M12 I9 U2", needs="vellum min min-vmlinux initrd-guests", limit=300, slow=True)
+@test("handover-linux", shows="M19 M12 M13 I9 U2", needs="vellum min min-vmlinux initrd-guests", limit=300, slow=True)
 def handover_linux(t):
     """vl destroy --force of the first Linux: the second one, which made nothing of it, goes to passthrough with its memory, its
     clock and its console, which is seen from outside, too; can be virtualized again, and restarts the machine. QEMU."""

@@ -61,7 +61,7 @@ def mini_begins_bochs(t):
 @test("mini-begins-audited", shows="M5 M6", needs="vellum-debug mini", limit=150)
 def mini_begins_audited(t):
     """The same on a debug build, whose audit looks at each entry of the shadow. QEMU."""
-    m = Qemu(t, images.vellum(("mini", "virtualized"), opts="begin=virtualized", hypervisor="vellum-debug"), icount=True)
+    m = Qemu(t, images.vellum(("mini", "virtualized audited"), opts="begin=virtualized", hypervisor="vellum-debug"), icount=True)
     finish_mini(t, m, 140)
 
 
@@ -105,7 +105,7 @@ def mini_huge(t):
 @test("mini-audited", shows="M5 M6", needs="vellum-debug mini", limit=150)
 def mini_audited(t):
     """All tests of the mini guest, virtualized, on a debug build, whose audit looks at each entry of the shadow. QEMU."""
-    m = Qemu(t, images.vellum(("mini", "virtualized"), hypervisor="vellum-debug"), icount=True)
+    m = Qemu(t, images.vellum(("mini", "virtualized audited"), hypervisor="vellum-debug"), icount=True)
     finish_mini(t, m, 140)
 
 

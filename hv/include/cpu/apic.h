@@ -46,6 +46,10 @@ bool apic_write_msr(struct vcpu *v, u32 msr, u64 value);
 /** The guest's accesses to its page of registers, see cpu/mmio.h. */
 bool apic_traps_page(const struct vcpu *v);
 bool apic_is_x2apic(const struct vcpu *v);
+
+/** Whether the machine's cannot leave the x2APIC mode: WRMSR would be #GP
+ * (IA32_XAPIC_DISABLE_STATUS). */
+bool apic_is_x2apic_for_good(void);
 u32 apic_mmio_read(struct vcpu *v, u32 offset);
 void apic_mmio_write(struct vcpu *v, u32 offset, u32 value);
 

@@ -16,10 +16,4 @@
  */
 void silence_machine(struct vcpu *v);
 
-/**
- * The other CPUs of the domain, which stand still in Vellum or are halted (remote_stop_domain()),
- * get INIT and wait for whoever starts them; they have no vcpu any more.
- */
-void silence_others(struct vcpu *v);
-
 #endif

@@ -97,8 +97,9 @@ const char *lock_rank_name(enum lock_rank rank);
 
 void lock_debug_report(void);
 
-/** Debug builds: write the longest holds, and the code that began them, to the log: those since
- * lock_set_delays(), since older lines of the log get lost. No lock is held. */
+/** Debug builds: write the longest holds since lock_set_delays(), and the code that began them, to
+ * the log. On request (set_failpoint): lines after each transition drive others out. No lock is
+ * held. */
 static inline void lock_report(void)
 {
 	if (is_debug_build())

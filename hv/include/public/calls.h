@@ -388,7 +388,8 @@ static inline int64_t vl_call_test_move_page(vl_hypercall_fn call, uint64_t pfn,
  * to flush: a test is to notice.
  * Who: only the first guest. Since ABI 0.2.
  * step: 1, 2, ...: the step of the next transition that is to fail with EIO, or the allocation
- *   of the next domain_create or memory_give with ENOMEM; 0: none.
+ *   of the next domain_create or memory_give with ENOMEM; 0: none, and the longest holds of
+ *   locks go to the log.
  * Returns 0; or a negated error:
  *   VL_EOPNOTSUPP: a release build of Vellum.
  *   VL_EPERM: the caller is not the first guest.
@@ -1050,8 +1051,8 @@ static inline int64_t vl_call_memory_target(vl_hypercall_fn call, uint64_t domid
  * serial port and local APIC go on doing. It is virtualized, and gets VL_ASKED_TO_TAKE from
  * control_read, with an event; devirtualize brings its memory home, and it has the bare machine.
  * Until then it can make no domain. All other devices are silent: PCI functions have bus
- * mastering and interrupts off, the IOAPIC's entries are masked; the other CPUs wait for a
- * start. What they were doing for the caller is lost.
+ * mastering and interrupts off, the IOAPIC's entries are masked. What they were doing for the
+ * caller is lost.
  * Who: only the first guest. Since ABI 0.3.
  * domid: domain id of the one other domain there is.
  * Returns nothing: the caller is gone; or a negated error:
@@ -1060,8 +1061,9 @@ static inline int64_t vl_call_memory_target(vl_hypercall_fn call, uint64_t domid
  *   VL_EBUSY: there is a third domain; the other one does not run, or halts for good;
  *     VL_LAYER_IO is virtualized.
  *   VL_EAGAIN: it has not begun to run: call again.
- *   VL_EOPNOTSUPP: the caller's CPU is not the one that it was started on, or VL_LAYER_ALL is
- *     not virtualized there, or its local APIC is not Vellum's.
+ *   VL_EOPNOTSUPP: Vellum knows several CPUs, or the caller's is not the one that it was started
+ *     on, or VL_LAYER_ALL is not virtualized there, or its local APIC is not Vellum's, or cannot
+ *     leave the x2APIC mode.
  *   VL_EIO: a failpoint (set_failpoint).
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
@@ -1083,7 +1085,7 @@ static inline int64_t vl_call_hand_over(vl_hypercall_fn call, uint64_t domid)
  * Returns how many of the domain's pages are not at home then; or a negated error:
  *   VL_ENOENT: no later domain has this id.
  *   VL_EINVAL: percent or beside is out of range.
- *   VL_EBUSY: the domain is not paused.
+ *   VL_EBUSY: the domain is not paused, or a domain maps pages of another.
  *   VL_ENOMEM: Vellum has not so many frames.
  *   VL_EOPNOTSUPP: a release build of Vellum, or a CPU in passthrough.
  *   VL_EPERM: the caller is not the first guest.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * How long Vellum's locks were held at most, which its debug builds measure and
- * write to their log after each devirtualization. The name puts it behind the
- * other tests, whose holds it judges.
+ * write to their log on request. The name puts it behind the other tests, whose
+ * holds it judges.
  */
 #include "lib/string.h"
 #include "mini/hypercall.h"
+#include "mini/cmdline.h"
 #include "mini/console.h"
 #include "mini/memory.h"
 #include "mini/smp.h"
@@ -81,16 +82,17 @@ TEST(when_all_is_done_locks_were_short, "U7 M9")
 {
 	u64 longest = 0, pos = 0;
 	u32 lines = 0;
+	char word[8];
 
-	if (vl_call_set_failpoint(hypercall_page, 0) == -VL_EOPNOTSUPP)
+	if (vl_call_set_failpoint(hypercall_page, 1) == -VL_EOPNOTSUPP)
 		test_skip("a release build");
-	if (is_virtualized())
-		CHECK(smp_change_all(false) == 0, "devirtualize failed");
-	CHECK(smp_change_all(true) == 0 && smp_change_all(false) == 0, "there is no last report");
+	CHECK(vl_call_set_failpoint(hypercall_page, 0) == 0, "there is no report");
 	while (read_lines(&pos) > 0)
 		longest = longest_in(log_text.text, longest, &lines);
 	print("# longest hold of %u: %s\n", lines, longest_line);
 	CHECK(lines >= 7 && longest > 0, "the log has %u lines of holds", lines);
-	/* With several CPUs these are no instructions of one: who looks from outside judges. */
-	CHECK(longest <= LIMIT || smp_count() > 1, "a lock was held for %lu ticks", longest);
+	/* With several CPUs these are no instructions of one: who looks from outside judges. The
+	 * audit of a shadow that was used for long takes more than all that it looks at. */
+	if (smp_count() == 1 && !cmdline_get("audited", word, sizeof(word)))
+		CHECK(longest <= LIMIT, "a lock was held for %lu ticks", longest);
 }
