@@ -8,9 +8,6 @@
 #include "cpu/silence.h"
 
 #include "cpu/apic.h"
-#include "cpu/block.h"
-#include "cpu/remote.h"
-#include "cpu/sched.h"
 #include "io/pci.h"
 #include "irq/ioapic.h"
 #include "mem/own_tables.h"
