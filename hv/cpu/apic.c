@@ -190,6 +190,7 @@ void apic_enter(struct vcpu *v)
 bool apic_prepare_leave(struct vcpu *v)
 {
 	apic_set_own_timer(v, CLOCK_NEVER);
+	lapic_hardware_send_back(&v->lapic);
 	if (lapic_hardware_can_leave(&v->lapic))
 		return true;
 	apic_stay(v);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * A local APIC changes hands: it is silenced for the guest that leaves the machine,
- * and gets the registers of the model that the other one has had.
+ * and gets the registers of the model that the other one has had; or it goes
+ * back to its guest, with the requests that Vellum's CPU had acknowledged
+ * (invariant I3).
  */
 #include "irq/lapic_hardware.h"
 
@@ -58,4 +60,46 @@ bool lapic_hardware_silence(const struct lapic_access *a)
 	if (serviced != 0)
 		a->write(a->context, LAPIC_EOI, 0);
 	return (serviced | requested) == 0;
+}
+
+/* --- requests go back --- */
+
+/*
+ * TMR has it: the request is a line's. Its end would have the IOAPIC ask again if the line is still
+ * active, so it might, or might not, be sent by oneself as well; a message behind the line's says
+ * in TMR that it is none of a line (SDM volume 3, 11.8.4), and the line would never be ended.
+ * Bochs's IOAPIC does not ask again at all.
+ */
+static bool is_line(const struct lapic_hardware *h, u8 vector)
+{
+	u32 word = vector / 32u;
+
+	return (h->access->read(h->access->context, LAPIC_TMR + word * 16) >> vector % 32 & 1) != 0;
+}
+
+/* Behind a ticket there may be some that the guest has ended. */
+static void send_back(struct lapic_hardware *h, u8 vector)
+{
+	bool is_ticket = !lapic_has(h->ended, vector);
+
+	put(h, LAPIC_EOI, 0);
+	lapic_clear(h->held, vector);
+	lapic_clear(h->ended, vector);
+	h->tickets -= is_ticket;
+	if (is_ticket)
+		lapic_hardware_send_self(h, vector);
+}
+
+void lapic_hardware_send_back(struct lapic_hardware *h)
+{
+	int vector;
+
+	if (h->access == NULL || h->tickets == 0)
+		return;
+	for (vector = lapic_highest(h->held); vector >= 0; vector = lapic_highest(h->held)) {
+		if (lapic_has(h->taken, (u8)vector) ||
+		    (!lapic_has(h->ended, (u8)vector) && is_line(h, (u8)vector)))
+			break;
+		send_back(h, (u8)vector);
+	}
 }

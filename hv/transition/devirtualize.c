@@ -46,15 +46,13 @@ static s64 check_layers(const struct domain *d, u64 layers)
 {
 	if (layers == 0 || (layers & ~(u64)d->layers) != 0)
 		return -VL_EINVAL;
-	/* What the others stand on. Those of I/O are the first guest's own affair. */
+	/* What the others stand on: they have pages of this one's, and run where it would be bare.
+	 * That of I/O is the first guest's own affair. */
 	if ((layers & VL_LAYER_ALL) && domain_count() > 1)
 		return -VL_EBUSY;
 	if ((layers & VL_LAYER_CPU) && layers != d->layers)
 		return -VL_EBUSY;
 	if ((layers & VL_LAYER_INTERRUPTS) && (d->layers & ~layers & VL_LAYER_IO))
-		return -VL_EBUSY;
-	/* They have pages of this one's, and run where it would be bare. */
-	if ((layers & VL_LAYER_ALL) && domain_count() > 1)
 		return -VL_EBUSY;
 	return 0;
 }
@@ -65,7 +63,7 @@ static s64 check(const struct domain *d, struct vcpu *v, u64 layers)
 
 	if (err < 0 || !(layers & VL_LAYER_CPU))
 		return err;
-	if (vcpu_interrupt_waits(v) || v->nmi_pending)
+	if (interrupts_layer_waits(v) || v->nmi_pending)
 		return -VL_EAGAIN;
 	if (domain_buffer(d, (pa_t){v->cr3 & PTE_ADDR}, PAGE_SIZE) == NULL)
 		return -VL_EFAULT;

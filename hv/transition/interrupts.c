@@ -17,6 +17,12 @@ bool interrupts_layer_can_enter(const struct vcpu *v)
 	return true;
 }
 
+/* With the layer, prepare_leave() gives those of the local APIC back. */
+bool interrupts_layer_waits(struct vcpu *v)
+{
+	return v->lapic.access != NULL ? pic_waits(v) : vcpu_interrupt_waits(v);
+}
+
 void interrupts_layer_enter(struct vcpu *v)
 {
 	ports_enter(v);

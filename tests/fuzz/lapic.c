@@ -163,6 +163,8 @@ static void guest_step(struct machine *m, struct lapic_hardware *h, u8 what, u8 
 		lapic_hardware_set_timer(h, where & 1 ? m->now + word % 5000 : CLOCK_NEVER, m->now);
 	else if (what < 230)
 		lapic_hardware_eoi(h);
+	else if (what < 235)
+		lapic_hardware_send_back(h);
 	else
 		lapic_hardware_take(h);
 	run(m, h);

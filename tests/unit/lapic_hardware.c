@@ -70,6 +70,50 @@ static void test_transitions(void **state)
 	assert_true(lapic_hardware_can_leave(&w.h));
 }
 
+/* Acknowledged, not taken, and the guest leaves: it finds in the hardware what a bare one would. */
+static void test_sent_back(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, false);
+	raise(&w, 0x31);
+	assert_int_equal(take(&w), 0x31);
+	raise(&w, 0x55);
+	raise(&w, 0x66);
+	raise(&w, 0x57);
+	both_write(&w, LAPIC_EOI, 0); /* behind the others */
+	assert_int_equal(w.real.eois, 0);
+	leave(&w);
+	assert_memory_equal(w.real.apic.isr, w.bare.apic.isr, sizeof(w.bare.apic.isr));
+	assert_memory_equal(w.real.apic.irr, w.bare.apic.irr, sizeof(w.bare.apic.irr));
+	assert_memory_equal(w.real.apic.tmr, w.bare.apic.tmr, sizeof(w.bare.apic.tmr));
+}
+
+/* What the guest serves keeps a request below it where it is, and a line has to be served. */
+static void test_not_sent_back(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, false);
+	raise(&w, 0x31);
+	raise(&w, 0x55);
+	assert_int_equal(take(&w), 0x55);
+	lapic_hardware_send_back(&w.h);
+	assert_int_equal(w.real.eois, 0);
+	assert_false(lapic_hardware_can_leave(&w.h));
+	both_write(&w, LAPIC_EOI, 0);
+	set_line(&w, 0x44, true);
+	lapic_hardware_send_back(&w.h); /* 0x31, behind it, stays, too */
+	assert_int_equal(w.real.eois, 1);
+	assert_int_equal(take(&w), 0x44);
+	set_line(&w, 0x44, false);
+	both_write(&w, LAPIC_EOI, 0);
+	leave(&w);
+	assert_memory_equal(w.real.apic.irr, w.bare.apic.irr, sizeof(w.bare.apic.irr));
+}
+
 static u8 some_vector(struct rng *r)
 {
 	return (u8)(0x20 + rng_below(r, 0xd0));
@@ -106,10 +150,13 @@ static void end_one(struct world *w, bool serve)
 
 static void transition(struct world *w)
 {
-	if (!lapic_hardware_can_leave(&w->h))
-		return;
-	lapic_hardware_leave(&w->h);
-	enter(w);
+	lapic_hardware_send_back(&w->h);
+	if (lapic_hardware_can_leave(&w->h)) {
+		lapic_hardware_leave(&w->h);
+		enter(w);
+	} else {
+		run(w);
+	}
 }
 
 static void random_step(struct world *w, struct rng *r)
@@ -434,6 +481,8 @@ int main(void)
 		cmocka_unit_test(test_eoi_below_ticket),
 		cmocka_unit_test(test_spurious),
 		cmocka_unit_test(test_transitions),
+		cmocka_unit_test(test_sent_back),
+		cmocka_unit_test(test_not_sent_back),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_own_timer),
 		cmocka_unit_test(test_shared_one_shot),

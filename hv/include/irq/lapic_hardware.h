@@ -73,6 +73,11 @@ void lapic_hardware_send_self(struct lapic_hardware *h, u8 vector);
  * interrupts between two calls. */
 bool lapic_hardware_silence(const struct lapic_access *access);
 
+/** What the CPU has acknowledged and the guest has not is requested in the hardware again, as on
+ * the bare CPU, whose flag is off. Not what a vector above it that the guest serves keeps in
+ * service. */
+void lapic_hardware_send_back(struct lapic_hardware *h);
+
 /** Whether it can be given back: no request waits that the CPU has acknowledged already, and
  * Vellum's timer is off and its last interrupt has arrived. */
 bool lapic_hardware_can_leave(const struct lapic_hardware *h);

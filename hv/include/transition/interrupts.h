@@ -15,12 +15,18 @@
  */
 bool interrupts_layer_can_enter(const struct vcpu *v);
 
+/** Whether an interrupt waits that only the guest can take. Interrupts are off, the vcpu is this
+ * CPU's. */
+bool interrupts_layer_waits(struct vcpu *v);
+
 /** The models take over. Interrupts are off, the vcpu is this CPU's. Never fails. */
 void interrupts_layer_enter(struct vcpu *v);
 
 /**
- * Make the hardware what the guest believes it to be, as far as Vellum has put it to use. False,
- * and nothing has changed, if the guest has to take an interrupt first.
+ * Make the hardware what the guest believes it to be, as far as Vellum has put it to use. What
+ * the guest has not taken of the local APIC's is requested there again, but for level-triggered
+ * lines. False, and nothing has changed
+ * that the guest could see, if it has to take an interrupt first.
  */
 bool interrupts_layer_prepare_leave(struct vcpu *v);
 

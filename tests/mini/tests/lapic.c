@@ -279,6 +279,30 @@ TEST(lapic_transition_requested, "I3 I8 M1")
 	}
 }
 
+/* What Vellum has acknowledged and the guest has not is no reason to stay: the guest finds it
+ * requested, as it would on the bare machine. */
+TEST(lapic_transition_given_back, "I1 I3 M1 M9")
+{
+	s64 answer;
+
+	set_up(end, end, end);
+	start_outside();
+	for (u32 i = 0; i < ROUNDS; i++) {
+		taken = 0;
+		go(true);
+		send_self(LOW);
+		send_self(MIDDLE);
+		answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, 0);
+		CHECK(answer == 0 && !is_virtualized(), "round %u: %ld", i, answer);
+		CHECK(has(APIC_IRR, LOW) && has(APIC_IRR, MIDDLE) && is_empty(APIC_ISR),
+		      "round %u: a request is lost, or in service", i);
+		let_in();
+		CHECK(taken == 2 && order[0] == MIDDLE && order[1] == LOW,
+		      "round %u: %u taken, the first %#x", i, taken, order[0]);
+		CHECK(is_empty(APIC_ISR) && is_empty(APIC_IRR), "round %u: something is left", i);
+	}
+}
+
 static void toggle_in_service(const struct trap_frame *frame)
 {
 	note(frame);
