@@ -79,43 +79,71 @@ u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 a
 
 /* --- the access cache --- */
 
-static u32 cache_index(u64 va)
+static struct access_set *set_of(struct vcpu *v, u64 va)
 {
-	return (u32)(va >> PAGE_SHIFT) % NR_ACCESS_CACHE;
+	return &v->cache.set[(va >> PAGE_SHIFT) % NR_ACCESS_SETS];
 }
 
-static u32 fetch_index(u64 va)
+static struct access_set *fetch_set_of(struct vcpu *v, u64 va)
 {
-	return (u32)(va >> PAGE_SHIFT) % NR_FETCH_CACHE;
+	return &v->cache.fetch[(va >> PAGE_SHIFT) % NR_FETCH_SETS];
+}
+
+/* Another page that would have the same place stays: kernels flush users' pages far more often than
+ * their own. True if there was one. */
+static bool set_forget(struct access_set *s, u64 va)
+{
+	bool was_there = false;
+
+	for (u32 i = 0; i < NR_ACCESS_WAYS; i++)
+		if (access_matches(s->page[i], va, ACCESS_CACHE_VALID)) {
+			s->page[i] = 0;
+			was_there = true;
+		}
+	return was_there;
+}
+
+static void set_clear(struct access_set *s)
+{
+	for (u32 i = 0; i < NR_ACCESS_WAYS; i++)
+		s->page[i] = 0;
+}
+
+/* The later one comes first. A page is there once. */
+static void set_enter(struct access_set *s, u64 page, u8 *there)
+{
+	if (!access_matches(s->page[0], page, ACCESS_CACHE_VALID)) {
+		s->page[1] = s->page[0];
+		s->there[1] = s->there[0];
+	}
+	s->page[0] = page;
+	s->there[0] = there;
 }
 
 void access_forget(struct vcpu *v, u64 va)
 {
+	if (!v->cache.some[is_upper_half(va)])
+		return;
 	if (v->cache.large[is_upper_half(va)]) { /* `va` may be in the same page */
 		access_forget_all(v);
 		return;
 	}
-	v->cache.changes += v->cache.page[cache_index(va)] != 0;
-	v->cache.page[cache_index(va)] = 0;
-	v->cache.fetch_page[fetch_index(va)] = 0;
-	v->cache.device = 0;
+	v->cache.changes += set_forget(set_of(v, va), va);
+	set_forget(fetch_set_of(v, va), va);
+	if (access_matches(v->cache.device, va, ACCESS_CACHE_VALID))
+		v->cache.device = 0;
 }
 
 void access_forget_all(struct vcpu *v)
 {
-	for (u32 i = 0; i < NR_ACCESS_CACHE; i++)
-		v->cache.page[i] = 0;
-	for (u32 i = 0; i < NR_FETCH_CACHE; i++)
-		v->cache.fetch_page[i] = 0;
+	for (u32 i = 0; i < NR_ACCESS_SETS; i++)
+		set_clear(&v->cache.set[i]);
+	for (u32 i = 0; i < NR_FETCH_SETS; i++)
+		set_clear(&v->cache.fetch[i]);
 	v->cache.device = 0;
 	v->cache.changes++;
 	v->cache.local = v->cache.large[false] = v->cache.large[true] = false;
-}
-
-void access_forget_local(struct vcpu *v)
-{
-	if (v->cache.local)
-		access_forget_all(v);
+	v->cache.some[false] = v->cache.some[true] = false;
 }
 
 /* What has to be known of an entry, to forget it. */
@@ -123,25 +151,24 @@ static void note_kind(struct vcpu *v, u64 va, const struct translation *t)
 {
 	v->cache.local |= !(t->rights & PTE_G);
 	v->cache.large[is_upper_half(va)] |= t->guest_level > 1;
+	v->cache.some[is_upper_half(va)] = true;
 }
 
 /* Only ring 0's are kept: plain accesses, and code. */
 static void cache_enter(struct vcpu *v, u64 va, u32 access, const struct translation *t, u8 *there)
 {
-	u32 i = cache_index(va);
-
 	if ((access & ~(PF_WRITE | PF_FETCH)) || !(v->shadow.options & VL_SHADOW_ACCESS_CACHE))
 		return;
 	note_kind(v, va, t);
 	if (access & PF_FETCH) {
-		v->cache.fetch_page[fetch_index(va)] = (va & PAGE_MASK) | ACCESS_CACHE_VALID;
-		v->cache.fetch_there[fetch_index(va)] = there;
+		set_enter(fetch_set_of(v, va), (va & PAGE_MASK) | ACCESS_CACHE_VALID, there);
 		return;
 	}
 	v->cache.changes++;
-	v->cache.page[i] = (va & PAGE_MASK) | ACCESS_CACHE_VALID |
-			   (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0);
-	v->cache.there[i] = there;
+	set_enter(set_of(v, va),
+		  (va & PAGE_MASK) | ACCESS_CACHE_VALID |
+			  (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0),
+		  there);
 }
 
 /* A user's page may be one in a view, and none in the next: it is left out. */
@@ -155,21 +182,17 @@ void access_note_device(struct vcpu *v, u64 va, u32 access, const struct transla
 			  (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0);
 }
 
-static u8 *cache_find(const struct vcpu *v, u64 va, u32 access)
+/* The page of va, or NULL. */
+static u8 *cache_find(struct vcpu *v, u64 va, u32 access)
 {
-	u32 i = cache_index(va);
-	u64 page = v->cache.page[i];
+	u64 bits = ACCESS_CACHE_VALID | (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0);
 
+	va &= PAGE_MASK;
 	if (access == PF_FETCH)
-		return v->cache.fetch_page[fetch_index(va)] ==
-				       ((va & PAGE_MASK) | ACCESS_CACHE_VALID)
-			       ? v->cache.fetch_there[fetch_index(va)]
-			       : NULL;
-	if ((page & PAGE_MASK) != (va & PAGE_MASK) || !(page & ACCESS_CACHE_VALID))
+		return access_in_set(fetch_set_of(v, va), va, bits);
+	if ((access & ~PF_WRITE) != 0)
 		return NULL;
-	if ((access & ~PF_WRITE) != 0 || ((access & PF_WRITE) && !(page & ACCESS_CACHE_WRITABLE)))
-		return NULL;
-	return v->cache.there[i];
+	return access_in_set(set_of(v, va), va, bits);
 }
 
 /* Only memory is in Vellum's direct map: a guest may map devices, or nothing, and point the
@@ -247,14 +270,35 @@ static bool transfer(struct vcpu *v, u64 va, u8 *buffer, size_t size, u32 access
 	return true;
 }
 
+/* What events need is known, most often, and within a page. */
+static inline ALWAYS_INLINE const u8 *readable(const struct vcpu *v, u64 va, size_t size,
+					       u32 access)
+{
+	if (access == PF_FETCH)
+		return access_cached_code(v, va, size);
+	return access == 0 ? access_cached(v, va, size, 0) : NULL;
+}
+
 bool guest_read(struct vcpu *v, u64 va, void *to, size_t size, u32 access, struct exception *fault)
 {
+	const u8 *there = readable(v, va, size, access & ~PF_WRITE);
+
+	if (there != NULL) {
+		memcpy(to, there, size);
+		return true;
+	}
 	return transfer(v, va, to, size, access & ~PF_WRITE, fault);
 }
 
 bool guest_write(struct vcpu *v, u64 va, const void *from, size_t size, u32 access,
 		 struct exception *fault)
 {
+	u8 *there = access & ~PF_WRITE ? NULL : access_cached(v, va, size, PF_WRITE);
+
+	if (there != NULL) {
+		memcpy(there, from, size);
+		return true;
+	}
 	return transfer(v, va, (u8 *)(uintptr_t)from, size, access | PF_WRITE, fault);
 }
 

@@ -21,6 +21,10 @@ ROWS = {
     # flushed, and this was 2.05.
     "context_2": 1.15,
     "context_16": 1.2,
+    # Nor are these. A flush that took the gate from the access cache made each fault of brk dear (1.19); two pages of
+    # code that had one place in it, each wake-up (3.8).
+    "brk": 1.15,
+    "timer_wakeup": 2.6,
 }
 
 
@@ -78,6 +82,17 @@ def virtualized_cost(t):
     show(t, "min", rows)
     for row, limit in ROWS.items():
         t.check(rows[row] <= limit, f"{row} costs {rows[row]:.3f} of passthrough, the limit is {limit}")
+
+
+@test("fault-places", shows="M5 M12", needs="vellum min initrd-test", limit=120)
+def fault_places(t):
+    """A user's fault on a page that was flushed costs the same wherever the page lies: Vellum's caches of what it needs
+    at each event (gate, stack) lose to a flush what it flushes, and nothing else that has the same place in them."""
+    found = re.findall(r"^place (\d+) ticks (\d+)$", "\n".join(run(t, "fault-places", "min", 256)), re.MULTILINE)
+    ticks = [int(number) for _, number in found]
+    t.log(f"a fault, by bits 15..12 of its page: {ticks}")
+    t.equal(len(ticks), 16, "places")
+    t.check(max(ticks) - min(ticks) <= 200, f"{min(ticks)} to {max(ticks)} instructions")
 
 
 @test("switch-cost-full", shows="M1 M9", needs="vellum full initrd-test", limit=240, slow=True)

@@ -60,20 +60,27 @@ struct return_sites {
 
 /**
  * Guest memory that Vellum reads and writes at each event (IDT, TSS, kernel stack): where its pages
- * are, for ring 0. A TLB like any other: dropped where that is.
+ * are, for ring 0. A TLB like any other: dropped where that is, and nothing but what is dropped
+ * there. Which pages a guest needs at a time is its linker's choice, and two that have one place
+ * and alternate would be walked to each time, hence two ways.
  */
-#define NR_ACCESS_CACHE 16
-#define NR_FETCH_CACHE  4
+#define NR_ACCESS_WAYS 2
+struct access_set {
+	u64 page[NR_ACCESS_WAYS]; /* va | ACCESS_CACHE_VALID, ...; the later one first; 0: none */
+	u8 *there[NR_ACCESS_WAYS];
+};
+
+#define NR_ACCESS_SETS 8
+#define NR_FETCH_SETS  4
 struct access_cache {
-	u64 page[NR_ACCESS_CACHE]; /* va | CACHE_VALID, CACHE_WRITABLE; by bits 15..12 of va */
-	u8 *there[NR_ACCESS_CACHE];
-	u64 changes;                    /* of page[] */
-	u64 fetch_page[NR_FETCH_CACHE]; /* the same of code, by bits 13..12 */
-	u8 *fetch_there[NR_FETCH_CACHE];
+	struct access_set set[NR_ACCESS_SETS];  /* by bits 14..12 of va */
+	u64 changes;                            /* of set[] */
+	struct access_set fetch[NR_FETCH_SETS]; /* the same of code, by bits 13..12 */
 	u64 device;    /* the page of ring 0's, va | CACHE_VALID ..., that is a trapped device's; 0:
 			  none */
 	bool local;    /* it has one that is not global */
 	bool large[2]; /* it has a piece of a large page, in the lower or the upper half */
+	bool some[2];  /* it has anything there: of users, whom kernels flush most, it has not */
 };
 
 /**
@@ -285,28 +292,39 @@ bool vcpu_invpcid(struct vcpu *v, u64 type, u64 pcid, u64 va);
 u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 access,
 		   struct translation *t);
 
+/** Is the entry that of va's page, with these bits beside the address? */
+static inline ALWAYS_INLINE bool access_matches(u64 page, u64 va, u64 bits)
+{
+	return (page & (PAGE_MASK | bits)) == ((va & PAGE_MASK) | bits);
+}
+
+/** Where `va` is in one of a set's pages that has these bits, or NULL. */
+static inline ALWAYS_INLINE u8 *access_in_set(const struct access_set *set, u64 va, u64 bits)
+{
+	for (u32 i = 0; i < NR_ACCESS_WAYS; i++)
+		if (access_matches(set->page[i], va, bits))
+			return set->there[i] + va % PAGE_SIZE;
+	return NULL;
+}
+
 /** The `size` bytes at va if they are in one page and the cache knows it, for ring 0 and access 0
  * or PF_WRITE; else NULL. */
 static inline ALWAYS_INLINE u8 *access_cached(const struct vcpu *v, u64 va, size_t size, u32 access)
 {
-	u32 i = (u32)(va >> PAGE_SHIFT) % NR_ACCESS_CACHE;
 	u64 bits = ACCESS_CACHE_VALID | (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0);
 
-	if ((v->cache.page[i] & (PAGE_MASK | bits)) != ((va & PAGE_MASK) | bits) ||
-	    va % PAGE_SIZE > PAGE_SIZE - size)
+	if (va % PAGE_SIZE > PAGE_SIZE - size)
 		return NULL;
-	return v->cache.there[i] + va % PAGE_SIZE;
+	return access_in_set(&v->cache.set[(va >> PAGE_SHIFT) % NR_ACCESS_SETS], va, bits);
 }
 
 /** The same of code that ring 0 executes. */
 static inline ALWAYS_INLINE const u8 *access_cached_code(const struct vcpu *v, u64 va, size_t size)
 {
-	u32 i = (u32)(va >> PAGE_SHIFT) % NR_FETCH_CACHE;
-
-	if (v->cache.fetch_page[i] != ((va & PAGE_MASK) | ACCESS_CACHE_VALID) ||
-	    va % PAGE_SIZE > PAGE_SIZE - size)
+	if (va % PAGE_SIZE > PAGE_SIZE - size)
 		return NULL;
-	return v->cache.fetch_there[i] + va % PAGE_SIZE;
+	return access_in_set(&v->cache.fetch[(va >> PAGE_SHIFT) % NR_FETCH_SETS], va,
+			     ACCESS_CACHE_VALID);
 }
 
 /** Remember that `va`, translated for ring 0 and this access, is a device's that traps. */
@@ -317,13 +335,17 @@ static inline ALWAYS_INLINE bool access_is_device(const struct vcpu *v, u64 va, 
 {
 	u64 bits = ACCESS_CACHE_VALID | (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0);
 
-	return (v->cache.device & (PAGE_MASK | bits)) == ((va & PAGE_MASK) | bits);
+	return access_matches(v->cache.device, va, bits);
 }
 
 /** Forget what the access cache has of a page, or all of it, or what is not global. */
 void access_forget(struct vcpu *v, u64 va);
 void access_forget_all(struct vcpu *v);
-void access_forget_local(struct vcpu *v);
+static inline void access_forget_local(struct vcpu *v)
+{
+	if (v->cache.local)
+		access_forget_all(v);
+}
 
 /** An exception to be delivered. */
 struct exception {

@@ -288,11 +288,6 @@ void access_forget_all(struct vcpu *v)
 	(void)v;
 }
 
-void access_forget_local(struct vcpu *v)
-{
-	(void)v;
-}
-
 bool segments_mirror(struct vcpu *v)
 {
 	return v != NULL;
