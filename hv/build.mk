@@ -37,7 +37,8 @@ $(B)/gen/cpu/asm_offsets.h: hv/cpu/asm_offsets.c $(wildcard hv/include/*/*.h boo
 
 # What runs at every fault and exit; the rest is small.
 HV_HOT := hv/shadow/walk.c hv/shadow/shadow.c hv/shadow/tables.c hv/cpu/fast_fault.c hv/cpu/access.c \
-	hv/cpu/vcpu.c hv/cpu/fast.c hv/cpu/segments.c hv/irq/lapic_hardware.c \
+	hv/cpu/vcpu.c hv/cpu/fast.c hv/cpu/segments.c hv/cpu/deliver.c hv/cpu/mmu.c hv/cpu/mmio.c hv/cpu/apic.c \
+	hv/irq/lapic_hardware.c \
 	hv/irq/pic_hardware.c hv/p2m/away.c hv/p2m/numbers.c hv/p2m/owners.c hv/p2m/plan.c hv/p2m/remap.c
 $(HV_HOT:%=$(B)/hv/%.o): HV_OPTIMIZE := -O2
 

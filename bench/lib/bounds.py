@@ -19,12 +19,16 @@ SWITCHES = {"first": 5000, "in": 5000, "in-load": 5000, "out-idle": 10000, "out-
 IMAGE_KIB = 256
 
 # The least stands for a row under both clocks: a repetition is made dearer by a timer interrupt, by the
-# history of an allocator, and in wall time by whatever else the machine does; nothing makes it cheaper.
+# history of an allocator, and in wall time by whatever else the machine does; nothing makes it cheaper. Except a
+# wake-up: one in 200 comes just when the tick is at work, and finds its way half gone (1,901 once, and 2,052, where all
+# others took 2,059 or 2,060); so of this row it is the one in the middle.
+STANDS_FOR = {"timer_wakeup": "median"}
+
 BARE = {"passthrough": "native", "virtualized": "native", "devirtualized": "native", "xen": "xen-native"}
 
 
 def value(columns, column, row):
-    return columns[column]["rows"][row]["least"]
+    return columns[column]["rows"][row][STANDS_FOR.get(row, "least")]
 
 
 def bare(columns, column):

@@ -374,6 +374,9 @@ bool fast_fault(struct fault_frame *f)
 	/* The long way loads the root of another view. */
 	if (view == SHADOW_KERNEL && (v->cr4 & CR4_SMAP))
 		return false;
+	/* Before a search that cannot find it. */
+	if (!user && (v->cache.device ^ va) < PAGE_SIZE)
+		return fast_device(v, f, va, access);
 	fault = user ? fill_for_user(v, va, access) : fast_fill(v, view, va, access);
 	if (fault == 0) {
 		v->exits[EXIT_HIDDEN_FAULT]++;

@@ -167,12 +167,6 @@ bool remote_kick_arrived(u32 *kicked)
 	return __atomic_exchange_n(kicked, 0, __ATOMIC_SEQ_CST) != 0;
 }
 
-void remote_load(struct remote *r, u64 space)
-{
-	__atomic_store_n(&r->loaded, space, __ATOMIC_RELEASE);
-	full_barrier();
-}
-
 void remote_halt(struct remote *r)
 {
 	store(&r->halted, 1);

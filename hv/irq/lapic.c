@@ -34,14 +34,6 @@ static const u32 lvt_bits[NR_LVTS] = {
 	[LVT_LINT0] = 0x1a7ff, [LVT_LINT1] = 0x1a7ff, [LVT_ERROR] = 0x100ff,
 };
 
-int lapic_highest(const u32 set[LAPIC_WORDS])
-{
-	for (int i = LAPIC_WORDS - 1; i >= 0; i--)
-		if (set[i] != 0)
-			return i * 32 + 31 - __builtin_clz(set[i]);
-	return LAPIC_NO_VECTOR;
-}
-
 static bool is_enabled(const struct lapic *l)
 {
 	return (l->svr & LAPIC_ENABLED) != 0;

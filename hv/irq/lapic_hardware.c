@@ -100,14 +100,18 @@ static u32 priority(const struct lapic_hardware *h)
 	return (h->tpr & CLASS) >= class ? h->tpr : class;
 }
 
+static u64 ticket_pair(const struct lapic_hardware *h, u32 i)
+{
+	return lapic_pair(h->held, i) & ~lapic_pair(h->taken, i) & ~lapic_pair(h->ended, i);
+}
+
 static NEVER_INLINE int best_ticket(const struct lapic_hardware *h)
 {
-	u32 waiting[LAPIC_WORDS];
-	int vector;
+	int vector = LAPIC_NO_VECTOR;
 
-	for (u32 i = 0; i < LAPIC_WORDS; i++)
-		waiting[i] = tickets(h, i);
-	vector = lapic_highest(waiting);
+	for (u32 i = LAPIC_WORDS; i > 0 && vector < 0; i -= 2)
+		if (ticket_pair(h, i - 2) != 0)
+			vector = lapic_top(ticket_pair(h, i - 2), i - 2);
 	return ((u32)vector & CLASS) > (priority(h) & CLASS) ? vector : LAPIC_NO_VECTOR;
 }
 

@@ -168,25 +168,13 @@ static void add_own_slots(const struct shadow *s, ma_t root)
 	}
 }
 
-static ma_t make_top(struct shadow *s, enum shadow_view view)
+ma_t shadow_make_top(struct shadow *s, enum shadow_view view)
 {
 	ma_t top = take_table(s);
 
 	add_own_slots(s, top);
 	s->now->top[view] = top;
 	return top;
-}
-
-static inline ma_t top_of(struct shadow *s, enum shadow_view view)
-{
-	ma_t top = s->now->top[view];
-
-	return top.v != 0 ? top : make_top(s, view);
-}
-
-ma_t shadow_top(struct shadow *s, enum shadow_view view)
-{
-	return top_of(s, view);
 }
 
 /* Where a tag is looked for first: with small tags, where it is. */
@@ -221,7 +209,8 @@ static struct shadow_root *vacant(struct shadow *s, u32 tag)
 	return r;
 }
 
-void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
+/* Where translations are dropped, or a root is to be found or made. */
+static NEVER_INLINE struct shadow_root *load_anew(struct shadow *s, u64 pgd, u32 tag, bool flush)
 {
 	struct shadow_root *r = find(s, tag);
 	u32 scope = (flush || (r != NULL && r->pgd != pgd) ? AUDIT_TAG : 0) |
@@ -241,13 +230,28 @@ void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
 	if (s->upper_local && (flush || r != s->now))
 		drop_upper(s);
 	s->flushes += flush;
-	s->generation++;
-	s->now = r;
 	r->used = true;
 	r->tag = tag;
 	r->pgd = pgd;
-	r->stamp = ++s->stamp;
 	audit_flush(s, scope, tag);
+	return r;
+}
+
+/* At each switch between processes, most of which drop nothing. */
+void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush)
+{
+	struct shadow_root *r = home_of(s, tag);
+
+	if (flush || !r->used || r->tag != tag || r->pgd != pgd || s->upper_local ||
+	    !(s->options & VL_SHADOW_CACHED_ROOTS)) {
+		r = load_anew(s, pgd, tag, flush);
+	} else {
+		s->loads++;
+		audit_flush(s, s->now->tag != tag ? AUDIT_LOCAL : 0, tag);
+	}
+	s->generation++;
+	s->now = r;
+	r->stamp = ++s->stamp;
 }
 
 int shadow_init(struct shadow *s, const struct shadow_config *config, struct failure *f)
@@ -430,7 +434,7 @@ static inline u64 *lower_entry(struct shadow *s, enum shadow_view view,
 			       const struct paging_mode *mode, u64 va, bool common)
 {
 	u32 index = level_index(va, ROOT_LEVEL);
-	u64 *mine = (u64 *)direct(top_of(s, view)) + index;
+	u64 *mine = (u64 *)direct(shadow_top(s, view)) + index;
 	u64 *users;
 
 	if (view == SHADOW_USER)
@@ -443,7 +447,7 @@ static inline u64 *lower_entry(struct shadow *s, enum shadow_view view,
 		*mine = 0;
 		return mine;
 	}
-	users = (u64 *)direct(top_of(s, SHADOW_USER)) + index;
+	users = (u64 *)direct(shadow_top(s, SHADOW_USER)) + index;
 	if (*users == 0 && make_table(s, users) == NULL)
 		return NULL;
 	/* With SMEP the kernel executes nothing there; ring 3 needs NX for it. */
@@ -457,7 +461,7 @@ static inline u64 *upper_entry(struct shadow *s, enum shadow_view view, u64 va)
 {
 	u32 index = level_index(va, ROOT_LEVEL);
 	u64 *source = upper_of(s, view) + index;
-	u64 *mine = (u64 *)direct(top_of(s, view)) + index;
+	u64 *mine = (u64 *)direct(shadow_top(s, view)) + index;
 
 	if (*source == 0 && make_table(s, source) == NULL)
 		return NULL;

@@ -104,7 +104,11 @@ bool remote_kick_is_under_way(const u32 *kicked);
 bool remote_kick_arrived(u32 *kicked);
 
 /** Another address space is about to be used: requests that wait come before that. */
-void remote_load(struct remote *r, u64 space);
+static inline void remote_load(struct remote *r, u64 space)
+{
+	__atomic_store_n(&r->loaded, space, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
 
 /** Around HLT, which must not be for long if remote_waits(). After remote_wake(), requests come
  * before all else. */

@@ -166,7 +166,25 @@ static inline void lapic_clear(u32 set[LAPIC_WORDS], u8 vector)
 	set[vector / 32] &= ~((u32)1 << vector % 32);
 }
 
+/** Words i and i + 1 at a time: most sets are empty, and looked at with each interrupt. */
+static inline u64 lapic_pair(const u32 set[LAPIC_WORDS], u32 i)
+{
+	return set[i] | (u64)set[i + 1] << 32;
+}
+
+/** The highest vector of such a pair, which is not 0. */
+static inline int lapic_top(u64 pair, u32 i)
+{
+	return (int)i * 32 + 63 - __builtin_clzll(pair);
+}
+
 /** The highest vector of a set; LAPIC_NO_VECTOR: it is empty. */
-int lapic_highest(const u32 set[LAPIC_WORDS]);
+static inline int lapic_highest(const u32 set[LAPIC_WORDS])
+{
+	for (u32 i = LAPIC_WORDS; i > 0; i -= 2)
+		if (lapic_pair(set, i - 2) != 0)
+			return lapic_top(lapic_pair(set, i - 2), i - 2);
+	return LAPIC_NO_VECTOR;
+}
 
 #endif

@@ -109,7 +109,13 @@ bool shadow_destroy(struct shadow *s, u64 budget);
 void shadow_load(struct shadow *s, u64 pgd, u32 tag, bool flush);
 
 /** The hardware's root for a view of the loaded address space. Never fails (see shadow_fill()). */
-ma_t shadow_top(struct shadow *s, enum shadow_view view);
+ma_t shadow_make_top(struct shadow *s, enum shadow_view view);
+static inline ma_t shadow_top(struct shadow *s, enum shadow_view view)
+{
+	ma_t top = s->now->top[view];
+
+	return top.v != 0 ? top : shadow_make_top(s, view);
+}
 
 /** Enter a translation for `va` into a view. Never fails: without frames, others are dropped. */
 void shadow_fill(struct shadow *s, enum shadow_view view, const struct paging_mode *mode,
