@@ -199,7 +199,8 @@ bool apic_prepare_leave(struct vcpu *v)
 
 void apic_stay(struct vcpu *v)
 {
-	start_own_period(v);
+	if (!sched_tick()) /* which sets it anew */
+		start_own_period(v);
 }
 
 void apic_leave(struct vcpu *v)

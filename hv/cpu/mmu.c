@@ -23,13 +23,23 @@ void vcpu_reload_root(struct vcpu *v)
 	write_cr3(shadow_top(&v->shadow, vcpu_view(v)).v);
 }
 
-void vcpu_flush(struct vcpu *v)
+static void flush(struct vcpu *v, void (*drop)(struct shadow *s))
 {
 	v->monitor.line = NULL; /* its frame may be another's */
 	vcpu_update_mode(v);
-	shadow_flush(&v->shadow);
+	drop(&v->shadow);
 	access_forget_all(v);
 	vcpu_reload_root(v);
+}
+
+void vcpu_flush(struct vcpu *v)
+{
+	flush(v, shadow_flush);
+}
+
+void vcpu_renew(struct vcpu *v)
+{
+	flush(v, shadow_renew);
 }
 
 bool vcpu_load_cr3(struct vcpu *v, u64 value)

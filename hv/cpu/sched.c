@@ -51,7 +51,7 @@ void sched_init_host(struct cpu_block *b, bool ready)
 	fair_set_ready(&h->queue, &b->sched.entity, ready);
 	h->current = b;
 	h->busy = ready;
-	h->armed = CLOCK_NEVER;
+	h->armed = h->work_due = CLOCK_NEVER;
 	b->sched.on_cpu = 1;
 	b->sched.deadline = CLOCK_NEVER;
 }
@@ -270,28 +270,38 @@ static struct cpu_block *decide(struct cpu_block *own)
 	return next;
 }
 
+/* When somebody has to look again; CLOCK_NEVER: nobody. Work that is due is about to be done. */
+static u64 next_look(struct sched_host *h)
+{
+	u64 now = rdtsc(), next = h->work_due > now ? h->work_due : CLOCK_NEVER;
+
+	if (h->nr_others == 0)
+		return next;
+	lock_take(&h->lock);
+	next = min_u64(next, h->busy ? h->slice_end : now + FAR);
+	for (const struct cpu_block *b = h->others; b != NULL; b = b->sched.next)
+		next = min_u64(next, b->sched.deadline);
+	lock_release(&h->lock);
+	return next;
+}
+
 /* Vellum's timer for what comes next. Only a host itself can: it is its local APIC's. */
 static void arm(struct cpu_block *host)
 {
 	struct sched_host *h = &host->host;
 	struct vcpu *owner = host->stack.cpu.vcpu;
-	u64 next;
+	u64 next = next_look(h);
 
 	if (owner == NULL) {
 		h->armed = CLOCK_NEVER;
 		return;
 	}
-	if (h->nr_others == 0) {
+	if (next == CLOCK_NEVER) {
 		if (h->armed != CLOCK_NEVER)
 			apic_end_own_timer(owner);
 		h->armed = CLOCK_NEVER;
 		return;
 	}
-	lock_take(&h->lock);
-	next = h->busy ? h->slice_end : rdtsc() + FAR;
-	for (const struct cpu_block *b = h->others; b != NULL; b = b->sched.next)
-		next = min_u64(next, b->sched.deadline);
-	lock_release(&h->lock);
 	if (next == h->armed || (!h->busy && h->armed != CLOCK_NEVER && next > h->armed))
 		return;
 	h->armed = next;
@@ -307,6 +317,29 @@ bool sched_tick(void)
 	host->host.armed = CLOCK_NEVER;
 	__atomic_store_n(&host->stack.cpu.look, 1, __ATOMIC_RELAXED);
 	return true;
+}
+
+/* --- the owner's work --- */
+
+void sched_set_work(u64 tsc, void (*work)(struct vcpu *v))
+{
+	struct cpu_block *host = host_block();
+
+	host->host.work = work;
+	host->host.work_due = tsc;
+	__atomic_store_n(&host->stack.cpu.look, 1, __ATOMIC_RELAXED);
+}
+
+void sched_work(struct vcpu *v)
+{
+	struct cpu_block *own = block_of_vcpu(v);
+
+	if (!sched_is_owner(own) || own->host.work_due > rdtsc())
+		return;
+	own->host.work_due = CLOCK_NEVER;
+	own->host.work(v);
+	if (apic_can_own_timer(v))
+		arm(own);
 }
 
 /* --- switching --- */
@@ -382,6 +415,7 @@ void sched_exit(struct vcpu *v)
 	remote_wake(&v->remote);
 	if (remote_waits(&v->remote))
 		remote_serve(v);
+	sched_work(v);
 }
 
 /* An owner that is alone again halts by itself (sleep() in cpu/emulate.c), where it sees all that

@@ -78,6 +78,7 @@ static void wait_for_interrupt(struct vcpu *v)
 		remote_wake(&v->remote);
 		if (remote_waits(&v->remote))
 			remote_serve(v);
+		sched_work(v);
 	}
 }
 

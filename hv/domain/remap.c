@@ -7,7 +7,6 @@
  */
 #include "domain/remap.h"
 
-#include "domain/switches.h"
 #include "lib/debug.h"
 #include "lib/panic.h"
 #include "lib/string.h"
@@ -114,13 +113,14 @@ bool domain_somebody_shares(void)
 	return false;
 }
 
-int domain_remap_begin(struct domain_remap *r, struct domain *d, enum remap_mode mode, bool alone)
+int domain_remap_begin(struct domain_remap *r, struct domain *d, enum remap_mode mode,
+		       enum owners_kind owners, bool alone)
 {
 	struct remap_task task = {.ops = &ops,
 				  .context = r,
 				  .space = r->space,
 				  .mode = mode,
-				  .owners = (enum owners_kind)switches.owners,
+				  .owners = owners,
 				  .memory = &p2m_frames};
 	int err;
 

@@ -8,7 +8,6 @@
 #include "domain/owner.h"
 #include "domain/remap.h"
 #include "domain/scatter.h"
-#include "domain/switches.h"
 #include "hypercall/buffer.h"
 #include "lib/debug.h"
 #include "lib/failpoint.h"
@@ -89,12 +88,9 @@ static s64 remap(struct domain *d, u64 how, u64 slice, struct vl_remap_counts *c
 {
 	struct domain_remap r;
 	u64 start;
-	u32 owners = switches.owners;
-	s64 err;
+	s64 err = domain_remap_begin(&r, d, (enum remap_mode)(how & VL_REMAP_MODE),
+				     (enum owners_kind)(how >> VL_REMAP_OWNERS_SHIFT), false);
 
-	switches.owners = (u32)(how >> VL_REMAP_OWNERS_SHIFT);
-	err = domain_remap_begin(&r, d, (enum remap_mode)(how & VL_REMAP_MODE), false);
-	switches.owners = owners;
 	if (err < 0)
 		return err;
 	frames_fail_at(failpoint_get());

@@ -63,17 +63,27 @@ u64 *numbers_find_far(struct frame_numbers *n, u64 frame)
 	return &table[numbers_index(frame, 1)];
 }
 
-static void free_below(u64 *table, u32 level, const struct p2m_memory *memory)
+static bool free_below(u64 *table, u32 level, const struct p2m_memory *memory, u64 *budget)
 {
-	for (u32 i = 0; level > 1 && i < NUMBERS_A_PAGE; i++)
-		if (table[i] != 0)
-			free_below((u64 *)(uintptr_t)table[i], level - 1, memory);
+	for (u32 i = 0; level > 1 && i < NUMBERS_A_PAGE; i++) {
+		if (table[i] == 0)
+			continue;
+		if (!free_below((u64 *)(uintptr_t)table[i], level - 1, memory, budget))
+			return false;
+		table[i] = 0;
+	}
+	if (*budget == 0)
+		return false;
+	--*budget;
 	memory->free(memory->context, table);
+	return true;
 }
 
-void numbers_end(struct frame_numbers *n, const struct p2m_memory *memory)
+bool numbers_end(struct frame_numbers *n, const struct p2m_memory *memory, u64 *budget)
 {
-	if (n->root != NULL)
-		free_below(n->root, n->level, memory);
+	n->near_tag = ~(u64)0;
+	if (n->root != NULL && !free_below(n->root, n->level, memory, budget))
+		return false;
 	*n = (struct frame_numbers){.near_tag = ~(u64)0};
+	return true;
 }

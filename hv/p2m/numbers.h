@@ -38,8 +38,9 @@ static inline u64 *numbers_find(struct frame_numbers *n, u64 frame)
 	return leaf != NULL ? &leaf[numbers_index(frame, 1)] : NULL;
 }
 
-/** Give all pages back: every number is 0. */
-void numbers_end(struct frame_numbers *n, const struct p2m_memory *memory);
+/** Give up to *budget pages back, which counts them. True: that were all, every number is 0; false:
+ * no number means anything, call again. */
+bool numbers_end(struct frame_numbers *n, const struct p2m_memory *memory, u64 *budget);
 
 /* --- the common case of owners: one user or none --- */
 

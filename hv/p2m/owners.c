@@ -127,14 +127,16 @@ struct search {
 	u64 first;       /* page frame, of the first */
 };
 
-static void search(const struct owners_space *space, u64 from, struct search *s)
+static void search(struct owners *o, u32 of, u64 from, struct search *s)
 {
+	const struct owners_space *space = &o->space[of];
 	struct p2m_page list[PAGES_A_LOOK];
 
 	while (from != P2M_END && s->found < s->most) {
 		u32 steps = ~(u32)0,
 		    count = p2m_list_away(space->p2m, &from, &steps, list, PAGES_A_LOOK);
 
+		o->looked += PAGES_A_LOOK;
 		for (u32 i = 0; i < count && s->found < s->most; i++)
 			if (list[i].mfn == s->frame && s->found++ == 0)
 				s->first = list[i].pfn;
@@ -146,7 +148,7 @@ static u64 search_count(struct owners *o, u64 frame, u64 most)
 	struct search s = {.frame = frame, .most = most};
 
 	for (u32 i = 0; i < o->nr_spaces && s.found < most; i++)
-		search(&o->space[i], 0, &s);
+		search(o, i, 0, &s);
 	return s.found;
 }
 
@@ -158,7 +160,7 @@ static bool search_next(struct owners *o, u64 frame, u64 *user)
 
 		if (o->space[i].domid < at.domid)
 			continue;
-		search(&o->space[i], o->space[i].domid == at.domid ? at.pfn : 0, &s);
+		search(o, i, o->space[i].domid == at.domid ? at.pfn : 0, &s);
 		if (s.found != 0) {
 			*user = owners_pack((struct p2m_owner){o->space[i].domid, s.first});
 			return true;
@@ -179,17 +181,17 @@ void owners_init(struct owners *o, enum owners_kind kind, const struct p2m_memor
 			     .nr_spaces = nr_spaces};
 }
 
-void owners_end(struct owners *o)
+bool owners_end(struct owners *o, u64 budget)
 {
-	numbers_end(&o->numbers, o->memory);
-	while (o->pages != NULL) {
+	o->free = NULL;
+	o->nr_free = 0;
+	for (; o->pages != NULL && budget > 0; budget--) {
 		struct owners_node *page = o->pages;
 
 		o->pages = page->next;
 		o->memory->free(o->memory->context, page);
 	}
-	o->free = NULL;
-	o->nr_free = 0;
+	return o->pages == NULL && numbers_end(&o->numbers, o->memory, &budget);
 }
 
 int owners_reserve(struct owners *o, mfn_t mfn)

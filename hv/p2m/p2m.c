@@ -70,25 +70,46 @@ void p2m_init_own(struct p2m *p, const struct p2m_memory *memory, ma_t nothing)
 	p->nothing = nothing;
 }
 
-static void free_table(struct p2m *p, u64 entry, u32 level)
+static bool free_some(struct p2m *p, u64 entry, u32 level, u64 *budget)
 {
 	u64 *table = table_of(entry);
 
-	for (u32 i = 0; level > 1 && i < ENTRIES; i++)
-		if (is_table(table[i]))
-			free_table(p, table[i], level - 1);
+	for (u32 i = 0; level > 1 && i < ENTRIES; i++) {
+		if (!is_table(table[i]))
+			continue;
+		if (!free_some(p, table[i], level - 1, budget))
+			return false;
+		table[i] = 0;
+	}
+	if (*budget == 0)
+		return false;
+	--*budget;
 	p->memory->free(p->memory->context, table);
 	p->tables--;
+	return true;
+}
+
+static void free_table(struct p2m *p, u64 entry, u32 level)
+{
+	u64 all = ~(u64)0;
+
+	free_some(p, entry, level, &all);
+}
+
+bool p2m_destroy_some(struct p2m *p, u64 tables)
+{
+	for (u32 i = 0; i < P2M_ROOT_ENTRIES; i++) {
+		if (is_table(p->root[i]) && !free_some(p, p->root[i], ROOT_LEVEL - 1, &tables))
+			return false;
+		p->root[i] = 0;
+	}
+	p->frames = p->moved = p->given = p->foreign = p->foreign_read_only = 0;
+	return true;
 }
 
 void p2m_destroy(struct p2m *p)
 {
-	for (u32 i = 0; i < P2M_ROOT_ENTRIES; i++) {
-		if (is_table(p->root[i]))
-			free_table(p, p->root[i], ROOT_LEVEL - 1);
-		p->root[i] = 0;
-	}
-	p->frames = p->moved = p->given = p->foreign = p->foreign_read_only = 0;
+	p2m_destroy_some(p, ~(u64)0);
 }
 
 static ma_t identity(u64 pa, u32 *shift)

@@ -27,7 +27,8 @@
 #include "numbers.h"
 #include "public/errno.h"
 
-#define PAGES_A_LOOK 16u
+#define PAGES_A_LOOK    16u
+#define SEARCHED_A_STEP 4u
 
 static struct p2m *p2m_of(const struct remap *r)
 {
@@ -80,6 +81,14 @@ static enum plan_answer nothing_found(const struct remap *r)
 	return r->cursor == P2M_END ? PLAN_DONE : PLAN_LATER;
 }
 
+/* A search looks at an entry in a fraction of what others take for it. */
+static bool has_searched_long(struct remap *r, u32 *steps)
+{
+	*steps -= (u32)min_u64(*steps, r->owners.looked / SEARCHED_A_STEP);
+	r->owners.looked = 0;
+	return *steps == 0;
+}
+
 /* The long way: each page's place is asked for. */
 static bool fill_list(struct remap *r, u32 *steps, struct p2m_page *found)
 {
@@ -87,8 +96,12 @@ static bool fill_list(struct remap *r, u32 *steps, struct p2m_page *found)
 	u32 count = p2m_list_away(p2m_of(r), &r->cursor, steps, list, PAGES_A_LOOK);
 
 	for (u32 i = 0; i < count; i++) {
-		if (users(r, list[i].pfn, 1) != 0)
-			continue;
+		if (users(r, list[i].pfn, 1) != 0) {
+			if (!has_searched_long(r, steps))
+				continue;
+			r->cursor = list[i].pfn + 1;
+			return false;
+		}
 		r->cursor = list[i].pfn + 1; /* those behind it are listed again */
 		*found = list[i];
 		return true;

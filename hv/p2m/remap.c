@@ -18,6 +18,9 @@
 #define LOOKS_A_STEP 1024u
 #define LOOKS_A_PAGE 16u
 
+/* Of the owners' memory, at the end. */
+#define PAGES_FREED_A_STEP 256u
+
 static const struct owners_space *space_of(const struct remap *r)
 {
 	return &r->task.space[r->task.of];
@@ -313,7 +316,7 @@ static NEVER_INLINE int collect_page(struct remap *r, u64 pfn, u64 frame)
 {
 	struct p2m_owner user = {r->task.space[r->collecting].domid, pfn};
 
-	r->shared |= owners_count_away(&r->owners, (mfn_t){frame}, 1) != 0;
+	r->shared = r->shared || owners_count_away(&r->owners, (mfn_t){frame}, 1) != 0;
 	return owners_add(&r->owners, (mfn_t){frame}, user);
 }
 
@@ -393,10 +396,13 @@ void remap_begin(struct remap *r, const struct remap_task *task)
 	owners_init(&r->owners, task->owners, task->memory, task->space, task->nr_spaces);
 }
 
-static void end(struct remap *r)
+static bool end(struct remap *r, u64 budget)
 {
-	owners_end(&r->owners);
+	r->phase = REMAP_END;
+	if (!owners_end(&r->owners, budget))
+		return false;
 	r->phase = REMAP_DONE;
+	return true;
 }
 
 static s64 move_some(struct remap *r, u32 *steps, u64 pages)
@@ -429,6 +435,9 @@ s64 remap_step(struct remap *r, u64 pages)
 	s64 left = 1;
 	int err = 0;
 
+	r->owners.looked = 0;
+	if (r->phase == REMAP_END)
+		return end(r, PAGES_FREED_A_STEP) ? 0 : 1;
 	if (r->phase == REMAP_COLLECT && space_of(r)->p2m->moved == 0)
 		left = 0;
 	else if (r->phase == REMAP_COLLECT)
@@ -440,7 +449,7 @@ s64 remap_step(struct remap *r, u64 pages)
 	if (err < 0)
 		return err;
 	if (left == 0)
-		end(r);
+		left = end(r, PAGES_FREED_A_STEP) ? 0 : 1;
 	return left;
 }
 
@@ -455,5 +464,5 @@ void remap_abort(struct remap *r)
 		vacate(r, r->hole);
 	}
 	r->spare = r->hole = REMAP_NONE;
-	end(r);
+	end(r, OWNERS_ALL);
 }

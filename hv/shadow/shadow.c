@@ -30,13 +30,15 @@
 #include "shadow/tables.h"
 
 #include "leaf.h"
-
-#define UPPER (PTE_P | PTE_W | PTE_U | PTE_A)
+#include "renew.h"
 
 /* What no eviction can get, as it has to stay: the roots of two address spaces, the two upper
  * halves, and the way down to a leaf, of users and of their kernel. With these each fill succeeds,
  * however full the partition is. */
 #define LEAST_TABLES (2 * SHADOW_VIEWS + 2 + 2 * 4)
+
+/* Of tables that nobody uses any more, when others are needed. */
+#define BURIED_AT_ONCE 16
 
 #define ROOT_LEVEL  4
 #define UPPER_FIRST (PTES_PER_TABLE / 2)
@@ -126,6 +128,10 @@ static RARELY_USED void evict(struct shadow *s)
 	struct shadow_root *r = oldest(s);
 
 	s->evictions++;
+	if (s->old.v != 0) {
+		shadow_bury(s, BURIED_AT_ONCE);
+		return;
+	}
 	if (r != NULL && !is_in_cr3(r)) {
 		drop_root(s, r);
 		return;
@@ -153,7 +159,7 @@ static ma_t take_table(struct shadow *s)
 
 /* --- roots --- */
 
-static void add_own_slots(const struct shadow *s, ma_t root)
+void shadow_add_own_slots(const struct shadow *s, ma_t root)
 {
 	u64 *table = direct(root);
 	u32 n;
@@ -172,7 +178,7 @@ ma_t shadow_make_top(struct shadow *s, enum shadow_view view)
 {
 	ma_t top = take_table(s);
 
-	add_own_slots(s, top);
+	shadow_add_own_slots(s, top);
 	s->now->top[view] = top;
 	return top;
 }
@@ -274,8 +280,8 @@ int shadow_init(struct shadow *s, const struct shadow_config *config, struct fai
 			    "Vellum's partition has no memory for shadow tables: give it "
 			    "more with vellum_mem=");
 	}
-	add_own_slots(s, r->top[SHADOW_USER]);
-	add_own_slots(s, r->top[SHADOW_KERNEL]);
+	shadow_add_own_slots(s, r->top[SHADOW_USER]);
+	shadow_add_own_slots(s, r->top[SHADOW_KERNEL]);
 	return 0;
 }
 
@@ -302,6 +308,8 @@ RARELY_USED bool shadow_destroy(struct shadow *s, u64 budget)
 	if (s->now == NULL)
 		return true; /* done: asked at each hypercall in passthrough */
 	audit_begin(s);
+	if (!shadow_bury_within(s, &budget))
+		return false;
 	for (u32 i = 0; i < SHADOW_ROOTS; i++)
 		for (u32 view = SHADOW_VIEWS; view-- > 0;)
 			if (!destroy_table(s, &s->root[i].top[view], &budget))

@@ -284,7 +284,7 @@ static void commit(struct domain *d, struct vcpu *v, u64 layers)
 
 static bool comes_home(const struct domain *d, u64 layers)
 {
-	return d->p2m.own && (layers & VL_LAYER_MEMORY) && check_layers(d, layers) == 0;
+	return home_is_ahead(d) && (layers & VL_LAYER_MEMORY) && check_layers(d, layers) == 0;
 }
 
 s64 call_devirtualize(struct domain *d, u64 layers, u64 cpus)

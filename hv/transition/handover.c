@@ -24,11 +24,13 @@
 #include "lib/log.h"
 #include "public/calls.h"
 #include "public/errno.h"
+#include "transition/home.h"
 #include "transition/steps.h"
 #include "hypercall_handlers.h"
 
 /* Under remote_begin_alone(). */
 static struct domain *heir;
+static u64 heirs_how;           /* VL_REMAP_*: its memory is to come home */
 static struct cpu_block *ended; /* until the heir has given it back */
 
 /* Others would get INIT wherever they are, with what they hold: not yet. */
@@ -63,7 +65,9 @@ static s64 make_check(struct vcpu *v)
 {
 	s64 err = check_caller(v->domain, v);
 
-	return err < 0 ? err : check_heir(heir);
+	if (err == 0)
+		err = check_heir(heir);
+	return err < 0 ? err : home_check(v, heir, heirs_how);
 }
 
 static s64 make_still(struct vcpu *v)
@@ -96,8 +100,8 @@ static void take_machine(void)
 	events_raise_by(v->domain, first_domain_upcall);
 	segments_set_cpl(v, v->cpl); /* whether ports trap */
 	vcpu_flush(v);               /* pages of the other one's */
-	events_ask(v->domain, VL_ASKED_TO_TAKE);
 	log_print("vellum: domain %u owns the machine\n", v->domain->domid);
+	home_begin(v, heirs_how);
 	remote_end_alone(v);
 	sched_go_on();
 }
@@ -123,7 +127,7 @@ static void __attribute__((noreturn)) commit(struct domain *d, struct vcpu *v)
 	sched_go_to(b, take_machine);
 }
 
-s64 call_hand_over(struct domain *d, u64 domid)
+s64 call_hand_over(struct domain *d, u64 domid, u64 how)
 {
 	struct vcpu *v = current_vcpu();
 	struct domain *found;
@@ -140,6 +144,7 @@ s64 call_hand_over(struct domain *d, u64 domid)
 	sched_stop(found);
 	remote_begin_alone(v);
 	heir = found;
+	heirs_how = how;
 	err = transition_prepare(v, steps, ARRAY_SIZE(steps));
 	if (err == 0)
 		commit(d, v);

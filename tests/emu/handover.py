@@ -67,6 +67,71 @@ def handover_mini_kinds(t):
             check_failures(t, m, owners != "search")
 
 
+# Of struct vl_home_info's how: VL_REMAP_LIVE.
+LIVE = 1 << 16
+MODES = {"indirect": 1, "direct": 2}
+OWNERS = {"backmap": 0 << 8, "refcount": 1 << 8, "search": 2 << 8}
+BOUND = 1_000_000  # instructions, for which the heir may stand still
+
+
+def live_image(how, heir="", more="", hypervisor="vellum"):
+    """The heir changes its memory while it comes home, and says so; near=1: its pages are in each other's places."""
+    return image(f"live=1 bound={BOUND:x} {heir} test=entry*", hypervisor, f"how={how | LIVE:x} near=1 {more}")
+
+
+def check_live(t, m, seconds, ending="exit-16"):
+    """Its pages have come home while it ran; it saw no moment without itself that was too long."""
+    check(t, m, seconds, ending)
+    text = m.console.text
+    for line in text.split("\n"):
+        if line.startswith("# live: "):
+            t.log(f"{m.name}: {line.strip()}")
+    found = {name: int(re.search(pattern, text).group(1)) for name, pattern in {
+        "away": r"# live: of (\d+) pages \d+ copied", "exchanged": r"(\d+) exchanged, in", "pieces": r"in (\d+) pieces",
+        "failed": r"pieces, (\d+) failed", "changed": r"meanwhile (\d+) of \d+ pages were changed", "still": r"none for (\d+) ticks"}.items()}
+    t.check(found["away"] > 3000 and found["pieces"] > 20, f"it came home in pieces: {found}")
+    t.check(found["changed"] > found["pieces"], f"its memory was changed meanwhile: {found}")
+    t.check(found["still"] <= BOUND, f"it stood still for {found['still']} ticks at most, of the {BOUND} that are allowed")
+    return found
+
+
+@test("handover-live-qemu", shows="M13 M11 M12 M15 M16 M17 M19", needs="vellum mini", limit=400)
+def handover_live_qemu(t):
+    """The heir checks and changes its memory all the while that it comes home, live, in each mode and with each kind of
+    owners, counting instructions. In QEMU."""
+    for mode, how in MODES.items():
+        for kind, owners in OWNERS.items():
+            check_live(t, Qemu(t, live_image(how | owners), icount=True, name=f"{mode}-{kind}"), 100)
+
+
+@test("handover-live-bochs", shows="M13 M12 M19", needs="vellum mini", limit=400, slow=True)
+def handover_live_bochs(t):
+    """The same in Bochs, through a spare frame and by exchange. It stops the moves half-way and goes on in the other mode."""
+    for mode, how in MODES.items():
+        check_live(t, Bochs(t, live_image(how, "stop=1"), name=mode), 190, "shutdown-port")
+
+
+@test("handover-live-debug", shows="M13 M11 M12 M15 M16 M17 M19", needs="vellum-debug mini", limit=400)
+def handover_live_debug(t):
+    """The same with a Vellum that audits itself, and whose pieces fail at each step and allocation first; the heir stops
+    the moves half-way, and goes on in the other mode."""
+    for mode, how in MODES.items():
+        for kind, owners in OWNERS.items():
+            m = Qemu(t, live_image(how | owners, "fail=1 stop=1", hypervisor="vellum-debug"), icount=True, name=f"{mode}-{kind}")
+            failed = check_live(t, m, 100)["failed"]
+            t.check(failed >= 3 + (kind != "search"), f"{failed} pieces failed")
+
+
+@test("handover-live-size", shows="M13 M14", needs="vellum mini", limit=400)
+def handover_live_size(t):
+    """Eight times as much memory, nearly as long a pause, and time for what is moved. QEMU, counting instructions."""
+    small = check_live(t, Qemu(t, live_image(0, more="pages=f00"), icount=True, name="small"), 100)
+    large = check_live(t, Qemu(t, live_image(0, more="pages=7800"), memory=512, icount=True, name="large"), 200)
+    t.check(large["away"] > 7 * small["away"], "it is larger")
+    t.check(large["still"] < small["still"] * 1.25, f"the longest moments without the heir: {small['still']} and {large['still']} ticks")
+    t.check(large["pieces"] < small["pieces"] * 10, f"pieces: {small['pieces']} and {large['pieces']}")
+
+
 @test("handover-suite", shows="M19 I1 I2 I3 I8", needs="vellum mini", limit=1200, group="soak")
 def handover_suite(t):
     """All of the mini guest's suite in the heir."""

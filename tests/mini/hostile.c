@@ -181,6 +181,7 @@ static const u32 first_guests[] = {
 	VL_CALL_DOMAIN_UNPAUSE,      VL_CALL_DOMAIN_WEIGHT,
 	VL_CALL_DOMAIN_SHUTDOWN,     VL_CALL_DOMAIN_SCHED_INFO,
 	VL_CALL_TEST_SCATTER,        VL_CALL_TEST_REMAP,
+	VL_CALL_HAND_OVER,           VL_CALL_HOME,
 };
 
 static void try_calls(void)

@@ -19,8 +19,6 @@
 #include "mini/timer.h"
 #include "mini/virtual.h"
 
-#define RAM_SIZE (OTHER_PAGES * PAGE_SIZE)
-
 /* Its last pages, in the order of public/start.h's tables. */
 enum {
 	AREA_HEAD,
@@ -31,7 +29,6 @@ enum {
 	AREA_PDS, /* one a GiB of what is mapped one to one */
 	AREA_PAGES = AREA_PDS + 4,
 };
-#define AREA_PFN (OTHER_PAGES - AREA_PAGES)
 
 #define DESC_CODE64  0x00af9b000000ffffull
 #define DESC_DATA    0x00cf93000000ffffull
@@ -60,6 +57,8 @@ struct elf_segment {
 #define PT_LOAD 1
 
 static struct other others[NR_OTHERS];
+static u64 pages = OTHER_PAGES; /* of the next one */
+static bool near;
 
 static struct vl_domain_create wanted __attribute__((aligned(64)));
 static struct vl_memory_list list __attribute__((aligned(4096)));
@@ -94,11 +93,21 @@ static u64 pa_of(u64 number)
 	return OTHER_FIRST + number * PAGE_SIZE;
 }
 
+static u64 ram_size(void)
+{
+	return pages * PAGE_SIZE;
+}
+
+static u64 area_pfn(void)
+{
+	return pages - AREA_PAGES;
+}
+
 static void write_memory(struct other *g, u64 pa, const u8 *from, u64 size)
 {
 	for (u64 part; size > 0; size -= part, pa += part, from += part) {
 		part = min_u64(size, PAGE_SIZE - pa % PAGE_SIZE);
-		CHECK(pa >= OTHER_FIRST && pa + part <= OTHER_FIRST + AREA_PFN * PAGE_SIZE,
+		CHECK(pa >= OTHER_FIRST && pa + part <= OTHER_FIRST + area_pfn() * PAGE_SIZE,
 		      "the kernel wants memory at %#lx", pa);
 		memcpy(page(g, (pa - OTHER_FIRST) / PAGE_SIZE) + pa % PAGE_SIZE, from, part);
 	}
@@ -117,8 +126,8 @@ static void load_kernel(struct other *g)
 
 static void fill_head(struct other *g, const char *cmdline)
 {
-	struct head *head = (void *)page(g, AREA_PFN + AREA_HEAD);
-	u64 base = pa_of(AREA_PFN);
+	struct head *head = (void *)page(g, area_pfn() + AREA_HEAD);
+	u64 base = pa_of(area_pfn());
 
 	CHECK(strlen(cmdline) < CMDLINE_SIZE, "the command line is too long");
 	head->info = (struct vl_start_info){
@@ -129,8 +138,8 @@ static void fill_head(struct other *g, const char *cmdline)
 		.domid = (u32)g->domid,
 		.reserved_start = base,
 		.reserved_end = base + AREA_PAGES * PAGE_SIZE,
-		.hypercall_page = pa_of(AREA_PFN + AREA_CALLS),
-		.memory_map = pa_of(AREA_PFN + AREA_MAP),
+		.hypercall_page = pa_of(area_pfn() + AREA_CALLS),
+		.memory_map = pa_of(area_pfn() + AREA_MAP),
 		.memory_map_count = 1,
 		.cmdline_size = (u32)strlen(cmdline) + 1,
 		.cmdline = base + offsetof(struct head, cmdline),
@@ -143,14 +152,14 @@ static void fill_head(struct other *g, const char *cmdline)
 
 static void fill_tables(struct other *g)
 {
-	u64 *root = (u64 *)page(g, AREA_PFN + AREA_ROOT);
-	u64 *pdpt = (u64 *)page(g, AREA_PFN + AREA_PDPT);
+	u64 *root = (u64 *)page(g, area_pfn() + AREA_ROOT);
+	u64 *pdpt = (u64 *)page(g, area_pfn() + AREA_PDPT);
 
-	root[0] = pa_of(AREA_PFN + AREA_PDPT) | PTE_P | PTE_W;
+	root[0] = pa_of(area_pfn() + AREA_PDPT) | PTE_P | PTE_W;
 	for (u64 i = 0; i < 4; i++) {
-		u64 *pd = (u64 *)page(g, AREA_PFN + AREA_PDS + i);
+		u64 *pd = (u64 *)page(g, area_pfn() + AREA_PDS + i);
 
-		pdpt[i] = pa_of(AREA_PFN + AREA_PDS + i) | PTE_P | PTE_W;
+		pdpt[i] = pa_of(area_pfn() + AREA_PDS + i) | PTE_P | PTE_W;
 		for (u64 k = 0; k < NR_ENTRIES; k++)
 			pd[k] = (i * GIB + k * LARGE_SIZE) | PTE_P | PTE_W | PTE_PS;
 	}
@@ -158,13 +167,13 @@ static void fill_tables(struct other *g)
 
 static void fill(struct other *g, const char *cmdline)
 {
-	struct vl_memory_range *map = (void *)page(g, AREA_PFN + AREA_MAP);
+	struct vl_memory_range *map = (void *)page(g, area_pfn() + AREA_MAP);
 
 	load_kernel(g);
 	fill_head(g, cmdline);
 	fill_tables(g);
-	map[0] = (struct vl_memory_range){OTHER_FIRST, RAM_SIZE, VL_MEMORY_RAM, 0};
-	memcpy(page(g, AREA_PFN + AREA_CALLS), pa_to_ptr((pa_t){start_info->hypercall_page}),
+	map[0] = (struct vl_memory_range){OTHER_FIRST, ram_size(), VL_MEMORY_RAM, 0};
+	memcpy(page(g, area_pfn() + AREA_CALLS), pa_to_ptr((pa_t){start_info->hypercall_page}),
 	       PAGE_SIZE);
 }
 
@@ -172,8 +181,8 @@ static void give(struct other *g)
 {
 	s64 answer;
 
-	for (u64 at = 0, count; at < OTHER_PAGES; at += count) {
-		count = min_u64(OTHER_PAGES - at, VL_MEMORY_GIVE_PAGES);
+	for (u64 at = 0, count; at < pages; at += count) {
+		count = min_u64(pages - at, VL_MEMORY_GIVE_PAGES);
 		for (u64 i = 0; i < count; i++)
 			list.pfn[i] = g->frame[at + i].v / PAGE_SIZE;
 		answer = vl_call_memory_give(hypercall_page, g->domid, OTHER_FIRST / PAGE_SIZE + at,
@@ -190,7 +199,7 @@ static void create(struct other *g, const char *name)
 	memset(&wanted, 0, sizeof(wanted));
 	memcpy(wanted.name, name, strlen(name));
 	wanted.memory_start = OTHER_FIRST;
-	wanted.memory_size = RAM_SIZE;
+	wanted.memory_size = ram_size();
 	wanted.nr_vcpus = 1;
 	wanted.weight = 256;
 	answer = vl_call_domain_create(hypercall_page, ptr_to_pa(&wanted).v, sizeof(wanted));
@@ -206,9 +215,9 @@ static void set_first_instruction(struct other *g)
 
 	first = (struct vl_vcpu_start){
 		.rip = ((const struct elf_head *)(const void *)kernel())->entry,
-		.rdi = pa_of(AREA_PFN) + offsetof(struct head, info),
-		.cr3 = pa_of(AREA_PFN + AREA_ROOT),
-		.gdt_base = pa_of(AREA_PFN) + offsetof(struct head, gdt),
+		.rdi = pa_of(area_pfn()) + offsetof(struct head, info),
+		.cr3 = pa_of(area_pfn() + AREA_ROOT),
+		.gdt_base = pa_of(area_pfn()) + offsetof(struct head, gdt),
 		.gdt_limit = sizeof(((struct head *)NULL)->gdt) - 1,
 	};
 	answer =
@@ -218,26 +227,53 @@ static void set_first_instruction(struct other *g)
 
 static u64 scatter;
 
-void other_scatter(u64 seed)
+void other_scatter(u64 seed, bool among_themselves)
 {
 	scatter = seed;
+	near = among_themselves;
 }
 
-/* Of three times as many, some, and the rest is free again. */
+/* More pages than a list that is static has room for. */
+static pa_t *make_list(u64 count)
+{
+	pa_t at = frame_alloc_row((count * sizeof(pa_t) + PAGE_SIZE - 1) / PAGE_SIZE, (pa_t){0},
+				  (pa_t){4 * GIB});
+
+	CHECK(at.v != 0, "this machine is too small");
+	return pa_to_ptr(at);
+}
+
+void other_size(u64 count)
+{
+	pages = count;
+}
+
+/* One that is the place of a page of it, if there is still one. */
+static pa_t frame_near(void)
+{
+	pa_t frame = frame_alloc_row(1, (pa_t){OTHER_FIRST}, (pa_t){OTHER_FIRST + ram_size()});
+
+	return frame.v != 0 ? frame : frame_alloc();
+}
+
+/* Of three times as many, some, and the rest is free again; `near`: nearly all are in the way of
+ * each other. */
 static void alloc_scattered(struct other *g)
 {
-	static pa_t pool[3 * OTHER_PAGES];
+	static pa_t small[3 * OTHER_PAGES];
+	u64 count = near ? pages : 3 * pages;
+	pa_t *pool = pages > OTHER_PAGES ? make_list(count) : small;
 
-	for (u32 i = 0; i < ARRAY_SIZE(pool); i++) {
-		pool[i] = frame_alloc();
+	for (u64 i = 0; i < count; i++) {
+		pool[i] = near ? frame_near() : frame_alloc();
 		CHECK(pool[i].v != 0, "this machine is too small");
 	}
-	for (u32 i = 0; i < ARRAY_SIZE(pool); i++) {
-		u32 k = i + (u32)(random_next(&scatter) % (ARRAY_SIZE(pool) - i));
+	for (u64 i = 0; i < count; i++) {
+		u64 k = i + random_next(&scatter) % (count - i);
 		pa_t frame = pool[k];
 
 		pool[k] = pool[i];
-		if (i >= OTHER_PAGES) {
+		if (i >= pages) {
 			frame_free(frame);
 			continue;
 		}
@@ -248,7 +284,7 @@ static void alloc_scattered(struct other *g)
 
 static void alloc_frames(struct other *g)
 {
-	for (u32 i = 0; i < OTHER_PAGES; i++) {
+	for (u64 i = 0; i < pages; i++) {
 		g->frame[i] = frame_alloc_zeroed();
 		CHECK(g->frame[i].v != 0, "this machine is too small");
 	}
@@ -258,6 +294,8 @@ void other_make(struct other *g, const char *name, const char *cmdline)
 {
 	if (!other_have_kernel())
 		test_fail("the first guest's initrd is to be the kernel of the others");
+	g->pages = pages;
+	g->frame = pages > OTHER_PAGES ? make_list(pages) : g->few;
 	if (scatter != 0)
 		alloc_scattered(g);
 	else
@@ -285,7 +323,7 @@ void other_destroy(struct other *g)
 		left = vl_call_domain_destroy(hypercall_page, g->domid);
 	while (left > 0);
 	CHECK(left == 0, "domain_destroy answered %ld", left);
-	for (u32 i = 0; i < OTHER_PAGES; i++) {
+	for (u64 i = 0; i < g->pages; i++) {
 		const u64 *word = (const u64 *)page(g, i);
 
 		for (u32 k = 0; k < PAGE_SIZE / sizeof(*word); k++)

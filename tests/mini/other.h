@@ -11,15 +11,17 @@
 #include "lib/types.h"
 #include "public/hypercall.h"
 
-#define OTHER_PAGES 3072u        /* of RAM, from 16 MiB on */
+#define OTHER_PAGES 3072u        /* of RAM, from 16 MiB on, unless other_size() says more */
 #define OTHER_TEXT  16384u       /* of its console that is kept */
 #define OTHER_FIRST (0x1000000u) /* pa of its RAM */
 
 struct other {
 	u64 domid;
-	pa_t frame[OTHER_PAGES]; /* that its pages are while it is there */
-	u64 read;                /* of its console, bytes since its start */
-	char text[OTHER_TEXT];   /* of those, the last; zero-terminated */
+	u64 pages;
+	pa_t *frame;           /* that its pages are while it is there */
+	pa_t few[OTHER_PAGES]; /* the list of those, if it is not longer */
+	u64 read;              /* of its console, bytes since its start */
+	char text[OTHER_TEXT]; /* of those, the last; zero-terminated */
 	u32 length;
 };
 
@@ -37,8 +39,13 @@ bool other_have_kernel(void);
  */
 void other_make(struct other *g, const char *name, const char *cmdline);
 
-/** From here on, frames for guests come from all over memory, in no order; 0: lowest first. */
-void other_scatter(u64 seed);
+/** From here on, frames for guests come from all over memory, in no order; 0: lowest first. Or, as
+ * far as there are such, from those that are at home with other pages of it. */
+void other_scatter(u64 seed, bool among_themselves);
+
+/** From here on guests have so many pages; of one that has more than usual, lists are left behind.
+ */
+void other_size(u64 pages);
 
 /** And let it run. */
 void other_start(struct other *g, const char *name, const char *cmdline);

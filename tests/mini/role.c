@@ -11,6 +11,7 @@
 #include "mini/cpu.h"
 #include "mini/exit.h"
 #include "mini/hypercall.h"
+#include "mini/live.h"
 #include "mini/memory.h"
 #include "mini/tests/random.h"
 #include "mini/timer.h"
@@ -318,14 +319,24 @@ static void heir(void)
 {
 	u64 seed = canary_begin(), start;
 	char word[2];
+	bool live;
 	s64 answer;
 
 	if (cmdline_get("single", word, sizeof(word))) {
 		print("the heir waits\n");
 		live_by_single_ticks(seed);
 	}
+	live = cmdline_get("live", word, sizeof(word));
+	if (live)
+		live_begin();
 	start = begin_ticks(seed);
 	print("the heir waits\n");
+	if (live) {
+		while (vl_call_verify_image(hypercall_page) == -VL_EPERM)
+			live_on(seed, 1);
+		live_home();
+		check_ticks(start, 1);
+	}
 	do {
 		live_on(seed, 1);
 		check_ticks(start, 1);

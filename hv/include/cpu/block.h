@@ -76,7 +76,7 @@ struct sched_vcpu {
 
 /** Of a host: who runs there. */
 struct sched_host {
-	struct lock lock; /* LOCK_SCHED, for all of this but `armed` */
+	struct lock lock; /* LOCK_SCHED, for all of this but `armed` and `work*` */
 	struct fair_queue queue;
 	struct cpu_block *others;   /* blocks of later domains */
 	u32 nr_others;              /* read without the lock */
@@ -86,6 +86,8 @@ struct sched_host {
 	u64 since;                  /* TSC, to which it was charged */
 	u64 slice_end;              /* TSC */
 	u64 armed;                  /* Vellum's timer, a TSC; CLOCK_NEVER: it is not set */
+	u64 work_due;               /* TSC, CLOCK_NEVER: none; see sched_set_work() */
+	void (*work)(struct vcpu *v);
 };
 
 struct cpu_block {

@@ -140,6 +140,16 @@ void sched_free_block(struct cpu_block *b);
 /** The vcpu never runs again, nor do its domain's others: vcpu_crash() and a guest that ends. */
 void sched_end(struct vcpu *v) __attribute__((noreturn));
 
+/**
+ * Have `work` done once at the TSC `tsc`, or soon after, by the owner's vcpu of the CPU that calls,
+ * at the end of one of its exits or in its HLT; CLOCK_NEVER: not any more. The last call counts.
+ * `work` may call this. Only if apic_can_own_timer().
+ */
+void sched_set_work(u64 tsc, void (*work)(struct vcpu *v));
+
+/** Do it, if it is due and `v` the owner's. At the places that are told above. */
+void sched_work(struct vcpu *v);
+
 /** Vellum's timer interrupted. False: no scheduler has set it. */
 bool sched_tick(void);
 

@@ -226,6 +226,9 @@ static inline void vcpu_report(const struct vcpu *v)
 /** Forget all translations, global ones too. */
 void vcpu_flush(struct vcpu *v);
 
+/** The same in a bounded time: shadow_renew(). */
+void vcpu_renew(struct vcpu *v);
+
 /** Load the root that goes with view and address space, even if it is the same: the TLB is empty
  * then. */
 void vcpu_reload_root(struct vcpu *v);

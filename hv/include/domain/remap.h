@@ -29,7 +29,8 @@ struct domain_remap {
  *  -VL_EBUSY: one of the domains shares pages with others;
  *  -VL_E2BIG: more than REMAP_OTHERS later domains.
  */
-int domain_remap_begin(struct domain_remap *r, struct domain *d, enum remap_mode mode, bool alone);
+int domain_remap_begin(struct domain_remap *r, struct domain *d, enum remap_mode mode,
+		       enum owners_kind owners, bool alone);
 
 /** remap_step(); whatever the answer, what Vellum knows by address of the domains' pages is found
  * again. 0: d's p2m is the identity for each page that it has. */

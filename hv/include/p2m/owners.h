@@ -49,6 +49,7 @@ struct owners {
 	const struct p2m_memory *memory;
 	const struct owners_space *space; /* by ascending domid */
 	u32 nr_spaces;
+	u64 looked; /* at so many entries: by searches, since somebody set it to 0 */
 	struct frame_numbers numbers; /* BACKMAP: a user, or a list of them; REFCOUNT: how many */
 	u32 nr_free;
 	struct owners_node *free;  /* BACKMAP: nodes of lists, so many, */
@@ -59,8 +60,9 @@ struct owners {
 void owners_init(struct owners *o, enum owners_kind kind, const struct p2m_memory *memory,
 		 const struct owners_space *space, u32 nr_spaces);
 
-/** Give all memory back. */
-void owners_end(struct owners *o);
+/** Give up to `budget` pages back. True: all are; false: call this again, and nothing else. */
+#define OWNERS_ALL (~(u64)0)
+bool owners_end(struct owners *o, u64 budget);
 
 /** A page that is away uses this frame now, or no more; the p2m says so, too, when somebody next
  * asks. -VL_ENOMEM: not kept. Going never fails. */

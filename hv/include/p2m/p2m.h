@@ -69,6 +69,10 @@ void p2m_init_own(struct p2m *p, const struct p2m_memory *memory, ma_t nothing);
 /** Give all tables back. It is what it was made as then. */
 void p2m_destroy(struct p2m *p);
 
+/** The same for up to so many tables. True: that were all; false: it is no p2m any more, call
+ * again. */
+bool p2m_destroy_some(struct p2m *p, u64 tables);
+
 /**
  * Map the block of 2^shift bytes (shift 12, 21 or 30) that starts at `pfn` to the machine frames
  * from `mfn` on. Both are multiples of the block's size. What a larger entry maps beside the block

@@ -67,6 +67,7 @@ enum remap_phase {
 	REMAP_COLLECT, /* owners are told of what is away */
 	REMAP_FILL,    /* free places */
 	REMAP_BREAK,   /* places that somebody has */
+	REMAP_END,     /* all are at home; the owners' memory is given back */
 	REMAP_DONE,
 };
 

@@ -1048,16 +1048,20 @@ static inline int64_t vl_call_memory_target(vl_hypercall_fn call, uint64_t domid
 /**
  * The caller ends for good, and that domain owns the machine from now on: it is the "first
  * guest" of all calls. What its platform was doing, the machine's own 8259s, PIT, clock, first
- * serial port and local APIC go on doing. It is virtualized, and gets VL_ASKED_TO_TAKE from
- * control_read, with an event; devirtualize brings its memory home, and it has the bare machine.
- * Until then it can make no domain. All other devices are silent: PCI functions have bus
- * mastering and interrupts off, the IOAPIC's entries are masked. What they were doing for the
- * caller is lost.
+ * serial port and local APIC go on doing. It is virtualized. With VL_REMAP_LIVE Vellum brings
+ * its memory home, a piece at a time, while it runs, and then it gets VL_ASKED_TO_TAKE from
+ * control_read, with an event; without, it gets that at once, and its memory comes home as it
+ * calls devirtualize. Then it has the bare machine. Until its memory is at home it can make no
+ * domain. See home. All other devices are silent: PCI functions have bus mastering and
+ * interrupts off, the IOAPIC's entries are masked. What they were doing for the caller is lost.
  * Who: only the first guest. Since ABI 0.3.
  * domid: domain id of the one other domain there is.
+ * how: VL_REMAP_* bits: how its memory comes home.
  * Returns nothing: the caller is gone; or a negated error:
  *   VL_ENOENT: no domain has this id, or it is about to end.
- *   VL_EINVAL: domid is the caller's.
+ *   VL_EINVAL: domid is the caller's, or how is out of range.
+ *   VL_E2BIG: VL_REMAP_LIVE with VL_REMAP_SEARCH, and more than VL_REMAP_SEARCH_PAGES pages are
+ *     away.
  *   VL_EBUSY: there is a third domain; the other one does not run, or halts for good;
  *     VL_LAYER_IO is virtualized.
  *   VL_EAGAIN: it has not begun to run: call again.
@@ -1068,9 +1072,9 @@ static inline int64_t vl_call_memory_target(vl_hypercall_fn call, uint64_t domid
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
  */
-static inline int64_t vl_call_hand_over(vl_hypercall_fn call, uint64_t domid)
+static inline int64_t vl_call_hand_over(vl_hypercall_fn call, uint64_t domid, uint64_t how)
 {
-	return call(VL_CALL_HAND_OVER, domid, 0, 0, 0, 0);
+	return call(VL_CALL_HAND_OVER, domid, how, 0, 0, 0);
 }
 
 #define VL_CALL_TEST_SCATTER 61
@@ -1129,7 +1133,36 @@ static inline int64_t vl_call_test_remap(vl_hypercall_fn call, uint64_t domid, u
 	return call(VL_CALL_TEST_REMAP, domid, how, slice, counts_pa, counts_size);
 }
 
+#define VL_CALL_HOME 63
+
+/**
+ * For a guest that has got the machine (hand_over) and is not in the frames of its own numbers
+ * yet. With VL_REMAP_LIVE Vellum goes on moving pages while the caller runs, and tells it by
+ * VL_ASKED_TO_TAKE when it is done; with VL_HOME_STOP nothing is moved but by devirtualize; with
+ * neither of them the caller gets VL_ASKED_TO_TAKE now. Nothing is lost by a change: what is at
+ * home stays there.
+ * Who: only the first guest. Since ABI 0.3.
+ * how: VL_REMAP_* bits: how the caller's memory comes home from here on; VL_HOME_KEEP: as it
+ *   does.
+ * info_pa, info_size: where struct vl_home_info lies (physical address) and its bytes; filled
+ *   with how far that is.
+ * Returns how much is left: pages that are away; at least 1 until all is done, then 0; or a
+ *   negated error:
+ *   VL_EINVAL: how is out of range, or the buffer is smaller than the structure.
+ *   VL_E2BIG: VL_REMAP_LIVE with VL_REMAP_SEARCH, and more than VL_REMAP_SEARCH_PAGES pages are
+ *     away.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EOPNOTSUPP: VL_REMAP_LIVE, and the local APIC's timer is not Vellum's.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_home(vl_hypercall_fn call, uint64_t how, uint64_t info_pa,
+				   uint64_t info_size)
+{
+	return call(VL_CALL_HOME, how, info_pa, info_size, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 63
+#define VL_CALL_LIMIT 64
 
 #endif

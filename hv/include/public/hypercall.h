@@ -136,7 +136,7 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 /* VL_CALL_MMU_FLUSH_REMOTE: pages of one call. */
 #define VL_MMU_FLUSH_PAGES 64u
 
-/* VL_CALL_TEST_REMAP: how. */
+/* VL_CALL_HAND_OVER, VL_CALL_HOME, VL_CALL_TEST_REMAP: how. */
 #define VL_REMAP_AUTO         0u /* places that are taken: by a spare frame, if there is one */
 #define VL_REMAP_INDIRECT     1u /* only so */
 #define VL_REMAP_DIRECT       2u /* by exchange */
@@ -145,6 +145,34 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 #define VL_REMAP_BACKMAP      (0u << VL_REMAP_OWNERS_SHIFT) /* how users of frames are found */
 #define VL_REMAP_REFCOUNT     (1u << VL_REMAP_OWNERS_SHIFT)
 #define VL_REMAP_SEARCH       (2u << VL_REMAP_OWNERS_SHIFT)
+#define VL_REMAP_OWNERS       (0xffu << VL_REMAP_OWNERS_SHIFT)
+/* Not for VL_CALL_TEST_REMAP: */
+#define VL_REMAP_USUAL        0xffffu    /* both of the above as Vellum's options say */
+#define VL_REMAP_LIVE         (1u << 16) /* the guest runs meanwhile */
+#define VL_HOME_STOP          (1u << 17) /* VL_CALL_HOME: nothing moves by itself */
+#define VL_HOME_KEEP          (~(uint64_t)0)
+
+/** More pages than these are not searched for while a guest runs: each search reads all of them. */
+#define VL_REMAP_SEARCH_PAGES 6144u
+
+/* Where a homecoming is (vl_home_info). */
+#define VL_HOME_NONE     0u /* there is none, or it has not begun */
+#define VL_HOME_MOVING   1u
+#define VL_HOME_CLEARING 2u /* frames that nobody has */
+#define VL_HOME_DONE     3u
+
+/** VL_CALL_HOME: of the last homecoming. Times are ticks of the TSC. */
+struct vl_home_info {
+	uint32_t phase; /* VL_HOME_* */
+	uint32_t how;   /* VL_REMAP_* and VL_HOME_STOP; the options are filled in */
+	uint64_t pages; /* that were away when it began */
+	uint64_t left;  /* that are */
+	uint64_t copied, evacuated, exchanged; /* see struct vl_remap_counts */
+	uint64_t pieces;                       /* in which the guest stood still, so far */
+	uint64_t failures;                     /* of them, after which it went on anew */
+	uint64_t longest, total;               /* of the pieces */
+	uint64_t begun, now;                   /* begun: 0 if it has not */
+};
 
 /** What VL_CALL_TEST_REMAP did. */
 struct vl_remap_counts {

@@ -58,6 +58,7 @@ struct shadow {
 	struct shadow_root root[SHADOW_ROOTS];
 	struct shadow_root *now; /* the address space that is loaded */
 	ma_t upper[2];           /* upper half of user and kernel views: source of all tops */
+	ma_t old;                /* a table of roots that shadow_renew() has left; 0: none */
 	bool upper_local;        /* it has a translation that is not global */
 	u32 options;             /* VL_SHADOW_* that are on */
 	u64 image_slot;          /* see struct shadow_config */
@@ -130,6 +131,16 @@ bool shadow_invalidate(struct shadow *s, u64 va);
 /** Drop what is not global (of all tags), or everything. The caller flushes the TLB. */
 void shadow_flush_local(struct shadow *s);
 void shadow_flush(struct shadow *s);
+
+/**
+ * shadow_flush() in a time that does not go by what there is to drop, unless tables of an earlier
+ * one are still left or the partition is used up: new roots are used from here on, the old ones are
+ * for shadow_bury(). The caller loads CR3 before it asks for anything else.
+ */
+void shadow_renew(struct shadow *s);
+
+/** Free up to `tables` of those that were left; true when there are none. */
+bool shadow_bury(struct shadow *s, u64 tables);
 
 /** Drop the translations of one tag, or its page at `va` (INVPCID). */
 void shadow_flush_tag(struct shadow *s, u32 tag);

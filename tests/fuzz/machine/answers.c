@@ -69,7 +69,7 @@ bool answer_is_elsewhere(u64 nr)
 {
 	return nr == VL_CALL_VIRTUALIZE || nr == VL_CALL_DEVIRTUALIZE ||
 	       nr == VL_CALL_VERIFY_IMAGE || nr == VL_CALL_SET_FAILPOINT ||
-	       nr == VL_CALL_TEST_SPOIL_SHADOW || nr == VL_CALL_HAND_OVER;
+	       nr == VL_CALL_TEST_SPOIL_SHADOW || nr == VL_CALL_HAND_OVER || nr == VL_CALL_HOME;
 }
 
 /* The numbers that are set aside. */

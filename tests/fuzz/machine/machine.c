@@ -409,9 +409,15 @@ void apic_begin(struct vcpu *v, struct lapic *model)
 	abort();
 }
 
-s64 call_hand_over(struct domain *d, u64 domid)
+s64 call_home(struct domain *d, u64 how, pa_t info, u64 info_size)
 {
-	(void)d, (void)domid;
+	(void)d, (void)how, (void)info, (void)info_size;
+	return -VL_ENOSYS;
+}
+
+s64 call_hand_over(struct domain *d, u64 domid, u64 how)
+{
+	(void)d, (void)domid, (void)how;
 	return -VL_ENOSYS;
 }
 

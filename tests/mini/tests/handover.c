@@ -3,7 +3,8 @@
  * The first guest makes another one and ends for good, by handing the machine
  * over: what comes then is the other's (role=heir), down to the end of the
  * emulator. The words of its command line behind role=heir are in heir=, with
- * '+' for blanks.
+ * '+' for blanks; how its memory comes home is in how=, how many pages it has in
+ * pages=, and with near=1 they are in each other's places.
  */
 #include "mini/cmdline.h"
 #include "mini/cpu.h"
@@ -33,10 +34,12 @@ static void heirs_words(char *words, size_t size)
 
 static s64 hand_over(u64 domid)
 {
+	u64 how = VL_REMAP_USUAL;
 	s64 answer;
 
+	cmdline_get_hex("how", &how);
 	do
-		answer = vl_call_hand_over(hypercall_page, domid);
+		answer = vl_call_hand_over(hypercall_page, domid, how);
 	while (answer == -VL_EAGAIN);
 	return answer;
 }
@@ -45,10 +48,13 @@ TEST_ON_REQUEST(hand_over, "M19")
 {
 	struct other *g = other(0);
 	char words[256];
+	u64 pages;
 	s64 answer;
 
+	other_scatter(rdtsc() | 1, cmdline_get("near", words, sizeof(words)));
 	heirs_words(words, sizeof(words));
-	other_scatter(rdtsc() | 1);
+	if (cmdline_get_hex("pages", &pages))
+		other_size(pages);
 	other_start(g, "heir", words);
 	other_await_text(g, "the heir waits", LIMIT);
 	answer = hand_over(g->domid);
