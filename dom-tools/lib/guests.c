@@ -220,7 +220,31 @@ static int64_t hand_over(struct vl_client *c, struct request *r, uint64_t *answe
 	return rc;
 }
 
-int vl_guest_hand_over(struct vl_client *c, struct vl_error *e)
+static int too_many_to_search(struct vl_error *e)
+{
+	return vl_fail(e, E2BIG,
+		       "more than %u pages are not at home, too many to search for owners while "
+		       "the guest runs; give --owners backmap or refcount, or --paused",
+		       VL_REMAP_SEARCH_PAGES);
+}
+
+int vl_guest_home(struct vl_client *c, uint64_t how, struct vl_home_info *h, uint64_t *left,
+		  struct vl_error *e)
+{
+	struct request r = {.name = "home", .io.nr = VL_CALL_HOME, .io.arg[0] = how};
+	int rc;
+
+	*h = (struct vl_home_info){0};
+	request_buffer(&r, 1, h, sizeof(*h));
+	rc = request_answer(c, &r, left, e);
+	if (rc == -VL_E2BIG)
+		return too_many_to_search(e);
+	if (rc == 0 && h->left > *left)
+		return request_nonsense(&r, e, "more pages than are left");
+	return rc;
+}
+
+int vl_guest_hand_over(struct vl_client *c, uint64_t how, struct vl_error *e)
 {
 	struct request r = {.name = "hand_over", .io.nr = VL_CALL_HAND_OVER};
 	struct vl_domain_info self, heir = {0};
@@ -232,8 +256,11 @@ int vl_guest_hand_over(struct vl_client *c, struct vl_error *e)
 	if (rc)
 		return rc;
 	r.io.arg[0] = heir.domid;
+	r.io.arg[1] = how;
 	sync();
 	rc = (int)hand_over(c, &r, &nothing, e);
+	if (rc == -VL_E2BIG)
+		return too_many_to_search(e);
 	if (rc == -VL_EBUSY || rc == -VL_EAGAIN)
 		return vl_fail(e, EBUSY,
 			       "domain %" PRIu32 " does not run, or this guest's devices are "

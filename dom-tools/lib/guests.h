@@ -36,10 +36,17 @@ int vl_guest_hypercall_page(struct vl_client *c, struct vl_ioctl_page *page, str
 int vl_guest_destroy(struct vl_client *c, const struct vl_domain_info *d, struct vl_error *e);
 
 /**
- * End the guest that this runs in, for good, and leave the machine to the one other domain. Returns
- * only if that cannot be.
+ * End the guest that this runs in, for good, and leave the machine to the one other domain, whose
+ * memory comes home as VL_REMAP_* say. Returns only if that cannot be.
  */
-int vl_guest_hand_over(struct vl_client *c, struct vl_error *e);
+int vl_guest_hand_over(struct vl_client *c, uint64_t how, struct vl_error *e);
+
+/**
+ * Of the guest that this runs in: how its memory comes home from here on (VL_HOME_KEEP: as it
+ * does), how far that is, and whether anything is left. ENOSYS: Vellum is too old.
+ */
+int vl_guest_home(struct vl_client *c, uint64_t how, struct vl_home_info *h, uint64_t *left,
+		  struct vl_error *e);
 
 /** Keep it from running, and let it. */
 int vl_guest_pause(struct vl_client *c, const struct vl_domain_info *d, struct vl_error *e);

@@ -21,7 +21,7 @@ enum {
 };
 
 enum {
-	MAX_OPTIONS = 8,
+	MAX_OPTIONS = 12,
 	MAX_OPERANDS = 4,
 };
 

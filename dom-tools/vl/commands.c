@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dom-tools/vl/home.h"
+
 #define FLAG(letter_, name_, help_)                                                                \
 	{                                                                                          \
 		.letter = (letter_), .name = (name_), .help = (help_)                              \
@@ -70,6 +72,7 @@ static const struct option_spec end_options[] = {
 
 static const struct option_spec destroy_options[] = {
 	FLAG('f', "force", "also the guest that this runs in"),
+	HOME_OPTIONS,
 	{0},
 };
 
@@ -104,6 +107,8 @@ static const struct option_spec devirtualize_options[] = {
 	FLAG('m', "memory", "the layer of memory"),
 	FLAG('i', "interrupts", "the layer of interrupt controllers"),
 	FLAG(0, "io", "the layer of I/O: timer, clock and serial port"),
+	HOME_OPTIONS,
+	FLAG('P', "progress", "of memory that comes home, also without a terminal"),
 	FAIL_AT,
 	{0},
 };
@@ -145,7 +150,8 @@ const struct command commands[] = {
 		.details = "It is not asked. When the last guest beside the first is gone, that is "
 			   "back in\npassthrough, unless /sys/hypervisor/auto_devirtualize is off. "
 			   "The guest that vl runs in\nends with --force alone, and the one other "
-			   "guest gets the machine.\n",
+			   "guest gets the machine; the other\noptions say how its memory comes "
+			   "home then.\n",
 		.options = destroy_options,
 		.operand = {{.kind = OPERAND_DOMAIN}},
 		.needs_vellum = true,
@@ -292,8 +298,11 @@ const struct command commands[] = {
 	{
 		.name = "devirtualize",
 		.summary = "take Vellum out from under the running kernel",
-		.details = "Without a layer: all of them. The CPU's goes last, or with the "
-			   "others.\nThat of I/O goes before the interrupts, or with them.\n",
+		.details =
+			"Without a layer: all of them. The CPU's goes last, or with the "
+			"others.\nThat of I/O goes before the interrupts, or with them. --live, "
+			"--paused, --remap and\n--owners are for a guest that has got the machine, "
+			"whose memory comes home first.\n",
 		.options = devirtualize_options,
 		.needs_vellum = true,
 		.run = cmd_devirtualize,

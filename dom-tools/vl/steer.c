@@ -12,6 +12,7 @@
 
 #include "dom-tools/lib/domains.h"
 #include "dom-tools/lib/guests.h"
+#include "dom-tools/vl/home.h"
 
 /* The domain that the user named. */
 static int find(struct invocation *inv, struct vl_domain_info *d, struct vl_error *e)
@@ -22,12 +23,17 @@ static int find(struct invocation *inv, struct vl_domain_info *d, struct vl_erro
 static int destroy_itself(struct invocation *inv, const struct vl_domain_info *d,
 			  struct vl_error *e)
 {
+	uint64_t how;
+	int rc = home_how(inv, &how, e);
+
+	if (rc)
+		return rc;
 	if (!option_given(inv, "force"))
 		return vl_fail(e, EPERM,
 			       "domain %" PRIu32 " (%s) is the guest that you are in; with --force "
 			       "it ends at once, unsaved, and the other guest gets the machine",
 			       d->domid, d->name);
-	return vl_guest_hand_over(&inv->client, e);
+	return vl_guest_hand_over(&inv->client, how, e);
 }
 
 int cmd_destroy(struct invocation *inv, struct vl_error *e)

@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "dom-tools/vl/failpoint.h"
+#include "dom-tools/vl/home.h"
 
 static const struct {
 	uint32_t layer;
@@ -127,7 +128,13 @@ int cmd_virtualize(struct invocation *inv, struct vl_error *e)
 	return switch_mode(inv, VL_MODE_VIRTUALIZED, debug, e);
 }
 
+/* A guest whose memory has come home live is told so, and may be faster than this. */
 int cmd_devirtualize(struct invocation *inv, struct vl_error *e)
 {
-	return switch_mode(inv, VL_MODE_PASSTHROUGH, 0, e);
+	bool came_home = false;
+	int rc = home_wait(inv, &came_home, e);
+
+	if (rc == 0)
+		rc = switch_mode(inv, VL_MODE_PASSTHROUGH, 0, e);
+	return came_home && rc == -EALREADY ? 0 : rc;
 }

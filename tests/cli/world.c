@@ -317,12 +317,27 @@ static int64_t domain_console_write(struct world *w, uint64_t domid, const char 
 }
 
 /* The real one does not return. */
-static int64_t hand_over(struct world *w, uint64_t domid)
+static int64_t hand_over(struct world *w, uint64_t domid, uint64_t how)
 {
 	if (!find_domain(w, domid))
 		return -VL_ENOENT;
-	fprintf(stderr, "vl-fake: domain %llu has the machine\n", (unsigned long long)domid);
+	fprintf(stderr, "vl-fake: domain %llu has the machine, %#llx\n", (unsigned long long)domid,
+		(unsigned long long)how);
 	return 0;
+}
+
+/* Live, each question finds half as many pages away. */
+static int64_t home(struct world *w, uint64_t how, void *page, uint32_t size)
+{
+	if (how != VL_HOME_KEEP) {
+		fprintf(stderr, "vl-fake: memory comes home %#llx\n", (unsigned long long)how);
+		w->home.how = (uint32_t)how;
+	} else if (w->home.how & VL_REMAP_LIVE) {
+		w->home.left /= 2;
+		w->home.now += 1000;
+	}
+	fill(page, size, &w->home, sizeof(w->home));
+	return (int64_t)w->home.left;
 }
 
 static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page,
@@ -346,7 +361,9 @@ static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, voi
 	case VL_CALL_DOMAIN_SHUTDOWN:
 		return domain_shutdown(w, arg[0], arg[1]);
 	case VL_CALL_HAND_OVER:
-		return hand_over(w, arg[0]);
+		return hand_over(w, arg[0], arg[1]);
+	case VL_CALL_HOME:
+		return home(w, arg[0], page, size);
 	default:
 		world_die("vl makes hypercall %llu, which the kernel would refuse",
 			  (unsigned long long)nr);
@@ -380,7 +397,8 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		[VL_CALL_DOMAIN_WEIGHT] = 2,
 		[VL_CALL_DOMAIN_SHUTDOWN] = 2,
 		[VL_CALL_DOMAIN_SCHED_INFO] = 3,
-		[VL_CALL_HAND_OVER] = 1,
+		[VL_CALL_HAND_OVER] = 2,
+		[VL_CALL_HOME] = 3,
 	};
 
 	if (nr >= VL_CALL_LIMIT)

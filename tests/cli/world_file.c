@@ -58,6 +58,7 @@ static int error_number(const char *name)
 		{"ENODEV", ENODEV},   {"EINVAL", EINVAL},   {"EMFILE", EMFILE},
 		{"ENOTTY", ENOTTY},   {"ENOSYS", ENOSYS},   {"EOPNOTSUPP", EOPNOTSUPP},
 		{"EBADMSG", EBADMSG}, {"EUCLEAN", EUCLEAN}, {"EEXIST", EEXIST},
+		{"E2BIG", E2BIG},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -311,6 +312,7 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_DOMAIN_WEIGHT] = "domain_weight",
 		[VL_CALL_DOMAIN_SHUTDOWN] = "domain_shutdown",
 		[VL_CALL_HAND_OVER] = "hand_over",
+		[VL_CALL_HOME] = "home",
 	};
 
 	for (uint64_t i = 0; i < VL_CALL_LIMIT; i++)
@@ -329,6 +331,12 @@ static void force_answer(struct world *w, char *rest)
 		w->forced_value[nr] = -error_number(value + 1);
 	else
 		w->forced_value[nr] = strtoll(value, NULL, 0);
+}
+
+static void set_home(struct world *w, uint64_t pages)
+{
+	w->home = (struct vl_home_info){
+		.pages = pages, .left = pages, .longest = 5, .begun = 1000, .now = 1000};
 }
 
 static void set_abi(struct world *w, char *rest)
@@ -442,6 +450,8 @@ void world_statement(struct world *w, char *line)
 		w->step = number(word(&rest));
 	else if (strcmp(what, "meminfo") == 0)
 		w->meminfo = strcmp(rest, "none") == 0 ? UINT64_MAX : number(word(&rest));
+	else if (strcmp(what, "home") == 0)
+		set_home(w, number(word(&rest)));
 	else if (strcmp(what, "tsc_rate") == 0)
 		w->tsc_rate = number(word(&rest));
 	else if (strcmp(what, "ring") == 0)
