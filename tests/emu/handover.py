@@ -168,4 +168,15 @@ def check_linux(t, m, seconds):
 def handover_linux(t):
     """vl destroy --force of the first Linux: the second one, which made nothing of it, goes to passthrough with its memory, its
     clock and its console, which is seen from outside, too; can be virtualized again, and restarts the machine. QEMU."""
-    check_linux(t, Qemu(t, linux_image(["handover"], initrd="initrd-guests"), memory=512), 200)
+    check_linux(t, Qemu(t, linux_image(["handover"], initrd="initrd-guests", cmdline="how=--paused"), memory=512), 200)
+
+
+@test("handover-linux-live", shows="M19 M12 M13 I9 U2", needs="vellum min min-vmlinux initrd-guests", limit=300, slow=True)
+def handover_linux_live(t):
+    """The same with memory that comes home live, by exchange and a count of users, while the second Linux computes checksums and
+    writes files; its `vl devirtualize` shows how far that is. QEMU."""
+    m = Qemu(t, linux_image(["handover"], initrd="initrd-guests", cmdline="how=--live+--remap+direct+--owners+refcount"), memory=512)
+    check_linux(t, m, 200)
+    text = plain(m.console.text)
+    t.log("\n".join(re.findall(r"^heir: (?:progress .*|\d+ rounds.*)$", text, re.MULTILINE)))
+    t.check(re.search(r"^heir: progress .* 100 %  \d{4,} of", text, re.MULTILINE), "vl devirtualize showed it")
