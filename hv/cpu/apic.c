@@ -336,7 +336,7 @@ u64 apic_read_cr8(const struct vcpu *v)
 	u64 value;
 
 	if (has_platform(v))
-		return v->domain->platform->lapic.tpr >> 4;
+		return v->domain->platform->cpu[v->cpu].lapic.tpr >> 4;
 	if (v->lapic.access != NULL)
 		return v->lapic.tpr >> 4;
 	__asm__ volatile("mov %%cr8, %0" : "=r"(value));

@@ -140,10 +140,10 @@ u32 domain_clocks_lapic_khz(void)
 	return (u32)clock_ticks(&clocks.kind.bus, clocks.tsc_khz);
 }
 
-void domain_clocks_start(struct platform *p)
+void domain_clocks_start(struct platform *p, u32 nr_cpus)
 {
 	struct rtc rtc = clocks.rtc;
 	u64 now = rdtsc();
 
-	platform_init(p, &clocks.kind, rtc_seconds(&rtc, now), now);
+	platform_init(p, &clocks.kind, nr_cpus, rtc_seconds(&rtc, now), now);
 }

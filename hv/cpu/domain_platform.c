@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * The platform of a later domain, behind its lock. Its vcpu comes here at each
+ * The platform of a later domain, behind its lock. Its vcpus come here at each
  * exit, so the usual answer, that nothing waits, is found without the lock.
  *
  * Others come here for the console and with events. They find the platform
  * behind the domain's `lock`, or with an event that its end would have to wait
- * for; then they wake the vcpu, which sets its own timer when it looks.
+ * for. Whoever changes something for a vcpu other than itself wakes that, which
+ * sets its own timer when it looks. A vcpu finds its siblings as long as it is in
+ * an exit: none of them is given back before all are left (D4).
  */
 #include "cpu/domain_platform.h"
 
 #include "cpu/apic.h"
 #include "cpu/block.h"
 #include "cpu/ports.h"
+#include "cpu/remote.h"
 #include "cpu/sched.h"
 #include "mem/frames.h"
 #include "mem/layout.h"
@@ -22,7 +25,12 @@
 #define APIC_BASE_BOOT_CPU ((u64)1 << 8)
 #define APIC_BASE_ENABLED  ((u64)1 << 11)
 
-#define FRAMES ((sizeof(struct platform) + PAGE_SIZE - 1) >> PAGE_SHIFT)
+_Static_assert(VL_MAX_CPUS <= PLATFORM_CPUS, "each vcpu has a local APIC");
+
+static u64 frames_of(u32 nr_cpus)
+{
+	return (platform_size(nr_cpus) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
 
 static struct platform *lock(const struct vcpu *v)
 {
@@ -39,15 +47,54 @@ static bool heard(struct platform *p)
 	return news;
 }
 
+/* What has come up for vcpus; of which of them that is an NMI. */
+struct news {
+	u32 changed, nmis;
+};
+
+static struct news take_news(struct platform *p)
+{
+	struct news n = {.changed = p->changed};
+
+	for (u32 left = n.changed; left != 0; left &= left - 1) {
+		struct platform_cpu *c = &p->cpu[__builtin_ctz(left)];
+
+		n.nmis |= c->nmi ? left & -left : 0;
+		c->nmi = false;
+	}
+	p->changed = 0;
+	return n;
+}
+
+/* One that has not begun has none of this. */
+static void tell(const struct domain *d, struct news n)
+{
+	for (; n.changed != 0; n.changed &= n.changed - 1) {
+		u32 i = (u32)__builtin_ctz(n.changed);
+		struct vcpu *v = remote_vcpu(d, i);
+
+		if (v == NULL)
+			continue;
+		if (n.nmis >> i & 1)
+			remote_post_nmi(&v->remote);
+		sched_wake(v);
+	}
+}
+
 /* After an access of the vcpu's own. */
 static void unlock(struct vcpu *v, struct platform *p)
 {
 	bool reset = p->reset, news = heard(p);
-	u64 deadline = p->deadline;
+	u64 deadline = p->cpu[v->cpu].deadline;
+	u32 own = (u32)1 << v->cpu;
+	struct news n = take_news(p);
 
-	v->nmi_pending |= p->nmi;
-	p->nmi = p->reset = false;
+	v->nmi_pending |= (n.nmis & own) != 0;
+	p->reset = false;
 	lock_release(&v->domain->irq_lock);
+	n.changed &= ~own;
+	if (n.changed != 0)
+		tell(v->domain, n);
 	if (deadline != v->timer) {
 		v->timer = deadline;
 		sched_timer(v, deadline);
@@ -61,10 +108,10 @@ static void unlock(struct vcpu *v, struct platform *p)
 /* What another CPU has just changed is found with its wake. */
 static bool is_quiet(const struct vcpu *v)
 {
-	const struct platform *p = v->domain->platform;
-	u64 deadline = __atomic_load_n(&p->deadline, __ATOMIC_RELAXED);
+	const struct platform_cpu *c = &v->domain->platform->cpu[v->cpu];
+	u64 deadline = __atomic_load_n(&c->deadline, __ATOMIC_RELAXED);
 
-	return !__atomic_load_n(&p->waits, __ATOMIC_RELAXED) && deadline == v->timer &&
+	return !__atomic_load_n(&c->waits, __ATOMIC_RELAXED) && deadline == v->timer &&
 	       rdtsc() < deadline;
 }
 
@@ -76,8 +123,8 @@ bool domain_platform_waits(struct vcpu *v)
 	if (is_quiet(v))
 		return false;
 	p = lock(v);
-	platform_advance(p, rdtsc());
-	waits = p->waits;
+	platform_advance(p, v->cpu, rdtsc());
+	waits = p->cpu[v->cpu].waits;
 	unlock(v, p);
 	return waits;
 }
@@ -85,7 +132,7 @@ bool domain_platform_waits(struct vcpu *v)
 int domain_platform_take(struct vcpu *v)
 {
 	struct platform *p = lock(v);
-	int vector = platform_take(p, rdtsc());
+	int vector = platform_take(p, v->cpu, rdtsc());
 
 	unlock(v, p);
 	return vector;
@@ -111,7 +158,7 @@ void domain_platform_out(struct vcpu *v, u16 port, u8 size, u32 value)
 u32 domain_platform_apic_read(struct vcpu *v, u32 offset)
 {
 	struct platform *p = lock(v);
-	u32 value = platform_apic_read(p, offset, rdtsc());
+	u32 value = platform_apic_read(p, v->cpu, offset, rdtsc());
 
 	unlock(v, p);
 	return value;
@@ -121,8 +168,18 @@ void domain_platform_apic_write(struct vcpu *v, u32 offset, u32 value)
 {
 	struct platform *p = lock(v);
 
-	platform_apic_write(p, offset, value, rdtsc());
+	platform_apic_write(p, v->cpu, offset, value, rdtsc());
 	unlock(v, p);
+}
+
+static u64 apic_base(const struct vcpu *v)
+{
+	return APIC_PAGE | APIC_BASE_ENABLED | (v->cpu == 0 ? APIC_BASE_BOOT_CPU : 0);
+}
+
+static bool has_deadline(const struct vcpu *v)
+{
+	return v->domain->platform->cpu[v->cpu].lapic.kind.has_deadline;
 }
 
 /* In xAPIC mode, and it stays there: no MSR but these two. */
@@ -131,13 +188,13 @@ bool domain_platform_apic_read_msr(struct vcpu *v, u32 msr, u64 *value)
 	struct platform *p;
 
 	if (msr == MSR_APIC_BASE) {
-		*value = APIC_PAGE | APIC_BASE_ENABLED | APIC_BASE_BOOT_CPU;
+		*value = apic_base(v);
 		return true;
 	}
-	if (msr != MSR_TSC_DEADLINE || !v->domain->platform->lapic.kind.has_deadline)
+	if (msr != MSR_TSC_DEADLINE || !has_deadline(v))
 		return false;
 	p = lock(v);
-	*value = platform_read_deadline(p, rdtsc());
+	*value = platform_read_deadline(p, v->cpu, rdtsc());
 	unlock(v, p);
 	return true;
 }
@@ -147,24 +204,16 @@ bool domain_platform_apic_write_msr(struct vcpu *v, u32 msr, u64 value)
 	struct platform *p;
 
 	if (msr == MSR_APIC_BASE)
-		return value == (APIC_PAGE | APIC_BASE_ENABLED | APIC_BASE_BOOT_CPU);
-	if (msr != MSR_TSC_DEADLINE || !v->domain->platform->lapic.kind.has_deadline)
+		return value == apic_base(v);
+	if (msr != MSR_TSC_DEADLINE || !has_deadline(v))
 		return false;
 	p = lock(v);
-	platform_write_deadline(p, value, rdtsc());
+	platform_write_deadline(p, v->cpu, value, rdtsc());
 	unlock(v, p);
 	return true;
 }
 
 /* --- of others --- */
-
-static void wake(struct domain *d)
-{
-	struct cpu_block *b = vcpu_block(d, 0);
-
-	if (b != NULL)
-		sched_wake(&b->vcpu);
-}
 
 /* The platform, locked; NULL: there is none, and nothing is. */
 static struct platform *lock_other(struct domain *d)
@@ -204,13 +253,15 @@ s64 domain_platform_read_console(struct domain *d, u64 *pos, u64 *end, void *to,
 s64 domain_platform_type(struct domain *d, const void *text, size_t size)
 {
 	struct platform *p = lock_other(d);
+	struct news news;
 	s64 n;
 
 	if (p == NULL)
 		return -VL_EOPNOTSUPP;
 	n = (s64)platform_type(p, text, size, rdtsc());
+	news = take_news(p);
 	lock_release(&d->irq_lock);
-	wake(d);
+	tell(d, news);
 	lock_release(&d->lock);
 	return n;
 }
@@ -245,11 +296,13 @@ s64 domain_platform_get(struct domain *d, void *text, size_t size)
 /* Of a later domain; events_end() waits for it. */
 static void upcall(struct domain *d, u32 cpu, u8 vector)
 {
-	(void)cpu;
+	struct news n;
+
 	lock_take(&d->irq_lock);
-	platform_raise(d->platform, vector, rdtsc());
+	platform_raise(d->platform, cpu, vector, rdtsc());
+	n = take_news(d->platform);
 	lock_release(&d->irq_lock);
-	wake(d);
+	tell(d, n);
 }
 
 void first_domain_upcall(struct domain *d, u32 cpu, u8 vector)
@@ -267,10 +320,10 @@ int domain_platform_create(struct domain *d)
 	struct platform *p;
 	mfn_t mfn;
 
-	if (!frame_alloc_run(FRAMES, &mfn))
+	if (!frame_alloc_run(frames_of(d->nr_vcpus), &mfn))
 		return -VL_ENOMEM;
 	p = direct(mfn_to_ma(mfn));
-	domain_clocks_start(p);
+	domain_clocks_start(p, d->nr_vcpus);
 	d->irq_lock = (struct lock)LOCK_INIT(LOCK_IRQ);
 	lock_take(&d->lock);
 	d->platform = p;
@@ -292,7 +345,9 @@ static struct platform *take_platform(struct domain *d)
 
 static void free_platform(struct platform *p)
 {
-	for (u64 i = 0; p != NULL && i < FRAMES; i++)
+	u64 count = p != NULL ? frames_of(p->nr_cpus) : 0;
+
+	for (u64 i = 0; i < count; i++)
 		frame_free((mfn_t){ma_to_mfn((ma_t){(u64)p - DIRECT_BASE}).v + i});
 }
 
@@ -308,11 +363,11 @@ void domain_platform_give(struct vcpu *v)
 	struct platform *p = take_platform(v->domain);
 	bool once = platform_give_devices(p, &machine_ports, rdtsc);
 
-	v->nmi_pending |= p->nmi;
+	v->nmi_pending |= p->cpu[0].nmi;
 	ports_begin(v, &p->pic, (u32)p->late);
 	if (once)
 		platform_give_tick(p, &machine_ports, rdtsc);
-	platform_advance(p, rdtsc()); /* its local APIC's timer */
-	apic_begin(v, &p->lapic);
+	platform_advance(p, 0, rdtsc()); /* its local APIC's timer */
+	apic_begin(v, &p->cpu[0].lapic);
 	free_platform(p);
 }

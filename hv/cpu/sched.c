@@ -36,9 +36,14 @@ static struct cpu_block *host_block(void)
 	return block_of(this_cpu()->host);
 }
 
-static struct cpu_block *block_of_entity(struct fair_entity *e)
+static struct cpu_block *block_of_member(struct share_member *m)
 {
-	return (struct cpu_block *)((u64)e - offsetof(struct cpu_block, sched.entity));
+	return (struct cpu_block *)((u64)m - offsetof(struct cpu_block, sched.member));
+}
+
+static bool is_ready(const struct cpu_block *b)
+{
+	return b->sched.member.entity.ready;
 }
 
 void sched_init_host(struct cpu_block *b, bool ready)
@@ -47,8 +52,9 @@ void sched_init_host(struct cpu_block *b, bool ready)
 
 	h->lock = (struct lock)LOCK_INIT(LOCK_SCHED);
 	fair_init(&h->queue, CLOCK_NEVER, 0); /* until it is shared */
-	fair_add(&h->queue, &b->sched.entity, VL_WEIGHT_USUAL);
-	fair_set_ready(&h->queue, &b->sched.entity, ready);
+	share_begin(&h->queue, &b->sched.share, VL_WEIGHT_USUAL);
+	share_add(&b->sched.share, &b->sched.member);
+	share_set_ready(&h->queue, &b->sched.member, ready);
 	h->current = b;
 	h->busy = ready;
 	h->armed = h->work_due = CLOCK_NEVER;
@@ -90,9 +96,9 @@ void sched_update_ready(struct cpu_block *b, u64 now)
 	struct sched_host *h = sched_host_of(b);
 	bool ready = s->started && !s->stopped && !s->halted;
 
-	if (ready && !s->entity.ready)
+	if (ready && !is_ready(b))
 		s->ready_since = now;
-	fair_set_ready(&h->queue, &s->entity, ready);
+	share_set_ready(&h->queue, &s->member, ready);
 }
 
 static void wake(struct cpu_block *b, u64 now)
@@ -168,7 +174,7 @@ bool sched_nmi_arrived(void)
 void sched_charge(struct sched_host *h, u64 now)
 {
 	if (h->busy)
-		fair_charge(&h->queue, &h->current->sched.entity, fair_ticks(h->since, now));
+		share_charge(&h->queue, &h->current->sched.member, fair_ticks(h->since, now));
 	h->since = now;
 }
 
@@ -204,16 +210,16 @@ static void catch_up(struct cpu_block *host, bool wants, u64 now)
 static struct cpu_block *choose(struct cpu_block *host, struct cpu_block *own, u64 now)
 {
 	struct sched_host *h = &host->host;
-	struct fair_entity *e = fair_pick(&h->queue);
+	struct share_member *next = share_pick(&h->queue);
 
-	if (e == NULL)
+	if (next == NULL)
 		return NULL;
-	if (host->sched.entity.ready && apic_delays_own_timer(host->stack.cpu.vcpu))
+	if (is_ready(host) && apic_delays_own_timer(host->stack.cpu.vcpu))
 		return host;
-	if (own->sched.entity.ready && h->busy && now < h->slice_end &&
-	    !fair_preempts(&h->queue, e, &own->sched.entity))
+	if (is_ready(own) && h->busy && now < h->slice_end &&
+	    !share_preempts(&h->queue, next, &own->sched.member))
 		return own;
-	return block_of_entity(e);
+	return block_of_member(next);
 }
 
 static void note_begin(struct cpu_block *b, u64 now)
@@ -241,9 +247,9 @@ static void set_current(struct sched_host *h, struct cpu_block *b, u64 now)
 		h->slice_end = now + h->queue.slice;
 	if (b != before || !h->busy)
 		note_begin(b, now);
-	if (b != before && before->sched.entity.ready)
+	if (b != before && is_ready(before))
 		before->sched.ready_since = now;
-	h->busy = b->sched.entity.ready;
+	h->busy = is_ready(b);
 	h->current = b;
 	b->sched.on_cpu = 1;
 }
@@ -389,7 +395,7 @@ static struct cpu_block *next_after(struct cpu_block *own)
 
 static bool is_turn_of(const struct cpu_block *own, const struct cpu_block *next)
 {
-	return next == own && own->sched.entity.ready;
+	return next == own && is_ready(own);
 }
 
 /* Another one runs, or nobody. */
@@ -536,9 +542,9 @@ bool sched_others_ready(void)
 	bool ready;
 
 	lock_take(&host->host.lock);
-	ready = own != host && host->sched.entity.ready;
+	ready = own != host && is_ready(host);
 	for (const struct cpu_block *b = host->host.others; b != NULL; b = b->sched.next)
-		ready |= b != own && b->sched.entity.ready;
+		ready |= b != own && is_ready(b);
 	lock_release(&host->host.lock);
 	return ready;
 }

@@ -25,7 +25,20 @@ static bool is_host(const struct cpu *cpu)
 	return cpu->vcpu != NULL && cpu->run == CPU_RUNS && apic_can_own_timer(cpu->vcpu);
 }
 
-static struct cpu *choose_host(void)
+#define SIBLING_LOAD (1u << 24) /* more than there can be vcpus */
+
+/* How many vcpus a CPU has, and of this domain; the second decides. */
+static u32 load_of(const struct cpu *host, const struct domain *d)
+{
+	u32 load = block_of((struct cpu *)(u64)host)->host.nr_others;
+
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		if (d->block[i] != NULL && d->block[i]->stack.cpu.host == host)
+			load += SIBLING_LOAD;
+	return load;
+}
+
+static struct cpu *choose_host(const struct domain *d)
 {
 	const u32 needed = VL_LAYER_CPU | VL_LAYER_MEMORY | VL_LAYER_INTERRUPTS;
 	struct cpu *best = NULL;
@@ -35,8 +48,7 @@ static struct cpu *choose_host(void)
 	for (u32 i = 0; i < cpu_count(); i++) {
 		struct cpu *cpu = cpu_by_index(i);
 
-		if (is_host(cpu) && (best == NULL || block_of(cpu)->host.nr_others <
-							     block_of(best)->host.nr_others))
+		if (is_host(cpu) && (best == NULL || load_of(cpu, d) < load_of(best, d)))
 			best = cpu;
 	}
 	return best;
@@ -67,25 +79,40 @@ static struct cpu_block *make_block(struct cpu *host)
 }
 
 /* What the owner ran while it was alone counts for nothing. */
-static void begin_sharing(struct sched_host *h, struct fair_entity *owner)
+static void begin_sharing(struct sched_host *h, struct share *owner)
 {
 	h->queue.slice = max_u64((u64)domain_clocks_tsc_khz() * SCHED_SLICE_MS, MIN_SLICE);
 	h->queue.credit = h->queue.slice / 2;
 	h->since = rdtsc();
 	h->slice_end = h->since + h->queue.slice;
-	fair_set_weight(&h->queue, owner, domain_first()->weight);
+	fair_set_weight(&h->queue, &owner->entity, domain_first()->weight);
 }
 
-static void join(struct cpu_block *b, u32 weight)
+/* The share that a domain has of a host; NULL: it has no vcpu there. Siblings end before the first
+ * of them, which has it. */
+static struct share *share_of(const struct domain *d, const struct cpu *host)
 {
+	for (u32 i = 0; i < VL_MAX_CPUS; i++)
+		if (d->block[i] != NULL && d->block[i]->stack.cpu.host == host)
+			return d->block[i]->sched.member.share;
+	return NULL;
+}
+
+static void join(struct cpu_block *b, const struct domain *d)
+{
+	struct share *share = share_of(d, b->stack.cpu.host);
 	struct sched_host *h = sched_host_of(b);
 
 	b->sched.stopped = true;
 	b->sched.deadline = CLOCK_NEVER;
 	lock_take(&h->lock);
 	if (h->nr_others == 0)
-		begin_sharing(h, &block_of(b->stack.cpu.host)->sched.entity);
-	fair_add(&h->queue, &b->sched.entity, weight);
+		begin_sharing(h, &block_of(b->stack.cpu.host)->sched.share);
+	if (share == NULL) {
+		share = &b->sched.share;
+		share_begin(&h->queue, share, d->weight);
+	}
+	share_add(share, &b->sched.member);
 	b->sched.next = h->others;
 	h->others = b;
 	h->nr_others++;
@@ -95,7 +122,7 @@ static void join(struct cpu_block *b, u32 weight)
 
 int vcpu_create(struct domain *d, u32 index)
 {
-	struct cpu *host = choose_host();
+	struct cpu *host = choose_host(d);
 	struct cpu_block *b;
 
 	if (host == NULL)
@@ -103,8 +130,8 @@ int vcpu_create(struct domain *d, u32 index)
 	b = make_block(host);
 	if (b == NULL)
 		return -VL_ENOMEM;
+	join(b, d);
 	d->block[index] = b;
-	join(b, d->weight);
 	return 0;
 }
 
@@ -124,7 +151,7 @@ static void part(struct cpu_block *b)
 	if (*at != NULL) {
 		*at = b->sched.next;
 		h->nr_others--;
-		fair_remove(&h->queue, &b->sched.entity);
+		share_remove(&h->queue, &b->sched.member);
 	}
 	lock_release(&h->lock);
 	sched_tell(b->stack.cpu.host);
@@ -143,12 +170,12 @@ void sched_succeed(struct cpu_block *b)
 {
 	u64 ran;
 
+	ran = b->sched.member.entity.ran;
 	part(b);
-	ran = b->sched.entity.ran;
 	block_succeed(b);
 	b->sched.stopped = false;
 	sched_init_host(b, !b->sched.halted);
-	b->sched.entity.ran = ran;
+	b->sched.member.entity.ran = ran;
 }
 
 void sched_free_block(struct cpu_block *b)
@@ -275,7 +302,7 @@ void sched_set_weight(struct domain *d, u32 weight)
 		if (h == NULL)
 			continue;
 		lock_take(&h->lock);
-		fair_set_weight(&h->queue, &b->sched.entity, weight);
+		fair_set_weight(&h->queue, &b->sched.member.share->entity, weight);
 		lock_release(&h->lock);
 	}
 }
@@ -288,7 +315,7 @@ static void add_info(struct cpu_block *b, struct vl_sched_info *out)
 	lock_take(&h->lock);
 	if (h->current == b && h->nr_others != 0)
 		sched_charge(h, rdtsc());
-	out->run += s->entity.ran;
+	out->run += s->member.entity.ran;
 	out->waited += s->waited;
 	out->switches += s->switches;
 	out->wakes += s->wakes;

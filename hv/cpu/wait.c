@@ -148,10 +148,10 @@ static void wait_for_store(struct vcpu *v, u32 hint)
 		remote_serve(v);
 }
 
-/* By another CPU of the domain: a later one has one vcpu. */
+/* By another CPU of the domain. */
 static bool may_be_stored_to(const struct vcpu *v)
 {
-	return domain_owns_machine(v->domain) && cpu_count() > 1;
+	return domain_owns_machine(v->domain) ? cpu_count() > 1 : v->domain->nr_vcpus > 1;
 }
 
 bool emulate_mwait(struct vcpu *v, const struct insn *i)

@@ -164,8 +164,12 @@ static bool end(struct domain *d, u32 from, u32 to)
 void domain_has_ended(struct domain *d, u32 reason)
 {
 	u32 state = reason == VL_SHUTDOWN_CRASH ? VL_STATE_CRASHED : VL_STATE_SHUTDOWN;
+	u32 none = VL_SHUTDOWN_NONE;
 
-	d->shutdown = reason;
+	/* Several of its vcpus may do so at a time: the first one's reason counts. */
+	if (!__atomic_compare_exchange_n(&d->shutdown, &none, reason, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return;
 	if (!end(d, VL_STATE_RUNNING, state))
 		end(d, VL_STATE_PAUSED, state);
 	log_print("vellum: domain %u has ended, reason %u\n", d->domid, reason);

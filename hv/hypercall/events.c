@@ -5,13 +5,16 @@
 #include "domain/events.h"
 
 #include "cpu/percpu.h"
+#include "cpu/vcpu.h"
 #include "domain/domain.h"
 #include "public/errno.h"
 #include "hypercall_handlers.h"
 
 s64 call_event_setup(struct domain *d, u64 page, u64 vector)
 {
-	return events_setup(d, (pa_t){page}, vector, this_cpu()->index);
+	const struct vcpu *v = current_vcpu();
+
+	return events_setup(d, (pa_t){page}, vector, v != NULL ? v->cpu : this_cpu()->index);
 }
 
 s64 call_event_open(struct domain *d, u64 domid)

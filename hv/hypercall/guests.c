@@ -39,7 +39,7 @@ static s64 check_wanted(const struct domain *first, const struct vl_domain_creat
 		return -VL_EINVAL;
 	if (!memmap_is_ram(&first->memory, ram))
 		return -VL_ERANGE;
-	return w->nr_vcpus == 1 ? 0 : -VL_EOPNOTSUPP;
+	return 0;
 }
 
 /* Of the machine, which others are to share from here on, the first guest has nothing bare; and its

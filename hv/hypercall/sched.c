@@ -9,6 +9,7 @@
 
 #include "cpu/block.h"
 #include "cpu/remote.h"
+#include "cpu/sched_host.h"
 #include "domain/events.h"
 #include "hypercall/buffer.h"
 #include "public/errno.h"
@@ -132,7 +133,8 @@ s64 call_shutdown(struct domain *d, u64 reason)
 	if (domain_owns_machine(d))
 		return -VL_EPERM;
 	domain_has_ended(d, (u32)reason);
-	sched_stop(d); /* with the end of this exit */
+	/* With the end of this exit; another vcpu may be about to do the same, so nobody waits. */
+	sched_stop_all(d);
 	return 0;
 }
 

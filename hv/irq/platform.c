@@ -2,8 +2,9 @@
 /*
  * The board of a later domain. The models know nothing of each other; here are
  * the wires between them, and what is asked when. Every access ends in
- * settle(), which carries lines over and finds out what the CPU would take and
- * when to look again; only what was touched, or is due, is asked.
+ * settle(), which carries lines over and finds out what a CPU would take and
+ * when to look again; only what was touched, or is due, is asked. The board's
+ * lines lead to CPU 0, whoever accesses it.
  *
  * Ticks of the interval timer that pass while the guest does not run, or has
  * its interrupts off, are caught up with, so that a kernel that counts them
@@ -32,6 +33,7 @@
 #define LVT_NMI        ((u32)LAPIC_NMI << 8)
 #define BIT(n)         (1u << (n))
 #define TOUCHES_TIMERS (BIT(PLATFORM_PIT) | BIT(PLATFORM_RTC))
+#define BOOT_CPU       0u
 
 /* --- the wires --- */
 
@@ -72,12 +74,11 @@ static void run_rtc(struct platform *p)
 }
 
 /* A periodic timer whose interrupt was not taken yet adds nothing to it. */
-static void run_apic(struct platform *p)
+static void run_apic(struct platform_cpu *c, u64 now)
 {
-	lapic_advance(&p->lapic, p->now);
-	p->due[PLATFORM_APIC] = lapic_has(p->lapic.irr, (u8)p->lapic.lvt[LVT_TIMER])
-					? CLOCK_NEVER
-					: lapic_deadline(&p->lapic);
+	lapic_advance(&c->lapic, now);
+	c->due = lapic_has(c->lapic.irr, (u8)c->lapic.lvt[LVT_TIMER]) ? CLOCK_NEVER
+								      : lapic_deadline(&c->lapic);
 }
 
 /* What is typed stays in the ring until a driver of the port wants it: a guest that reads its
@@ -103,26 +104,58 @@ static void send(struct platform *p)
 	pic_set_line(&p->pic, PLATFORM_LINE_UART, uart16550_line(&p->uart));
 }
 
-static void settle(struct platform *p, u32 touched)
+static void settle_board(struct platform *p, u32 touched)
 {
 	static void (*const run[NR_PLATFORM_SOURCES])(struct platform * p) = {
 		[PLATFORM_PIT] = run_pit,
 		[PLATFORM_RTC] = run_rtc,
-		[PLATFORM_APIC] = run_apic,
 	};
 
-	p->deadline = CLOCK_NEVER;
-	for (u32 i = 0; i < NR_PLATFORM_SOURCES; i++) {
+	for (u32 i = 0; i < NR_PLATFORM_SOURCES; i++)
 		if ((touched & BIT(i)) || p->now >= p->due[i])
 			run[i](p);
-		p->deadline = min_u64(p->deadline, p->due[i]);
-	}
 	receive(p, (p->uart.ier & UART_IER_RECEIVE) != 0);
 	send(p);
-	lapic_set_lint(&p->lapic, 0, pic_output(&p->pic));
-	p->nmi |= p->lapic.nmi;
-	p->lapic.nmi = false;
-	p->waits = lapic_request(&p->lapic) >= 0 || lapic_passes_extint(&p->lapic);
+	lapic_set_lint(&p->cpu[BOOT_CPU].lapic, 0, pic_output(&p->pic));
+}
+
+static u64 deadline_of(const struct platform *p, u32 cpu)
+{
+	u64 deadline = p->cpu[cpu].due;
+
+	for (u32 i = 0; cpu == BOOT_CPU && i < NR_PLATFORM_SOURCES; i++)
+		deadline = min_u64(deadline, p->due[i]);
+	return deadline;
+}
+
+static void settle_cpu(struct platform *p, u32 cpu, bool touched)
+{
+	struct platform_cpu *c = &p->cpu[cpu];
+	bool waited = c->waits;
+	u64 before = c->deadline;
+
+	if (touched || p->now >= c->due)
+		run_apic(c, p->now);
+	c->deadline = deadline_of(p, cpu);
+	c->nmi |= c->lapic.nmi;
+	c->lapic.nmi = false;
+	c->waits = lapic_request(&c->lapic) >= 0 || lapic_passes_extint(&c->lapic);
+	if ((c->waits && !waited) || c->nmi || c->deadline != before)
+		p->changed |= BIT(cpu);
+}
+
+/* What an access to the board changes for a CPU, it changes for CPU 0. */
+static void settle(struct platform *p, u32 touched)
+{
+	settle_board(p, touched);
+	settle_cpu(p, BOOT_CPU, false);
+}
+
+static void settle_one(struct platform *p, u32 cpu, bool touched)
+{
+	if (cpu == BOOT_CPU)
+		settle_board(p, 0);
+	settle_cpu(p, cpu, touched);
 }
 
 static void see(struct platform *p, u64 now)
@@ -130,31 +163,75 @@ static void see(struct platform *p, u64 now)
 	p->now = max_u64(p->now, now);
 }
 
-static void set_register(struct platform *p, u32 offset, u32 value)
+/* Among those that a message is for; it is not `to` itself that sends. */
+static bool is_for(const struct platform *p, u32 to, u64 icr)
 {
-	struct lapic_effect effect; /* there is no IOAPIC, and no other CPU */
+	u32 shorthand = LAPIC_ICR_SHORTHAND(icr);
 
-	lapic_write(&p->lapic, offset, value, p->now, &effect);
+	if (shorthand != 0)
+		return shorthand != LAPIC_TO_SELF;
+	return lapic_is_destination(&p->cpu[to].lapic, (u8)(icr >> 56),
+				    (icr & LAPIC_ICR_LOGICAL) != 0);
 }
 
-void platform_init(struct platform *p, const struct platform_kind *kind, u64 seconds, u64 now)
+/* What was for the sender, too, it has taken; and of the lowest priority one takes it. INIT and
+ * SIPI start nobody here, see the call vcpu_start; and there is no SMM. */
+static void send_message(struct platform *p, u32 from, u64 icr)
+{
+	enum lapic_delivery mode = LAPIC_MODE((u32)icr);
+
+	if (mode != LAPIC_FIXED && mode != LAPIC_LOWEST && mode != LAPIC_NMI)
+		return;
+	if (mode == LAPIC_LOWEST && is_for(p, from, icr))
+		return;
+	for (u32 to = 0; to < p->nr_cpus; to++) {
+		if (to == from || !is_for(p, to, icr))
+			continue;
+		lapic_deliver(&p->cpu[to].lapic, mode, (u8)icr, false);
+		settle_one(p, to, false);
+		if (mode == LAPIC_LOWEST)
+			return;
+	}
+}
+
+static void set_register(struct platform *p, u32 cpu, u32 offset, u32 value)
+{
+	struct lapic_effect effect; /* there is no IOAPIC */
+
+	lapic_write(&p->cpu[cpu].lapic, offset, value, p->now, &effect);
+	if (effect.others)
+		send_message(p, cpu, effect.icr);
+}
+
+static void init_apics(struct platform *p, const struct platform_kind *kind)
 {
 	const struct lapic_kind apic = {.version = APIC_VERSION,
 					.has_deadline = kind->has_deadline};
 
-	memset(p, 0, sizeof(*p));
+	for (u32 i = 0; i < p->nr_cpus; i++) {
+		lapic_reset(&p->cpu[i].lapic, &apic, (u8)i, kind->bus);
+		p->cpu[i].due = p->cpu[i].deadline = CLOCK_NEVER;
+	}
+	set_register(p, BOOT_CPU, LAPIC_SVR, LAPIC_ENABLED | APIC_SPURIOUS);
+	set_register(p, BOOT_CPU, LAPIC_LINT0, LVT_EXTINT);
+	set_register(p, BOOT_CPU, LAPIC_LINT1, LVT_NMI);
+}
+
+void platform_init(struct platform *p, const struct platform_kind *kind, u32 nr_cpus, u64 seconds,
+		   u64 now)
+{
+	memset(p, 0, platform_size(nr_cpus));
 	p->now = now;
+	p->nr_cpus = nr_cpus;
 	ring_init(&p->out, p->out_byte, sizeof(p->out_byte));
 	ring_init(&p->in, p->in_byte, sizeof(p->in_byte));
 	pic_reset(&p->pic);
 	pit_reset(&p->pit, kind->pit, now);
 	rtc_reset(&p->rtc, kind->rtc, seconds, now);
 	uart16550_reset(&p->uart);
-	lapic_reset(&p->lapic, &apic, 0, kind->bus);
-	set_register(p, LAPIC_SVR, LAPIC_ENABLED | APIC_SPURIOUS);
-	set_register(p, LAPIC_LINT0, LVT_EXTINT);
-	set_register(p, LAPIC_LINT1, LVT_NMI);
-	settle(p, ~(u32)0);
+	init_apics(p, kind);
+	settle(p, TOUCHES_TIMERS);
+	p->changed = 0;
 }
 
 /* --- ports --- */
@@ -267,71 +344,78 @@ void platform_out(struct platform *p, u16 port, u8 size, u32 value, u64 now)
 	settle(p, touched);
 }
 
-/* --- the local APIC, and time --- */
+/* --- the local APICs, and time --- */
 
-u32 platform_apic_read(struct platform *p, u32 offset, u64 now)
+u32 platform_apic_read(struct platform *p, u32 cpu, u32 offset, u64 now)
 {
 	u32 value;
 
 	see(p, now);
-	value = lapic_read(&p->lapic, offset, p->now);
-	settle(p, BIT(PLATFORM_APIC));
+	value = lapic_read(&p->cpu[cpu].lapic, offset, p->now);
+	settle_one(p, cpu, true);
 	return value;
 }
 
-void platform_apic_write(struct platform *p, u32 offset, u32 value, u64 now)
+void platform_apic_write(struct platform *p, u32 cpu, u32 offset, u32 value, u64 now)
 {
 	see(p, now);
-	set_register(p, offset, value);
-	settle(p, BIT(PLATFORM_APIC));
+	set_register(p, cpu, offset, value);
+	settle_one(p, cpu, true);
 }
 
-bool platform_apic_write_is_plain(const struct platform *p, u32 offset)
+bool platform_apic_write_is_plain(const struct platform *p, u32 cpu, u32 offset)
 {
-	return offset == LAPIC_EOI && !p->waits && lapic_highest(p->lapic.irr) < 0;
+	const struct platform_cpu *c = &p->cpu[cpu];
+
+	return offset == LAPIC_EOI && !c->waits && lapic_highest(c->lapic.irr) < 0;
 }
 
-u64 platform_read_deadline(struct platform *p, u64 now)
+u64 platform_read_deadline(struct platform *p, u32 cpu, u64 now)
 {
 	u64 tsc;
 
 	see(p, now);
-	tsc = lapic_read_deadline(&p->lapic, p->now);
-	settle(p, BIT(PLATFORM_APIC));
+	tsc = lapic_read_deadline(&p->cpu[cpu].lapic, p->now);
+	settle_one(p, cpu, true);
 	return tsc;
 }
 
-void platform_write_deadline(struct platform *p, u64 tsc, u64 now)
+void platform_write_deadline(struct platform *p, u32 cpu, u64 tsc, u64 now)
 {
 	see(p, now);
-	lapic_write_deadline(&p->lapic, tsc, p->now);
-	settle(p, BIT(PLATFORM_APIC));
+	lapic_write_deadline(&p->cpu[cpu].lapic, tsc, p->now);
+	settle_one(p, cpu, true);
 }
 
-void platform_raise(struct platform *p, u8 vector, u64 now)
+void platform_raise(struct platform *p, u32 cpu, u8 vector, u64 now)
 {
 	see(p, now);
-	lapic_deliver(&p->lapic, LAPIC_FIXED, vector, false);
-	settle(p, 0);
+	lapic_deliver(&p->cpu[cpu].lapic, LAPIC_FIXED, vector, false);
+	settle_one(p, cpu, false);
 }
 
-void platform_advance(struct platform *p, u64 now)
+void platform_advance(struct platform *p, u32 cpu, u64 now)
 {
 	see(p, now);
-	settle(p, 0);
+	settle_one(p, cpu, false);
 }
 
-int platform_take(struct platform *p, u64 now)
+int platform_take(struct platform *p, u32 cpu, u64 now)
 {
+	struct lapic *lapic = &p->cpu[cpu].lapic;
 	int vector = -1;
 
 	see(p, now);
-	settle(p, BIT(PLATFORM_PIT) | BIT(PLATFORM_APIC)); /* with what it takes in */
-	if (lapic_request(&p->lapic) >= 0)
-		vector = lapic_acknowledge(&p->lapic);
-	else if (lapic_passes_extint(&p->lapic))
+	if (cpu == BOOT_CPU)
+		settle_board(p, BIT(PLATFORM_PIT)); /* with what it takes in */
+	settle_cpu(p, cpu, true);
+	if (lapic_request(lapic) >= 0)
+		vector = lapic_acknowledge(lapic);
+	else if (lapic_passes_extint(lapic))
 		vector = pic_acknowledge(&p->pic);
-	settle(p, BIT(PLATFORM_PIT) | BIT(PLATFORM_APIC));
+	if (cpu == BOOT_CPU)
+		settle_board(p, BIT(PLATFORM_PIT));
+	settle_cpu(p, cpu, true);
 	return vector;
 }
 

@@ -49,11 +49,14 @@ static s64 check_caller(const struct domain *d, const struct vcpu *v)
 	return d->layers & VL_LAYER_IO ? -VL_EBUSY : 0;
 }
 
-/* One that has never run, or never will, could not take it. */
+/* One that has never run, or never will, could not take it; and its vcpus but one would need CPUs
+ * that they could take over: not yet. */
 static s64 check_heir(const struct domain *found)
 {
 	const struct cpu_block *b = found->block[0];
 
+	if (found->nr_vcpus > 1)
+		return -VL_EOPNOTSUPP;
 	if (domain_count() != 2 || found->state != VL_STATE_RUNNING || b == NULL)
 		return -VL_EBUSY;
 	if (b->stack.cpu.vcpu == NULL)

@@ -278,12 +278,13 @@ static u64 buffer_with(const struct domain *d, const void *from, size_t size, u8
 
 static void create(struct input *in)
 {
-	struct vl_domain_create w = {.nr_vcpus = 1, .weight = 1 + input_byte(in)};
+	struct vl_domain_create w = {.weight = 1 + input_byte(in)};
 	u8 how = input_byte(in), where = input_byte(in);
 	u64 a[5] = {0, sizeof(w)};
 
 	memset(w.name, 0, sizeof(w.name));
 	w.name[0] = (char)('a' + how % 4);
+	w.nr_vcpus = 1 + how / 32 % 4;
 	w.memory_start = FIRST_RAM.start + where % 8 * PAGE_SIZE;
 	w.memory_size = (1 + where / 8 % 8) * PAGE_SIZE;
 	if (how >= 240)

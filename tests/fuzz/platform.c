@@ -13,6 +13,7 @@
 #include "irq/platform.h"
 
 #define TSC_HZ 3000000
+#define CPUS   2u
 
 static struct platform board, copy;
 
@@ -26,35 +27,56 @@ static u16 port_of(u8 a, u8 b)
 	return a & 1 ? ports[b % ARRAY_SIZE(ports)] : (u16)(a << 8 | b);
 }
 
-static void check_time(void)
+/* For a CPU that did not look at this time, time passes when it does. */
+static void check_time(u32 cpu, bool looked)
 {
+	const struct platform_cpu *c = &copy.cpu[cpu];
+
 	memcpy(&copy, &board, sizeof(copy));
 	copy.out.byte = copy.out_byte;
 	copy.in.byte = copy.in_byte;
-	must(copy.deadline > copy.now);
-	if (copy.waits || copy.deadline == CLOCK_NEVER)
+	if (!looked)
+		platform_advance(&copy, cpu, copy.now);
+	must(c->deadline > copy.now);
+	if (c->waits || c->deadline == CLOCK_NEVER)
 		return;
-	platform_advance(&copy, copy.deadline - 1);
-	must(!copy.waits && !copy.nmi);
+	platform_advance(&copy, cpu, c->deadline - 1);
+	must(!c->waits && !c->nmi);
 }
 
-static void check(void)
+/* What is new for a CPU that did not make the access is told. */
+static void check_cpu(u32 cpu, bool waited, bool looked)
+{
+	struct platform_cpu *c = &board.cpu[cpu];
+
+	must(!c->lapic.nmi);
+	must(!c->waits || waited || (board.changed >> cpu & 1));
+	must(!c->nmi || (board.changed >> cpu & 1));
+	c->nmi = false;
+	check_time(cpu, looked);
+}
+
+static void check(const bool waited[CPUS], u32 who)
 {
 	must(board.out.end - board.out.start <= PLATFORM_OUT_SIZE);
 	must(board.in.end - board.in.start <= PLATFORM_IN_SIZE);
 	must(board.out.byte == board.out_byte && board.in.byte == board.in_byte);
 	must(board.uart.out.count == 0);
-	must(board.nmi || !board.lapic.nmi);
-	board.nmi = board.reset = false;
-	check_time();
+	board.reset = false;
+	for (u32 i = 0; i < CPUS; i++)
+		check_cpu(i, waited[i], i == who);
+	must(board.changed >> CPUS == 0);
+	board.changed = 0;
 }
 
-static void step(const u8 *d, u64 now)
+/* Which CPU has looked by that; CPUS: none. */
+static u32 step(const u8 *d, u64 now)
 {
 	static const u8 sizes[] = {1, 2, 4, 1};
 	u32 value = d[2] | (u32)d[3] << 8 | (u32)d[2] << 16 | (u32)d[3] << 24;
 	u8 text[4] = {d[1], d[2], d[3], d[1]};
-	bool waits = board.waits;
+	u32 cpu = d[0] & 1;
+	bool waits = board.cpu[cpu].waits;
 	int vector;
 
 	switch (d[0] >> 4) {
@@ -63,38 +85,39 @@ static void step(const u8 *d, u64 now)
 	case 2:
 	case 3:
 		platform_out(&board, port_of(d[0], d[1]), sizes[d[0] >> 1 & 3], value, now);
-		break;
+		return 0;
 	case 4:
 	case 5:
 	case 6:
 		platform_in(&board, port_of(d[0], d[1]), sizes[d[0] >> 1 & 3], now);
-		break;
+		return 0;
 	case 7:
 	case 8:
-		platform_apic_write(&board, (u32)d[1] << 4, value, now);
+		platform_apic_write(&board, cpu, (u32)d[1] << 4, value, now);
 		break;
 	case 9:
-		platform_apic_read(&board, (u32)d[1] << 4, now);
+		platform_apic_read(&board, cpu, (u32)d[1] << 4, now);
 		break;
 	case 10:
-		platform_raise(&board, d[1], now);
+		platform_raise(&board, cpu, d[1], now);
 		break;
 	case 11:
-		platform_write_deadline(&board, now + value % 100000, now);
+		platform_write_deadline(&board, cpu, now + value % 100000, now);
 		break;
 	case 12:
 		must(platform_type(&board, text, d[0] & 3, now) <= (d[0] & 3u));
 		must(platform_get(&board, text, d[1] & 3) <= (d[1] & 3u));
-		break;
+		return 0;
 	case 13:
 		platform_print(&board, text, d[0] & 3);
-		break;
+		return CPUS;
 	default:
-		vector = platform_take(&board, now);
+		vector = platform_take(&board, cpu, now);
 		must(!waits || vector >= 0);
 		must(vector < NR_LAPIC_VECTORS);
 		break;
 	}
+	return cpu;
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
@@ -105,13 +128,14 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 					   .has_deadline = true};
 	u64 now = 1000;
 
-	platform_init(&board, &kind, 0, now);
+	platform_init(&board, &kind, CPUS, 0, now);
 	platform_out(&board, PIC_MASTER + 1, 1, 0, now);
 	platform_out(&board, PIC_SLAVE + 1, 1, 0, now);
 	for (; size >= 5; data += 5, size -= 5) {
+		const bool waited[CPUS] = {board.cpu[0].waits, board.cpu[1].waits};
+
 		now += (u64)data[4] << (data[3] % 16);
-		step(data, now);
-		check();
+		check(waited, step(data, now));
 	}
 	return 0;
 }

@@ -5,7 +5,7 @@
 # with the formatting code that all of it needs. To add a test: one word in UNIT_TESTS, one line below.
 
 UNIT_TESTS := bootinfo memmap options crc32 bzimage elf64 placement bootparams print decode decode_return \
-	decode_zydis pic pic_hardware lapic lapic_hardware lapic_messages ioapic pit rtc uart16550 platform events io_hardware walk p2m owner remap grant image_sum madt lock remote walk_race fair config payload guest
+	decode_zydis pic pic_hardware lapic lapic_hardware lapic_messages ioapic pit rtc uart16550 platform platform_cpus events io_hardware walk p2m owner remap grant image_sum madt lock remote walk_race fair config payload guest
 
 UNIT_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c
 UNIT_madt_SOURCES := boot/madt.c
@@ -29,7 +29,7 @@ UNIT_lock_SOURCES := hv/lib/lock.c
 UNIT_lock_LIBS := -pthread
 UNIT_remote_SOURCES := hv/domain/remote.c hv/lib/lock.c
 UNIT_remote_LIBS := -pthread
-UNIT_fair_SOURCES := hv/sched/fair.c
+UNIT_fair_SOURCES := hv/sched/fair.c hv/sched/share.c
 UNIT_p2m_SOURCES := hv/p2m/p2m.c hv/p2m/away.c tests/unit/pages.c
 UNIT_remap_SOURCES := $(patsubst %,hv/p2m/%.c,p2m away numbers owners plan remap) tests/unit/remap_world.c
 UNIT_owner_SOURCES := hv/domain/owner.c hv/p2m/p2m.c hv/mem/memmap.c tests/unit/pages.c
@@ -45,6 +45,7 @@ UNIT_rtc_SOURCES := hv/irq/rtc.c hv/irq/clock.c
 UNIT_uart16550_SOURCES := hv/irq/uart16550.c
 UNIT_platform_SOURCES := hv/irq/platform.c hv/irq/pic.c hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c \
 	hv/lib/ring.c $(UNIT_lapic_SOURCES)
+UNIT_platform_cpus_SOURCES := $(UNIT_platform_SOURCES)
 UNIT_events_SOURCES := hv/domain/events.c hv/lib/lock.c
 UNIT_config_SOURCES := $(CONFIG_SOURCES) dom-tools/lib/name.c dom-tools/lib/spell.c
 UNIT_payload_SOURCES := $(IMAGE_SOURCES) dom-tools/lib/error.c tests/unit/samples.c tests/unit/packed.c

@@ -6,7 +6,7 @@
  */
 #include "tests/unit/check.h"
 
-#include "sched/fair.h"
+#include "sched/share.h"
 
 #define SLICE  ((u64)1 << 23)
 #define CREDIT ((u64)1 << 22)
@@ -236,6 +236,103 @@ static void alone_without_a_slice(void **state)
 	assert_null(queue.first);
 }
 
+/* --- shares: a domain's vcpus have its share together --- */
+
+#define MEMBERS 4u
+
+static struct share share[3];
+static struct share_member member[3][MEMBERS];
+
+static void begin_shares(const u32 *weight, const u32 *members, u32 count)
+{
+	fair_init(&queue, SLICE, CREDIT);
+	for (u32 i = 0; i < count; i++) {
+		share_begin(&queue, &share[i], weight[i]);
+		for (u32 k = 0; k < members[i]; k++) {
+			share_add(&share[i], &member[i][k]);
+			share_set_ready(&queue, &member[i][k], true);
+		}
+	}
+}
+
+static struct share_member *step_member(u64 most)
+{
+	struct share_member *m = share_pick(&queue);
+
+	assert_non_null(m);
+	share_charge(&queue, m, min_u64(SLICE, most));
+	return m;
+}
+
+static void members_have_one_share(void **state)
+{
+	static const u32 weights[] = {256, 256, 512}, members[] = {1, 4, 2};
+	u64 all = 0;
+
+	(void)state;
+	begin_shares(weights, members, 3);
+	for (u32 i = 0; i < 100000; i++)
+		step_member(SLICE);
+	for (u32 i = 0; i < 3; i++)
+		all += share[i].entity.ran;
+	for (u32 i = 0; i < 3; i++) {
+		assert_within(share[i].entity.ran, all, weights[i], 1024, 0.01);
+		for (u32 k = 0; k < members[i]; k++)
+			assert_within(member[i][k].entity.ran, share[i].entity.ran, 1, members[i],
+				      0.01);
+	}
+}
+
+/* Members that take turns, each of whom has slept when it comes, have no more than one that never
+ * sleeps; and the one that is left has the share alone. */
+static void turns_earn_nothing(void **state)
+{
+	static const u32 weights[] = {256, 256}, members[] = {1, 2};
+	u32 turn = 0;
+	u64 all;
+
+	(void)state;
+	begin_shares(weights, members, 2);
+	share_set_ready(&queue, &member[1][1], false);
+	for (u32 i = 0; i < 200000; i++) {
+		struct share_member *m = step_member(SLICE / 16);
+
+		if (m->share == &share[0])
+			continue;
+		share_set_ready(&queue, &member[1][1 - turn], true);
+		share_set_ready(&queue, &member[1][turn], false);
+		turn = 1 - turn;
+	}
+	all = share[0].entity.ran + share[1].entity.ran;
+	assert_within(share[1].entity.ran, all, 1, 2, 0.02);
+	assert_within(member[1][0].entity.ran, share[1].entity.ran, 1, 2, 0.02);
+}
+
+static void shares_come_and_go(void **state)
+{
+	static const u32 weights[] = {256, 256}, members[] = {1, 2};
+
+	(void)state;
+	begin_shares(weights, members, 2);
+	for (u32 i = 0; i < 1000; i++)
+		step_member(SLICE);
+	/* A sibling preempts by what the two have had, another one by its share. */
+	share_set_ready(&queue, &member[1][0], false);
+	for (u32 i = 0; i < 1000; i++)
+		step_member(SLICE);
+	share_set_ready(&queue, &member[1][0], true);
+	assert_true(share_preempts(&queue, &member[1][0], &member[1][1]));
+	assert_false(share_preempts(&queue, &member[1][1], &member[1][0]));
+	share_set_ready(&queue, &member[0][0], false);
+	assert_true(share_pick(&queue)->share == &share[1]);
+	share_remove(&queue, &member[1][0]);
+	assert_ptr_equal(share_pick(&queue), &member[1][1]);
+	share_remove(&queue, &member[1][1]);
+	assert_null(share_pick(&queue));
+	assert_ptr_equal(queue.first, &share[0].entity);
+	assert_null(queue.first->next);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +346,9 @@ int main(void)
 		cmocka_unit_test(survives_wrapping),
 		cmocka_unit_test(weights_change),
 		cmocka_unit_test(alone_without_a_slice),
+		cmocka_unit_test(members_have_one_share),
+		cmocka_unit_test(turns_earn_nothing),
+		cmocka_unit_test(shares_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

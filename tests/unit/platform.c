@@ -42,7 +42,7 @@ static void power_on(u64 seconds)
 	};
 
 	now = 12345678901;
-	platform_init(&board, &kind, seconds, now);
+	platform_init(&board, &kind, 1, seconds, now);
 }
 
 /* As init_8259A() does; the mask has a bit for each line that stays masked. */
@@ -77,20 +77,20 @@ static void program_pit(u8 mode, u16 count)
 
 static int take(void)
 {
-	return platform_take(&board, now);
+	return platform_take(&board, 0, now);
 }
 
 static void test_as_firmware_leaves_it(void **state)
 {
 	(void)state;
 	power_on(0);
-	assert_int_equal(platform_apic_read(&board, LAPIC_ID, now), 0);
-	assert_int_equal(platform_apic_read(&board, LAPIC_SVR, now), 0x10f);
-	assert_int_equal(platform_apic_read(&board, LAPIC_LINT0, now), 0x700);
-	assert_int_equal(platform_apic_read(&board, LAPIC_LINT1, now), 0x400);
+	assert_int_equal(platform_apic_read(&board, 0, LAPIC_ID, now), 0);
+	assert_int_equal(platform_apic_read(&board, 0, LAPIC_SVR, now), 0x10f);
+	assert_int_equal(platform_apic_read(&board, 0, LAPIC_LINT0, now), 0x700);
+	assert_int_equal(platform_apic_read(&board, 0, LAPIC_LINT1, now), 0x400);
 	assert_int_equal(in(0x21), 0xff);
-	assert_false(board.waits);
-	assert_int_equal(board.deadline, CLOCK_NEVER); /* all is masked */
+	assert_false(board.cpu[0].waits);
+	assert_int_equal(board.cpu[0].deadline, CLOCK_NEVER); /* all is masked */
 	assert_int_equal(take(), -1);
 }
 
@@ -105,16 +105,16 @@ static void test_timer_interrupts(void **state)
 	program_pit(2, 1193); /* 1 kHz */
 	start = now;
 	for (u64 n = 1; n <= 1000; n++) {
-		assert_false(board.waits);
-		assert_true(board.deadline > now);
-		now = board.deadline - 1;
-		platform_advance(&board, now);
-		assert_false(board.waits);
+		assert_false(board.cpu[0].waits);
+		assert_true(board.cpu[0].deadline > now);
+		now = board.cpu[0].deadline - 1;
+		platform_advance(&board, 0, now);
+		assert_false(board.cpu[0].waits);
 		now++;
-		platform_advance(&board, now);
-		assert_true(board.waits);
+		platform_advance(&board, 0, now);
+		assert_true(board.cpu[0].waits);
 		assert_int_equal(take(), BASE);
-		assert_false(board.waits);
+		assert_false(board.cpu[0].waits);
 		end_of_interrupt(BASE);
 	}
 	assert_in_range(now - start, 999ull * MILLI, 1001ull * MILLI);
@@ -131,15 +131,15 @@ static void test_late_ticks(void **state)
 	set_up_pics(0xfffe);
 	program_pit(2, 1193);
 	now += 20 * MILLI + MILLI / 2;
-	platform_advance(&board, now);
-	for (ticks = 0; board.waits; ticks++) {
+	platform_advance(&board, 0, now);
+	for (ticks = 0; board.cpu[0].waits; ticks++) {
 		assert_int_equal(take(), BASE);
 		end_of_interrupt(BASE);
 	}
 	assert_int_equal(ticks, 20);
 	now += 100 * (u64)TSC_HZ;
-	platform_advance(&board, now);
-	for (ticks = 0; board.waits; ticks++) {
+	platform_advance(&board, 0, now);
+	for (ticks = 0; board.cpu[0].waits; ticks++) {
 		assert_int_equal(take(), BASE);
 		end_of_interrupt(BASE);
 	}
@@ -147,17 +147,17 @@ static void test_late_ticks(void **state)
 	/* A masked line owes one edge at most, as an 8259 does. */
 	out(0x21, 0xff);
 	now += 50 * MILLI;
-	platform_advance(&board, now);
-	assert_false(board.waits);
-	assert_int_equal(board.deadline, CLOCK_NEVER);
+	platform_advance(&board, 0, now);
+	assert_false(board.cpu[0].waits);
+	assert_int_equal(board.cpu[0].deadline, CLOCK_NEVER);
 	out(0x21, 0xfe);
 	assert_int_equal(take(), BASE);
 	end_of_interrupt(BASE);
-	assert_false(board.waits);
+	assert_false(board.cpu[0].waits);
 	/* What is programmed anew owes nothing. */
 	now += 50 * MILLI;
 	program_pit(0, 0);
-	for (ticks = 0; board.waits; ticks++) {
+	for (ticks = 0; board.cpu[0].waits; ticks++) {
 		take();
 		end_of_interrupt(BASE);
 	}
@@ -172,17 +172,17 @@ static void test_virtual_wire(void **state)
 	set_up_pics(0xfffe);
 	program_pit(2, 1193);
 	now += 2 * MILLI;
-	platform_apic_write(&board, LAPIC_LINT0, LAPIC_MASKED | 0x700, now);
-	assert_false(board.waits);
+	platform_apic_write(&board, 0, LAPIC_LINT0, LAPIC_MASKED | 0x700, now);
+	assert_false(board.cpu[0].waits);
 	assert_int_equal(take(), -1);
-	platform_apic_write(&board, LAPIC_LINT0, 0x700, now);
-	assert_true(board.waits);
+	platform_apic_write(&board, 0, LAPIC_LINT0, 0x700, now);
+	assert_true(board.cpu[0].waits);
 	/* The local APIC's own come first. */
-	platform_raise(&board, 0x80, now);
+	platform_raise(&board, 0, 0x80, now);
 	assert_int_equal(take(), 0x80);
 	assert_int_equal(take(), BASE);
-	platform_apic_write(&board, LAPIC_EOI, 0, now);
-	assert_int_equal(platform_apic_read(&board, LAPIC_ISR + 0x40, now), 0);
+	platform_apic_write(&board, 0, LAPIC_EOI, 0, now);
+	assert_int_equal(platform_apic_read(&board, 0, LAPIC_ISR + 0x40, now), 0);
 }
 
 /* What Linux does to find out how fast the local APIC's timer is: ten ticks of the one on the clock
@@ -195,21 +195,21 @@ static void test_clocks_agree(void **state)
 	(void)state;
 	power_on(0);
 	set_up_pics(0xfffe);
-	program_pit(2, 11932);                             /* 100 Hz */
-	platform_apic_write(&board, LAPIC_DIVIDE, 3, now); /* by 16 */
-	platform_apic_write(&board, LAPIC_LVT_TIMER, LAPIC_MASKED | TIMER, now);
-	platform_apic_write(&board, LAPIC_INITIAL, ~(u32)0, now);
-	now = board.deadline;
+	program_pit(2, 11932);                                /* 100 Hz */
+	platform_apic_write(&board, 0, LAPIC_DIVIDE, 3, now); /* by 16 */
+	platform_apic_write(&board, 0, LAPIC_LVT_TIMER, LAPIC_MASKED | TIMER, now);
+	platform_apic_write(&board, 0, LAPIC_INITIAL, ~(u32)0, now);
+	now = board.cpu[0].deadline;
 	assert_int_equal(take(), BASE);
 	end_of_interrupt(BASE);
-	first = platform_apic_read(&board, LAPIC_CURRENT, now);
+	first = platform_apic_read(&board, 0, LAPIC_CURRENT, now);
 	start = now;
 	for (u32 n = 0; n < 10; n++) {
-		now = board.deadline;
+		now = board.cpu[0].deadline;
 		assert_int_equal(take(), BASE);
 		end_of_interrupt(BASE);
 	}
-	counts = first - platform_apic_read(&board, LAPIC_CURRENT, now);
+	counts = first - platform_apic_read(&board, 0, LAPIC_CURRENT, now);
 	assert_in_range(counts, BUS_HZ / 16 / 10 - 20, BUS_HZ / 16 / 10 + 20);
 	assert_in_range(now - start, TSC_HZ / 10 - 2000, TSC_HZ / 10 + 2000);
 
@@ -227,67 +227,67 @@ static void test_apic_timer(void **state)
 {
 	(void)state;
 	power_on(0);
-	platform_apic_write(&board, LAPIC_DIVIDE, 0xb, now); /* by 1 */
-	platform_apic_write(&board, LAPIC_LVT_TIMER, TIMER, now);
-	platform_apic_write(&board, LAPIC_INITIAL, BUS_HZ / 1000, now);
-	assert_in_range(board.deadline, now + MILLI - 64, now + MILLI + 64);
-	now = board.deadline;
-	platform_advance(&board, now);
+	platform_apic_write(&board, 0, LAPIC_DIVIDE, 0xb, now); /* by 1 */
+	platform_apic_write(&board, 0, LAPIC_LVT_TIMER, TIMER, now);
+	platform_apic_write(&board, 0, LAPIC_INITIAL, BUS_HZ / 1000, now);
+	assert_in_range(board.cpu[0].deadline, now + MILLI - 64, now + MILLI + 64);
+	now = board.cpu[0].deadline;
+	platform_advance(&board, 0, now);
 	assert_int_equal(take(), TIMER);
-	assert_int_equal(board.deadline, CLOCK_NEVER);
-	platform_apic_write(&board, LAPIC_EOI, 0, now);
+	assert_int_equal(board.cpu[0].deadline, CLOCK_NEVER);
+	platform_apic_write(&board, 0, LAPIC_EOI, 0, now);
 	/* periodic: what is not taken is not looked at again */
-	platform_apic_write(&board, LAPIC_LVT_TIMER, 0x20000 | TIMER, now);
-	platform_apic_write(&board, LAPIC_INITIAL, BUS_HZ / 1000, now);
-	now = board.deadline;
-	platform_advance(&board, now);
-	assert_true(board.waits);
-	assert_int_equal(board.deadline, CLOCK_NEVER);
+	platform_apic_write(&board, 0, LAPIC_LVT_TIMER, 0x20000 | TIMER, now);
+	platform_apic_write(&board, 0, LAPIC_INITIAL, BUS_HZ / 1000, now);
+	now = board.cpu[0].deadline;
+	platform_advance(&board, 0, now);
+	assert_true(board.cpu[0].waits);
+	assert_int_equal(board.cpu[0].deadline, CLOCK_NEVER);
 	now += 10 * MILLI;
 	assert_int_equal(take(), TIMER);
-	assert_true(board.deadline > now && board.deadline <= now + MILLI);
-	platform_apic_write(&board, LAPIC_EOI, 0, now);
-	assert_false(board.waits);
+	assert_true(board.cpu[0].deadline > now && board.cpu[0].deadline <= now + MILLI);
+	platform_apic_write(&board, 0, LAPIC_EOI, 0, now);
+	assert_false(board.cpu[0].waits);
 	/* deadline mode */
-	platform_apic_write(&board, LAPIC_LVT_TIMER, 0x40000 | TIMER, now);
-	platform_write_deadline(&board, now + 777, now);
-	assert_int_equal(platform_read_deadline(&board, now), now + 777);
-	assert_int_equal(board.deadline, now + 777);
+	platform_apic_write(&board, 0, LAPIC_LVT_TIMER, 0x40000 | TIMER, now);
+	platform_write_deadline(&board, 0, now + 777, now);
+	assert_int_equal(platform_read_deadline(&board, 0, now), now + 777);
+	assert_int_equal(board.cpu[0].deadline, now + 777);
 	now += 777;
 	assert_int_equal(take(), TIMER);
-	assert_int_equal(platform_read_deadline(&board, now), 0);
+	assert_int_equal(platform_read_deadline(&board, 0, now), 0);
 }
 
 static void test_own_messages(void **state)
 {
 	(void)state;
 	power_on(0);
-	platform_apic_write(&board, LAPIC_ICR, 0x40000 | 0xfd, now); /* to itself */
+	platform_apic_write(&board, 0, LAPIC_ICR, 0x40000 | 0xfd, now); /* to itself */
 	assert_int_equal(take(), 0xfd);
 	/* held back until its end, but for what is above it */
-	platform_raise(&board, 0x40, now);
-	assert_false(board.waits);
-	assert_false(platform_apic_write_is_plain(&board, LAPIC_EOI));
-	platform_apic_write(&board, LAPIC_EOI, 0, now);
-	assert_true(board.waits);
+	platform_raise(&board, 0, 0x40, now);
+	assert_false(board.cpu[0].waits);
+	assert_false(platform_apic_write_is_plain(&board, 0, LAPIC_EOI));
+	platform_apic_write(&board, 0, LAPIC_EOI, 0, now);
+	assert_true(board.cpu[0].waits);
 	assert_int_equal(take(), 0x40);
-	assert_true(platform_apic_write_is_plain(&board, LAPIC_EOI));
-	assert_false(platform_apic_write_is_plain(&board, LAPIC_TPR));
-	platform_apic_write(&board, LAPIC_EOI, 0, now);
-	assert_false(board.waits);
+	assert_true(platform_apic_write_is_plain(&board, 0, LAPIC_EOI));
+	assert_false(platform_apic_write_is_plain(&board, 0, LAPIC_TPR));
+	platform_apic_write(&board, 0, LAPIC_EOI, 0, now);
+	assert_false(board.cpu[0].waits);
 	/* an NMI is no interrupt that waits */
-	platform_apic_write(&board, LAPIC_ICR_HIGH, 0, now);
-	platform_apic_write(&board, LAPIC_ICR, 0x4400, now);
-	assert_true(board.nmi);
-	assert_false(board.waits);
-	board.nmi = false;
-	platform_advance(&board, now);
-	assert_false(board.nmi);
+	platform_apic_write(&board, 0, LAPIC_ICR_HIGH, 0, now);
+	platform_apic_write(&board, 0, LAPIC_ICR, 0x4400, now);
+	assert_true(board.cpu[0].nmi);
+	assert_false(board.cpu[0].waits);
+	board.cpu[0].nmi = false;
+	platform_advance(&board, 0, now);
+	assert_false(board.cpu[0].nmi);
 	/* INIT and SIPI to nobody */
-	platform_apic_write(&board, LAPIC_ICR_HIGH, 1u << 24, now);
-	platform_apic_write(&board, LAPIC_ICR, 0xc500, now);
-	platform_apic_write(&board, LAPIC_ICR, 0x4608, now);
-	assert_false(board.waits);
+	platform_apic_write(&board, 0, LAPIC_ICR_HIGH, 1u << 24, now);
+	platform_apic_write(&board, 0, LAPIC_ICR, 0xc500, now);
+	platform_apic_write(&board, 0, LAPIC_ICR, 0x4608, now);
+	assert_false(board.cpu[0].waits);
 }
 
 static void set_up_uart(u8 ier)
@@ -326,7 +326,7 @@ static void test_serial_output(void **state)
 		assert_int_equal(in(IIR)&0x0f, UART_IIR_SEND);
 		assert_int_equal(in(IIR)&0x0f, UART_IIR_NONE);
 		end_of_interrupt(BASE + 4);
-		assert_false(board.waits);
+		assert_false(board.cpu[0].waits);
 		out(PLATFORM_UART, (u8)*c);
 	}
 	check_printed(6, "by interrupt");
@@ -340,7 +340,7 @@ static void test_serial_output(void **state)
 	assert_int_equal(take(), BASE + 4);
 	in(IIR);
 	end_of_interrupt(BASE + 4);
-	assert_false(board.waits);
+	assert_false(board.cpu[0].waits);
 	check_printed(29, "xy");
 }
 
@@ -373,7 +373,7 @@ static void test_serial_input(void **state)
 		assert_int_equal(in(LSR)&UART_LSR_OVERRUN, 0);
 		end_of_interrupt(BASE + 4);
 	}
-	assert_false(board.waits);
+	assert_false(board.cpu[0].waits);
 	/* a driver that tests the port by its loop does not get what was typed */
 	out(PLATFORM_UART + UART_MCR, 0x1b);
 	assert_int_equal(platform_type(&board, (const u8 *)"z", 1, now), 1);
@@ -437,17 +437,17 @@ static void test_clock(void **state)
 	clock_register(RTC_C);
 	out(RTC_INDEX, RTC_B);
 	out(RTC_DATA, RTC_B_24H | RTC_B_BINARY | RTC_B_UPDATE);
-	assert_in_range(board.deadline, now + TSC_HZ - MILLI, now + TSC_HZ);
+	assert_in_range(board.cpu[0].deadline, now + TSC_HZ - MILLI, now + TSC_HZ);
 	for (u32 second = 26; second < 30; second++) {
-		now = board.deadline;
+		now = board.cpu[0].deadline;
 		assert_int_equal(take(), BASE + 8);
 		assert_int_equal(clock_register(RTC_C) & 0x90, 0x90);
 		assert_int_equal(clock_register(RTC_SECONDS), second);
 		end_of_interrupt(BASE + 8);
-		assert_false(board.waits);
+		assert_false(board.cpu[0].waits);
 	}
 	out(0x21, 0xff);
-	assert_int_equal(board.deadline, CLOCK_NEVER);
+	assert_int_equal(board.cpu[0].deadline, CLOCK_NEVER);
 }
 
 /* What is no device reads as ones, in any width; PCI's configuration is none. */
@@ -503,14 +503,14 @@ static void test_time_never_goes_back(void **state)
 	power_on(0);
 	set_up_pics(0xfffe);
 	program_pit(2, 1193);
-	now = board.deadline;
+	now = board.cpu[0].deadline;
 	assert_int_equal(take(), BASE);
 	end_of_interrupt(BASE);
 	now -= MILLI;
-	platform_advance(&board, now);
-	assert_false(board.waits);
+	platform_advance(&board, 0, now);
+	assert_false(board.cpu[0].waits);
 	assert_int_equal(take(), -1);
-	assert_true(board.deadline > board.now);
+	assert_true(board.cpu[0].deadline > board.now);
 }
 
 int main(void)

@@ -15,7 +15,7 @@
 #include "cpu/percpu.h"
 #include "cpu/real_tables.h"
 #include "cpu/vcpu.h"
-#include "sched/fair.h"
+#include "sched/share.h"
 #include "shadow/tables.h"
 
 #define MIRROR_LDT_ENTRIES 8192u
@@ -59,7 +59,8 @@ struct live_state {
 /** A block as one of those that a host runs. But for `on_cpu`, under the host's lock. */
 struct sched_vcpu {
 	struct cpu_block *next; /* of later domains, on the same host */
-	struct fair_entity entity;
+	struct share_member member;
+	struct share share;  /* of it and its siblings on this host, if it is the first of them */
 	bool started;        /* there is something to run */
 	bool stopped;        /* but it may not: paused, ended */
 	bool halted;         /* and would not: HLT */

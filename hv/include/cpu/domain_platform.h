@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The platform of a later domain (irq/platform.h) as its vcpu and the calls of
+ * The platform of a later domain (irq/platform.h) as its vcpus and the calls of
  * others reach it: behind the domain's irq_lock, with the scheduler told when
  * there is something to look at. A domain without a platform owns the machine.
  */
@@ -21,10 +21,10 @@ u32 domain_clocks_tsc_khz(void);
 u32 domain_clocks_lapic_khz(void);
 
 /** platform_init() with them. */
-void domain_clocks_start(struct platform *p);
+void domain_clocks_start(struct platform *p, u32 nr_cpus);
 
-/** The domain has devices and events from here on; -VL_ENOMEM: the partition has no room. Its vcpu
- * does not run yet. */
+/** The domain has devices and events from here on, for nr_vcpus vcpus, none of which runs yet;
+ * -VL_ENOMEM: the partition has no room. */
 int domain_platform_create(struct domain *d);
 
 /** It has none any more, and no event reaches it: after sched_stop(), before vcpu_destroy(). True
@@ -32,8 +32,8 @@ int domain_platform_create(struct domain *d);
 void domain_platform_destroy(struct domain *d);
 
 /**
- * The domain of this CPU's vcpu gets the machine's own devices, which are silent, and they go on
- * where its platform stood: it has none any more. Its events go on.
+ * The domain of this CPU's vcpu, its only one, gets the machine's own devices, which are silent,
+ * and they go on where its platform stood: it has none any more. Its events go on.
  */
 void domain_platform_give(struct vcpu *v);
 

@@ -34,8 +34,8 @@ void sched_init_host(struct cpu_block *b, bool ready);
 /** The stack of a block that is to begin with sched.begin. */
 void sched_make_stack(struct cpu_block *b);
 
-/** Stop all of a domain's vcpus, the first one's, too; the caller's goes on to sched_end()'s end.
- */
+/** Stop all of a domain's vcpus, the first one's, too, without waiting for any: some may be at the
+ * end of an exit, as the caller's is. */
 void sched_stop_all(struct domain *d);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a later domain finds where the machine has its board: a PC without PCI
- * and ACPI, of models alone. One local APIC, two 8259s on its LINT0, interval
- * timer on line 0, serial port on line 4, real-time clock on line 8, and the
- * three ports that reset. Everything else is absent: reads as ones.
+ * and ACPI, of models alone. A local APIC for each CPU, two 8259s on the LINT0 of
+ * the first one, interval timer on line 0, serial port on line 4, real-time clock on line 8, and
+ * the three ports that reset. Everything else is absent: reads as ones.
  *
  * Pure: `now` is the TSC in all functions. It may come from several CPUs; one
- * that is behind what was seen counts as that. One caller at a time.
+ * that is behind what was seen counts as that. One caller at a time. CPU 0 has the
+ * local APIC as firmware leaves it, the others have theirs as after INIT.
  */
 #ifndef VELLUM_IRQ_PLATFORM_H
 #define VELLUM_IRQ_PLATFORM_H
@@ -27,6 +28,7 @@
 
 #define PLATFORM_OUT_SIZE 16384u
 #define PLATFORM_IN_SIZE  1024u
+#define PLATFORM_CPUS     32u /* at most; a mask of them is 32 bits */
 
 /** What is the same for all of them: a clock counts ticks of its device in terms of the TSC. */
 struct platform_kind {
@@ -37,12 +39,19 @@ struct platform_kind {
 enum platform_source {
 	PLATFORM_PIT,
 	PLATFORM_RTC,
-	PLATFORM_APIC,
 	NR_PLATFORM_SOURCES,
 };
 
-struct platform {
+/** What each CPU has. */
+struct platform_cpu {
 	struct lapic lapic;
+	u64 due;      /* when its timer has to be looked at again; CLOCK_NEVER */
+	u64 deadline; /* that, and of CPU 0 what of the board is due earlier */
+	bool waits;   /* it would take an interrupt with its IF set */
+	bool nmi;     /* one has arrived; who hands it to the CPU clears it */
+};
+
+struct platform {
 	struct pic pic;
 	struct pit pit;
 	struct rtc rtc;
@@ -55,39 +64,50 @@ struct platform {
 	bool reset;                   /* the guest asked for one; who does it clears it */
 	bool watched; /* the owner's: somebody has read the console up to `read_to` */
 	u64 read_to;
-	bool waits;   /* the CPU would take an interrupt with its IF set */
-	bool nmi;     /* one has arrived; who hands it to the CPU clears it */
-	u64 deadline; /* the first of `due` */
+	u32 changed; /* CPUs whose waits, nmi or deadline is news; who tells them clears it */
+	u32 nr_cpus;
 	u8 out_byte[PLATFORM_OUT_SIZE];
 	u8 in_byte[PLATFORM_IN_SIZE];
+	struct platform_cpu cpu[PLATFORM_CPUS]; /* nr_cpus; what is behind need not be there */
 };
 
-/** As firmware leaves it: local APIC on, virtual wire; the clock shows `seconds` since 1970. */
-void platform_init(struct platform *p, const struct platform_kind *kind, u64 seconds, u64 now);
+/** Bytes that one with so many CPUs needs. */
+static inline size_t platform_size(u32 nr_cpus)
+{
+	return offsetof(struct platform, cpu) + nr_cpus * sizeof(struct platform_cpu);
+}
 
-/** An access of 1, 2 or 4 bytes to a port. Reads have effects. */
+/** As firmware leaves it: the first local APIC on, virtual wire; the clock shows `seconds` since
+ * 1970. nr_cpus is 1 .. PLATFORM_CPUS. */
+void platform_init(struct platform *p, const struct platform_kind *kind, u32 nr_cpus, u64 seconds,
+		   u64 now);
+
+/** An access of 1, 2 or 4 bytes to a port, by any CPU. Reads have effects. */
 u32 platform_in(struct platform *p, u16 port, u8 size, u64 now);
 void platform_out(struct platform *p, u16 port, u8 size, u32 value, u64 now);
 
-/** A 32-bit access to the local APIC's register at `offset` (0 .. 0xff0, a multiple of 16). */
-u32 platform_apic_read(struct platform *p, u32 offset, u64 now);
-void platform_apic_write(struct platform *p, u32 offset, u32 value, u64 now);
+/**
+ * A 32-bit access of a CPU to its local APIC's register at `offset` (0 .. 0xff0, a multiple of 16).
+ * Of what it sends to others by ICR, fixed and lowest-priority interrupts and NMIs arrive.
+ */
+u32 platform_apic_read(struct platform *p, u32 cpu, u32 offset, u64 now);
+void platform_apic_write(struct platform *p, u32 cpu, u32 offset, u32 value, u64 now);
 
 /** Whether this write can let no interrupt in that was held back before. */
-bool platform_apic_write_is_plain(const struct platform *p, u32 offset);
+bool platform_apic_write_is_plain(const struct platform *p, u32 cpu, u32 offset);
 
 /** IA32_TSC_DEADLINE. */
-u64 platform_read_deadline(struct platform *p, u64 now);
-void platform_write_deadline(struct platform *p, u64 tsc, u64 now);
+u64 platform_read_deadline(struct platform *p, u32 cpu, u64 now);
+void platform_write_deadline(struct platform *p, u32 cpu, u64 tsc, u64 now);
 
-/** An interrupt from beside the board, by its vector (32 .. 255). */
-void platform_raise(struct platform *p, u8 vector, u64 now);
+/** An interrupt from beside the board to a CPU, by its vector (32 .. 255). */
+void platform_raise(struct platform *p, u32 cpu, u8 vector, u64 now);
 
-/** Let time pass. Needed from `deadline` on; `waits` is right until then. */
-void platform_advance(struct platform *p, u64 now);
+/** Let time pass for a CPU. Needed from its `deadline` on; its `waits` is right until then. */
+void platform_advance(struct platform *p, u32 cpu, u64 now);
 
 /** The CPU takes an interrupt: its vector; negative: none waits. */
-int platform_take(struct platform *p, u64 now);
+int platform_take(struct platform *p, u32 cpu, u64 now);
 
 /* --- the end: the domain gets the machine's own devices --- */
 

@@ -494,7 +494,9 @@ static inline int64_t vl_call_domain_rename(vl_hypercall_fn call, uint64_t domid
 
 /**
  * A domain that is paused, with vcpus that have not begun and without a page of memory. It gets
- * that by memory_give. As long as there is one, the caller cannot be devirtualized.
+ * that by memory_give. As long as there is one, the caller cannot be devirtualized. Its vcpus
+ * are spread over the machine's CPUs, and stay there; on a CPU that several of them share they
+ * have one share, by the domain's weight.
  * Who: only the first guest. Since ABI 0.3.
  * wanted_pa, wanted_size: where struct vl_domain_create lies (physical address) and its bytes;
  *   what it is to be.
@@ -505,8 +507,8 @@ static inline int64_t vl_call_domain_rename(vl_hypercall_fn call, uint64_t domid
  *     range; flags are not 0.
  *   VL_ERANGE: memory is not within one range of RAM that the caller is shown: it could never be
  *     at home there.
- *   VL_EOPNOTSUPP: more than one vcpu; or VL_LAYER_ALL is not virtualized, also of the calling
- *     CPU, or so with VL_DEBUG_IOPL3 or without the local APIC.
+ *   VL_EOPNOTSUPP: VL_LAYER_ALL is not virtualized, also of the calling CPU, or so with
+ *     VL_DEBUG_IOPL3 or without the local APIC.
  *   VL_EEXIST: another domain has the name.
  *   VL_ENOMEM: Vellum's partition is too small.
  *   VL_EPERM: the caller is not the first guest.
@@ -871,9 +873,12 @@ static inline int64_t vl_call_control_read(vl_hypercall_fn call)
 /**
  * Once for each vcpu of a later domain: its state is the one that public/start.h has for a guest
  * that begins virtualized. It runs when the domain does, see domain_unpause. What its tables and
- * GDT say is looked at then.
- * Who: only the first guest. Since ABI 0.3.
- * domid: domain id.
+ * GDT say is looked at then. The first guest starts vcpu 0, by which the domain begins; a vcpu
+ * that runs starts others of its domain, at an entry, with arguments and tables that it chooses.
+ * Until then a vcpu takes no interrupt and no NMI. It has a local APIC of its own, whose id is
+ * its number, and which is as INIT leaves it; INIT and SIPI themselves do nothing.
+ * Who: any domain. Since ABI 0.3.
+ * domid: domain id; or VL_DOMID_SELF, for a later domain.
  * vcpu: its number in the domain.
  * start_pa, start_size: where struct vl_vcpu_start lies (physical address) and its bytes; where
  *   it begins.
@@ -882,11 +887,13 @@ static inline int64_t vl_call_control_read(vl_hypercall_fn call)
  *     CPU is not virtualized.
  *   VL_EINVAL: the buffer is smaller than the structure; rip is not canonical, cr3 no page
  *     address, a reserved word is not 0, or there is no GDT that Vellum could mirror.
- *   VL_EBUSY: the domain is not paused, or the vcpu was started before.
+ *   VL_EBUSY: the domain is not paused, nor is it the caller's own; or the vcpu was started
+ *     before.
  *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary; cr3 is not the
  *     domain's RAM.
  *   VL_ENOMEM: the partition has no room for shadow tables.
- *   VL_EPERM: the caller is not the first guest, or domid names that.
+ *   VL_EPERM: domid names the first guest; or another domain than the caller's, which is not the
+ *     first guest.
  *   VL_ENOSYS: Vellum is older than the call.
  */
 static inline int64_t vl_call_vcpu_start(vl_hypercall_fn call, uint64_t domid, uint64_t vcpu,
@@ -1065,9 +1072,9 @@ static inline int64_t vl_call_memory_target(vl_hypercall_fn call, uint64_t domid
  *   VL_EBUSY: there is a third domain; the other one does not run, or halts for good;
  *     VL_LAYER_IO is virtualized.
  *   VL_EAGAIN: it has not begun to run: call again.
- *   VL_EOPNOTSUPP: Vellum knows several CPUs, or the caller's is not the one that it was started
- *     on, or VL_LAYER_ALL is not virtualized there, or its local APIC is not Vellum's, or cannot
- *     leave the x2APIC mode.
+ *   VL_EOPNOTSUPP: Vellum knows several CPUs, or the other domain has several vcpus, or the
+ *     caller's is not the one that it was started on, or VL_LAYER_ALL is not virtualized there,
+ *     or its local APIC is not Vellum's, or cannot leave the x2APIC mode.
  *   VL_EIO: a failpoint (set_failpoint).
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.

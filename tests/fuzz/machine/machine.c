@@ -326,12 +326,12 @@ void apic_send_vector(struct vcpu *v, u32 apic_id, u8 vector)
 	must(apic_id == 0 && vector >= 32);
 }
 
-void domain_clocks_start(struct platform *p)
+void domain_clocks_start(struct platform *p, u32 nr_cpus)
 {
 	const struct platform_kind kind = {
 		.pit = clock_of(1, 1000), .rtc = clock_of(1, 30000), .bus = clock_of(1, 16)};
 
-	platform_init(p, &kind, 0, 0);
+	platform_init(p, &kind, nr_cpus, 0, 0);
 }
 
 u32 domain_clocks_tsc_khz(void)

@@ -11,6 +11,7 @@
 
 #include "cpu/block.h"
 #include "cpu/sched.h"
+#include "cpu/sched_host.h"
 #include "public/errno.h"
 #include "hypercall_handlers.h"
 
@@ -57,6 +58,11 @@ void sched_start(struct domain *d)
 }
 
 void sched_stop(struct domain *d)
+{
+	(void)d;
+}
+
+void sched_stop_all(struct domain *d)
 {
 	(void)d;
 }

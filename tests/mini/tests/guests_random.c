@@ -146,6 +146,7 @@ TEST(guests_create_failpoints, "U3")
 	for (u32 i = 0; i < OTHERS; i++)
 		other[i] = guest_make(names[i], 1);
 	guest_want("failing", 16);
+	guest_wanted.nr_vcpus = 3;
 	free = guests_partition_free();
 	do {
 		CHECK(++step < 100, "failpoints without end");

@@ -50,7 +50,7 @@ static s64 create(u64 *random)
 	w->name[0] = (char)('a' + random_below(random, 6));
 	w->memory_start = guests_first_pfn() << PAGE_SHIFT;
 	w->memory_size = FRAMES * PAGE_SIZE;
-	w->nr_vcpus = 1;
+	w->nr_vcpus = 1 + (u32)random_below(random, 3);
 	w->weight = VL_WEIGHT_USUAL;
 	domid = vl_call_domain_create(hypercall_page, buffer_pa(), sizeof(*w));
 	if (domid > 0) {
