@@ -72,11 +72,10 @@ static int explain_create(struct vl_client *c, const struct vl_domain_create *d,
 	case -VL_EPERM:
 		return vl_fail(e, EPERM, "only the first guest may make domains; run vl there");
 	case -VL_EOPNOTSUPP:
-		return vl_fail(
-			e, EOPNOTSUPP,
-			"Vellum cannot make domains as it runs: it takes all layers "
-			"(`vl virtualize`), no debugging, one vcpu a guest, and an APIC that "
-			"Vellum stands before; `vl dmesg` may say more");
+		return vl_fail(e, EOPNOTSUPP,
+			       "Vellum cannot make domains as it runs: it takes all layers "
+			       "(`vl virtualize`), no debugging, and an APIC that Vellum stands "
+			       "before; `vl dmesg` may say more");
 	default:
 		return request_check(c, &r, e);
 	}
@@ -266,6 +265,11 @@ int vl_guest_hand_over(struct vl_client *c, uint64_t how, struct vl_error *e)
 			       "domain %" PRIu32 " does not run, or this guest's devices are "
 			       "virtualized (`vl devirtualize --io`)",
 			       heir.domid);
+	if (rc == -VL_EOPNOTSUPP && heir.nr_vcpus > 1)
+		return vl_fail(e, EOPNOTSUPP,
+			       "domain %" PRIu32 " has %" PRIu32 " vcpus; the machine can be left "
+			       "only to a guest with one",
+			       heir.domid, heir.nr_vcpus);
 	if (rc == -VL_EOPNOTSUPP)
 		return vl_fail(e, EOPNOTSUPP,
 			       "Vellum cannot hand the machine over as it runs: it takes one "

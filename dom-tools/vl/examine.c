@@ -197,18 +197,10 @@ static int check_name(struct check *c, struct vl_client *client, struct vl_error
 	return 0;
 }
 
-static void check_cpus(struct check *c)
-{
-	if (c->config.vcpus > 1)
-		problem_add(&c->problems, PROBLEM_ERROR, place(c, KEY_VCPUS),
-			    "a guest has one vcpu in this version of Vellum");
-}
-
 static int check_under_vellum(struct check *c, struct vl_client *client, struct vl_error *e)
 {
 	int rc = check_name(c, client, e);
 
-	check_cpus(c);
 	if (rc == 0)
 		rc = vl_guest_memory(client, &c->machine, e);
 	c->has_machine = rc == 0;

@@ -123,6 +123,8 @@ static void print_domain(const struct world *w, const struct vl_ioctl_commit *c)
 		(unsigned long long)w->start.rip,
 		c->flags & VL_COMMIT_PAUSED ? "paused" : "running", c->on_stop[0], c->on_stop[1],
 		c->on_stop[2], making.memory + info->cmdline - making.domain.memory_start);
+	if (making.domain.nr_vcpus != 1)
+		fprintf(stderr, "vl-fake: with %u vcpus\n", making.domain.nr_vcpus);
 }
 
 static int commit(struct world *w, struct vl_ioctl_commit *c)

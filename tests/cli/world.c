@@ -195,7 +195,8 @@ int64_t world_create(struct world *w, const struct vl_domain_create *d)
 
 	if (w->forced[VL_CALL_DOMAIN_CREATE])
 		return w->forced_value[VL_CALL_DOMAIN_CREATE];
-	if (d->nr_vcpus != 1 || d->weight == 0 || d->flags || d->memory_start % 4096)
+	if (d->nr_vcpus < 1 || d->nr_vcpus > VL_MAX_CPUS || d->weight == 0 || d->flags ||
+	    d->memory_start % 4096)
 		return -VL_EINVAL;
 	for (size_t i = 0; i < w->nr_domains; i++)
 		if (strcmp(w->domain[i].name, d->name) == 0)
@@ -203,7 +204,7 @@ int64_t world_create(struct world *w, const struct vl_domain_create *d)
 	*new = (struct vl_domain_info){.domid = domid,
 				       .mode = VL_MODE_VIRTUALIZED,
 				       .state = VL_STATE_PAUSED,
-				       .nr_vcpus = 1,
+				       .nr_vcpus = d->nr_vcpus,
 				       .memory = d->memory_size};
 	memcpy(new->name, d->name, sizeof(new->name));
 	w->weight[w->nr_domains++] = d->weight;
