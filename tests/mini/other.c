@@ -6,6 +6,7 @@
  */
 #include "mini/other.h"
 
+#include "lib/print.h"
 #include "lib/string.h"
 #include "mini/console.h"
 #include "mini/cpu.h"
@@ -65,6 +66,13 @@ static struct vl_memory_list list __attribute__((aligned(4096)));
 static struct vl_vcpu_start first __attribute__((aligned(64)));
 static struct vl_domain_info info __attribute__((aligned(128)));
 static u8 buffer[PAGE_SIZE] __attribute__((aligned(4096)));
+
+static u32 vcpus = 1;
+
+void other_vcpus(u32 count)
+{
+	vcpus = count;
+}
 
 struct other *other(u32 n)
 {
@@ -168,9 +176,11 @@ static void fill_tables(struct other *g)
 static void fill(struct other *g, const char *cmdline)
 {
 	struct vl_memory_range *map = (void *)page(g, area_pfn() + AREA_MAP);
+	static char line[CMDLINE_SIZE];
 
+	vl_snprintf(line, sizeof(line), "%s cpus=%x", cmdline, vcpus);
 	load_kernel(g);
-	fill_head(g, cmdline);
+	fill_head(g, line);
 	fill_tables(g);
 	map[0] = (struct vl_memory_range){OTHER_FIRST, ram_size(), VL_MEMORY_RAM, 0};
 	memcpy(page(g, area_pfn() + AREA_CALLS), pa_to_ptr((pa_t){start_info->hypercall_page}),
@@ -200,7 +210,7 @@ static void create(struct other *g, const char *name)
 	memcpy(wanted.name, name, strlen(name));
 	wanted.memory_start = OTHER_FIRST;
 	wanted.memory_size = ram_size();
-	wanted.nr_vcpus = 1;
+	wanted.nr_vcpus = vcpus;
 	wanted.weight = 256;
 	answer = vl_call_domain_create(hypercall_page, ptr_to_pa(&wanted).v, sizeof(wanted));
 	CHECK(answer > 0, "domain_create answered %ld", answer);

@@ -39,6 +39,9 @@ bool other_have_kernel(void);
  */
 void other_make(struct other *g, const char *name, const char *cmdline);
 
+/** From here on, guests have so many vcpus, and their command lines say so (cpus=). */
+void other_vcpus(u32 count);
+
 /** From here on, frames for guests come from all over memory, in no order; 0: lowest first. Or, as
  * far as there are such, from those that are at home with other pages of it. */
 void other_scatter(u64 seed, bool among_themselves);

@@ -13,6 +13,7 @@
 #include "mini/hypercall.h"
 #include "mini/live.h"
 #include "mini/memory.h"
+#include "mini/smp.h"
 #include "mini/tests/random.h"
 #include "mini/timer.h"
 #include "mini/virtual.h"
@@ -372,6 +373,65 @@ static void hostile(void)
 	end(nothing ? VL_SHUTDOWN_POWEROFF : VL_SHUTDOWN_CRASH);
 }
 
+/* --- a guest of several vcpus --- */
+
+static void spin_on(void *arg)
+{
+	(void)arg;
+	for (;;)
+		asm volatile("pause" ::: "memory");
+}
+
+static void halt_on(void *arg)
+{
+	(void)arg;
+	for (;;)
+		interrupts_on_and_halt();
+}
+
+static void die_halting(void *arg)
+{
+	(void)arg;
+	dead();
+}
+
+static void crash_on(void *arg)
+{
+	(void)arg;
+	triple();
+}
+
+static void end_on(void *arg)
+{
+	(void)arg;
+	end(VL_SHUTDOWN_POWEROFF);
+}
+
+/* What its vcpus do once all are there: then=WORD. Of those who crash, it is the last one; one that
+ * ends does so at about the same time as the others. */
+static void crowd(void)
+{
+	static const struct {
+		const char name[ROLE_SIZE];
+		void (*others)(void *), (*last)(void *);
+	} ways[] = {{"spin", spin_on, spin_on}, {"crash", spin_on, crash_on},
+		    {"halt", halt_on, halt_on}, {"park", die_halting, die_halting},
+		    {"end", end_on, end_on},    {"fall", halt_on, crash_on}};
+	char name[ROLE_SIZE];
+	u32 count = smp_start();
+
+	cmdline_get("then", name, sizeof(name));
+	print("a crowd of %u\n", count);
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (strncmp(name, ways[i].name, sizeof(name)) != 0)
+			continue;
+		for (u32 cpu = 1; cpu < count; cpu++)
+			smp_begin(cpu, cpu == count - 1 ? ways[i].last : ways[i].others, NULL);
+		ways[i].others(NULL);
+	}
+	panic("a crowd cannot %s", name);
+}
+
 static const struct {
 	const char name[ROLE_SIZE];
 	void (*play)(void);
@@ -380,7 +440,7 @@ static const struct {
 	{"halt", halt},   {"dead", dead},     {"deaf", deaf},       {"triple", triple},
 	{"calls", calls}, {"flood", flood},   {"victim", victim},   {"hostile", hostile},
 	{"crash", crash}, {"abuse", abuse},   {"seconds", seconds}, {"late", late},
-	{"heir", heir},
+	{"heir", heir},   {"crowd", crowd},
 };
 
 /* The word after=MS: what the role does it does so much later, among ticks, with interrupts on. */

@@ -16,6 +16,7 @@
 #include "mini/layout.h"
 #include "mini/memory.h"
 #include "mini/paging.h"
+#include "mini/role.h"
 #include "mini/segments.h"
 #include "mini/tap.h"
 #include "mini/timer.h"
@@ -48,26 +49,32 @@ static struct ap aps[SMP_MAX_CPUS];
 static u32 count = 1;
 static u64 cr4;
 
-extern const char ap_trampoline[], ap_trampoline_end[];
+extern const char ap_trampoline[], ap_trampoline_end[], ap_enter[];
 extern char boot_root[];
 char ap_stacks[SMP_MAX_CPUS][AP_STACK_SIZE] __attribute__((aligned(16)));
 extern volatile u32 ap_arrived;
 volatile u32 ap_arrived = 1;
 void ap_main(u32 number);
 
+/* ap_stacks[i] grows down from the begin of ap_stacks[i + 1]'s: number 1 is in [0]. The stacks for
+ * NMIs and the like are in aps[]. */
+static u32 index_of(u64 on_stack)
+{
+	u64 offset = on_stack - (u64)ap_stacks, own = on_stack - (u64)aps;
+
+	if (own < sizeof(aps))
+		return (u32)(own / sizeof(aps[0]));
+	return offset < sizeof(ap_stacks) ? (u32)(offset / AP_STACK_SIZE) + 1 : 0;
+}
+
 u32 smp_index(void)
 {
-	u64 offset = (u64)__builtin_frame_address(0) - (u64)ap_stacks;
-
-	/* ap_stacks[i] grows down from the begin of ap_stacks[i + 1]'s: number 1 is in [0]. */
-	return offset < sizeof(ap_stacks) ? (u32)(offset / AP_STACK_SIZE) + 1 : 0;
+	return index_of((u64)__builtin_frame_address(0));
 }
 
 void **smp_catcher(const void *on_stack)
 {
-	u64 offset = (u64)on_stack - (u64)ap_stacks;
-
-	return &aps[offset < sizeof(ap_stacks) ? offset / AP_STACK_SIZE + 1 : 0].catcher;
+	return &aps[index_of((u64)on_stack)].catcher;
 }
 
 void smp_delay(u32 ms)
@@ -124,7 +131,8 @@ void ap_main(u32 number)
 	traps_load();
 	write_cr4(cr4);
 	apic_enable_too();
-	ap->apic_id = cpuid(1).ebx >> 24;
+	/* CPUID tells of the CPU that a vcpu happens to be on. */
+	ap->apic_id = is_later_guest() ? number : cpuid(1).ebx >> 24;
 	ap->first_answer = vl_call_version(hypercall_page);
 	ap->ready = true;
 	for (;;) {
@@ -166,33 +174,67 @@ static void tell_info(void *arg)
 	CHECK(answer == 0, "set_vcpu_info answered %ld", answer);
 }
 
-u32 smp_start(void)
+static void start_by_sipi(u32 wanted)
 {
 	u8 *page = pa_to_ptr((pa_t){AP_TRAMPOLINE});
 
+	CHECK(memory_is_ram(AP_TRAMPOLINE, PAGE_SIZE), "no memory below 1 MiB");
+	memcpy(page, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
+	*(u64 *)(page + AP_ROOT_OFFSET) = ptr_to_pa(boot_root).v;
+	*(u64 *)(page + AP_EFER_OFFSET) = read_msr(MSR_EFER) & ~(u64)EFER_LMA;
+	start_up(0);
+	for (u32 ms = 0; ap_arrived < wanted && ms < ARRIVAL_MS; ms++)
+		smp_delay(1);
+	CHECK(ap_arrived == wanted, "%u CPUs have come", ap_arrived);
+	for (u32 cpu = 1; cpu < wanted; cpu++)
+		make_known(cpu);
+}
+
+s64 smp_start_vcpu(u64 domid, u32 vcpu)
+{
+	static struct vl_vcpu_start start __attribute__((aligned(64)));
+	u16 limit;
+	u64 gdt = (u64)segments_gdt(&limit);
+
+	start = (struct vl_vcpu_start){.rip = (u64)ap_enter,
+				       .rdi = vcpu,
+				       .cr3 = kernel_space.root.v,
+				       .gdt_base = gdt,
+				       .gdt_limit = limit};
+	return vl_call_vcpu_start(hypercall_page, domid, vcpu, ptr_to_pa(&start).v, sizeof(start));
+}
+
+static void start_by_call(u32 wanted)
+{
+	for (u32 cpu = 1; cpu < wanted; cpu++) {
+		s64 answer = smp_start_vcpu(VL_DOMID_SELF, cpu);
+
+		CHECK(answer == 0, "vcpu_start(%u) answered %ld", cpu, answer);
+	}
+	for (u32 cpu = 1; cpu < wanted; cpu++)
+		while (!aps[cpu].ready)
+			smp_relax();
+}
+
+u32 smp_start(void)
+{
 	u64 wanted;
 
-	if (count == 1) {
-		CHECK(cmdline_get_hex("cpus", &wanted) && wanted > 0 && wanted <= SMP_MAX_CPUS,
-		      "the command line does not say how many CPUs there are");
-		if (wanted == 1)
-			return 1;
-		CHECK(memory_is_ram(AP_TRAMPOLINE, PAGE_SIZE) && apic_enable(),
-		      "no memory below 1 MiB, or no local APIC");
-		memcpy(page, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
-		*(u64 *)(page + AP_ROOT_OFFSET) = ptr_to_pa(boot_root).v;
-		*(u64 *)(page + AP_EFER_OFFSET) = read_msr(MSR_EFER) & ~(u64)EFER_LMA;
-		cr4 = read_cr4();
-		start_up(0);
-		for (u32 ms = 0; ap_arrived < wanted && ms < ARRIVAL_MS; ms++)
-			smp_delay(1);
-		CHECK(ap_arrived == wanted, "%u CPUs have come", ap_arrived);
-		count = ap_arrived;
-		for (u32 cpu = 1; cpu < count; cpu++) {
-			make_known(cpu);
-			smp_run(cpu, tell_info, NULL);
-		}
-	}
+	if (count > 1)
+		return count;
+	CHECK(cmdline_get_hex("cpus", &wanted) && wanted > 0 && wanted <= SMP_MAX_CPUS,
+	      "the command line does not say how many CPUs there are");
+	if (wanted == 1)
+		return 1;
+	CHECK(apic_enable(), "no local APIC");
+	cr4 = read_cr4();
+	if (is_later_guest())
+		start_by_call((u32)wanted);
+	else
+		start_by_sipi((u32)wanted);
+	count = (u32)wanted;
+	for (u32 cpu = 1; cpu < count; cpu++)
+		smp_run(cpu, tell_info, NULL);
 	return count;
 }
 
@@ -278,6 +320,44 @@ static void let_interrupts_in(void *arg)
 void smp_let_interrupts_in(u32 how_many)
 {
 	smp_run_first(how_many, let_interrupts_in, NULL);
+}
+
+#define VECTOR_ROUSE 0x59
+#define SVR_ON       0x1ffu
+
+static volatile bool resting;
+
+static void note_rouse(const struct trap_frame *frame)
+{
+	(void)frame;
+	apic_write(APIC_EOI, 0);
+}
+
+static void rest(void *arg)
+{
+	(void)arg;
+	apic_write(APIC_SVR, SVR_ON);
+	while (resting) {
+		interrupts_on_and_halt();
+		interrupts_off();
+	}
+}
+
+void smp_rest_others(void)
+{
+	trap_set_handler(VECTOR_ROUSE, note_rouse);
+	resting = true;
+	for (u32 cpu = 1; cpu < count; cpu++)
+		smp_begin(cpu, rest, NULL);
+}
+
+void smp_rouse_others(void)
+{
+	resting = false;
+	for (u32 cpu = 1; cpu < count; cpu++) {
+		apic_send(aps[cpu].apic_id, VECTOR_ROUSE);
+		smp_wait(cpu);
+	}
 }
 
 struct change {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other CPUs: started by INIT and SIPI as on bare hardware, they wait for
- * functions to run, with interrupts off.
+ * The other CPUs: started by INIT and SIPI as on bare hardware, or by hypercall in
+ * a later guest, they wait for functions to run, with interrupts off.
  */
 #ifndef MINI_SMP_H
 #define MINI_SMP_H
@@ -22,6 +22,9 @@
  * CPUs that makes, this one included. Only the first call, in passthrough, does anything. */
 u32 smp_start(void);
 u32 smp_count(void);
+
+/** What starts vcpu number `vcpu`, in a later guest: the answer of that call. */
+s64 smp_start_vcpu(u64 domid, u32 vcpu);
 
 /** The number of the CPU that runs this; 0 was there first. */
 u32 smp_index(void);
@@ -60,6 +63,10 @@ void smp_let_interrupts_in(u32 how_many);
 /** All CPUs virtualize or devirtualize together, with all layers; up to SMP_TRIES times if
  * interrupts wait or one came late. The answer of CPU 0, which calls this with interrupts off. */
 s64 smp_change_all(bool in);
+
+/** All others halt with interrupts on, so that whoever shares their CPUs has them; and run on. */
+void smp_rest_others(void);
+void smp_rouse_others(void);
 
 /** Send INIT, or INIT and SIPI, to one; with the second, wait until it is there again. */
 void smp_init(u32 cpu);

@@ -44,16 +44,23 @@ ap_gdt_register:
 ap_trampoline_end:
 
 	.text
+	/* Where a vcpu of a later guest begins, by hypercall: on the kernel's tables, high. EDI: which
+	 * it is. */
+	.globl ap_enter
+ap_enter:
+	mov %edi, %eax
+	jmp ap_on_stack
 ap_high:
 	mov $1, %eax
 	lock xadd %eax, ap_arrived(%rip)
 	/* Which it is: the order of arrival, from 1 on. */
+	mov kernel_space(%rip), %rcx
+	mov %rcx, %cr3
+ap_on_stack:
 	mov %eax, %edi
 	imul $AP_STACK_SIZE, %rax, %rax
 	lea ap_stacks(%rip), %rsp
 	add %rax, %rsp
-	mov kernel_space(%rip), %rax
-	mov %rax, %cr3
 	xor %ebp, %ebp
 	call ap_main
 	ud2

@@ -12,6 +12,7 @@
 #include "mini/other.h"
 #include "mini/hypercall.h"
 #include "mini/memory.h"
+#include "mini/smp.h"
 #include "mini/tap.h"
 #include "mini/tests/random.h"
 #include "mini/timer.h"
@@ -111,10 +112,18 @@ TEST_ON_REQUEST(company_suite, "U1 I1 I2 I3 I8 M5")
 	struct other *g = other(0);
 	char words[256] = "test=";
 	bool passed = false, over;
-	u64 begin = rdtsc();
+	u64 begin, vcpus = 1, cpus = 1;
 
 	if (!cmdline_get("suite", words + 5, sizeof(words) - 5))
 		test_fail("suite= is to name the tests that the other guest runs");
+	cmdline_get_hex("vcpus", &vcpus);
+	other_vcpus((u32)vcpus);
+	if (cmdline_get_hex("cpus", &cpus) && cpus > 1) {
+		smp_start();
+		CHECK(smp_change_all(true) == 0, "no transition");
+		smp_rest_others();
+	}
+	begin = rdtsc();
 	other_start(g, "suite", words);
 	do {
 		CHECK(rdtsc() - begin < 3 * LIMIT * tsc_per_ms(), "it does not end");
@@ -127,6 +136,9 @@ TEST_ON_REQUEST(company_suite, "U1 I1 I2 I3 I8 M5")
 	CHECK(passed && other_state(g) == VL_STATE_SHUTDOWN, "not all passed, state %u",
 	      other_state(g));
 	other_destroy(g);
+	other_vcpus(1);
+	if (cpus > 1)
+		smp_rouse_others();
 }
 
 /* One spins, one halts and ticks, and so does this one. */

@@ -54,16 +54,30 @@ static void fill(u32 first, u64 base)
 	table[LATER_APIC / (2 * MIB)] = 0xfee00000 | PTE_P | PTE_W | PTE_PS;
 }
 
-u64 later_create(u32 first, u32 weight)
+static u64 create(u32 first, u32 weight, u32 vcpus)
 {
 	char name[8] = {'l', 'a', 't', 'e', 'r', (char)('a' + first / LATER_PAGES), 0};
 	s64 domid;
 
 	guest_want(name, LATER_PAGES);
 	guest_wanted.weight = weight;
+	guest_wanted.nr_vcpus = vcpus;
 	domid = guest_create();
 	CHECK(domid > 0, "create answered %ld", domid);
 	return (u64)domid;
+}
+
+u64 later_create(u32 first, u32 weight)
+{
+	return create(first, weight, 1);
+}
+
+static void start_vcpu(u64 domid, u32 vcpu)
+{
+	s64 answer =
+		vl_call_vcpu_start(hypercall_page, domid, vcpu, ptr_to_pa(&start).v, sizeof(start));
+
+	CHECK(answer == 0, "vcpu_start(%u) answered %ld", vcpu, answer);
 }
 
 void later_ready(u64 domid, u32 what, u64 more, u32 first)
@@ -83,8 +97,7 @@ void later_ready(u64 domid, u32 what, u64 more, u32 first)
 		.gdt_base = base + PAGE_DATA * PAGE_SIZE,
 		.gdt_limit = 4 * sizeof(u64) - 1,
 	};
-	answer = vl_call_vcpu_start(hypercall_page, domid, 0, ptr_to_pa(&start).v, sizeof(start));
-	CHECK(answer == 0, "vcpu_start answered %ld", answer);
+	start_vcpu(domid, 0);
 }
 
 u64 later_make(u32 what, u32 first, u32 weight)
@@ -95,13 +108,22 @@ u64 later_make(u32 what, u32 first, u32 weight)
 	return domid;
 }
 
-u64 later_begin(u32 what, u32 first, u32 weight)
+u64 later_begin_many(u32 what, u32 first, u32 weight, u32 vcpus)
 {
-	u64 domid = later_make(what, first, weight);
-	s64 answer = vl_call_domain_unpause(hypercall_page, domid);
+	u64 domid = create(first, weight, vcpus);
+	s64 answer;
 
+	later_ready(domid, what, 0, first);
+	for (u32 i = 1; i < vcpus; i++)
+		start_vcpu(domid, i);
+	answer = vl_call_domain_unpause(hypercall_page, domid);
 	CHECK(answer == 0, "unpause answered %ld", answer);
 	return domid;
+}
+
+u64 later_begin(u32 what, u32 first, u32 weight)
+{
+	return later_begin_many(what, first, weight, 1);
 }
 
 u32 later_state(u64 domid)

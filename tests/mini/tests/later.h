@@ -43,6 +43,9 @@
 u64 later_make(u32 what, u32 first, u32 weight);
 u64 later_begin(u32 what, u32 first, u32 weight);
 
+/** The same with several vcpus, which all do that. */
+u64 later_begin_many(u32 what, u32 first, u32 weight, u32 vcpus);
+
 /** The two halves of later_make(): a domain that has nothing yet; then its pages, and what it does.
  * `more` is for LATER_DEVICES: a port that was opened for it. */
 u64 later_create(u32 first, u32 weight);

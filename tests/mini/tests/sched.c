@@ -98,6 +98,25 @@ TEST_ON_REQUEST(sched_shares, "U2 U4")
 	end(2);
 }
 
+/* The vcpus of a domain have its share together, whatever they do; and what one leaves the others
+ * have. */
+TEST_ON_REQUEST(sched_shares_of_several, "U2 U4 U7")
+{
+	static const u32 how[] = {LATER_SPINS, LATER_FLUSHES};
+	static const u64 weight[3] = {USUAL, USUAL, USUAL};
+	u64 domid[3] = {0};
+
+	begin(2);
+	for (u32 i = 0; i < ARRAY_SIZE(how); i++) {
+		domid[1] = later_begin(LATER_SPINS, 0, USUAL);
+		domid[2] = later_begin_many(how[i], LATER_PAGES, USUAL, 2 + i);
+		check_shares(domid, weight, 3, 90, 5);
+		guest_destroy(domid[1]);
+		guest_destroy(domid[2]);
+	}
+	end(2);
+}
+
 /* Those that do other things than spin get no more than their share, and take nothing from the
  * others; who yields has less. */
 TEST_ON_REQUEST(sched_shares_of_the_hostile, "I4 U4")

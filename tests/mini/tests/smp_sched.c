@@ -69,8 +69,8 @@ static void one_round(u32 round)
 	u64 domid[GUESTS], before[GUESTS];
 
 	for (u32 i = 0; i < GUESTS; i++)
-		domid[i] =
-			later_begin(what[(i + round) % GUESTS], i * LATER_PAGES, VL_WEIGHT_USUAL);
+		domid[i] = later_begin_many(what[(i + round) % GUESTS], i * LATER_PAGES,
+					    VL_WEIGHT_USUAL, 1 + (i + round) % 3);
 	flush_others();
 	pause_each(domid);
 	for (u32 i = 0; i < GUESTS; i++)
