@@ -156,10 +156,11 @@ static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers, 
  *     not among `cpus`, and not parked; a layer of VL_LAYER_ALL, and there are other domains.
  *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM, or its GDT has no longer the
  *     segments that it goes on with at ring 0.
- *   VL_EAGAIN: an interrupt waits that the guest has to take first: enable interrupts (and
- *     unmask it), on each CPU since it may wait on any, call again; VL_LAYER_IO, and the guest
- *     is between the two bytes of a latched PIT count; after hand_over, VL_LAYER_MEMORY, and not
- *     all pages are in the frames of their own numbers: some more have come there.
+ *   VL_EAGAIN: an interrupt of a level-triggered line or of an 8259 waits that the guest has to
+ *     take first: enable interrupts (and unmask it), on each CPU since it may wait on any, call
+ *     again; VL_LAYER_IO, and the guest is between the two bytes of a latched PIT count; after
+ *     hand_over, VL_LAYER_MEMORY, and not all pages are in the frames of their own numbers: some
+ *     more have come there.
  *   VL_ENOMEM: after hand_over: the partition has no room for what moving pages takes.
  *   VL_ETIMEDOUT: not all of `cpus` came within VL_TOGETHER_CYCLES.
  *   VL_EIO: a failpoint (set_failpoint).
