@@ -296,8 +296,10 @@ static bool destroy_table(struct shadow *s, ma_t *table, u64 *budget)
 {
 	if (table->v == 0)
 		return true;
-	if (!tables_drop(s->pool, direct(*table), ROOT_LEVEL, 0, PTES_PER_TABLE, budget))
+	if (!tables_drop(s->pool, direct(*table), ROOT_LEVEL, 0, PTES_PER_TABLE, budget) ||
+	    *budget == 0)
 		return false;
+	--*budget;
 	table_free(s->pool, direct(*table));
 	table->v = 0;
 	return true;
