@@ -43,9 +43,12 @@ s64 call_vcpu_start(struct domain *d, u64 domid, u64 vcpu, pa_t start_pa, u64 st
 	struct vl_vcpu_start copy;
 	s64 answer;
 
+	/* A later domain is not told which others there are. */
+	if (!domain_owns_machine(d) && found != d)
+		return -VL_EPERM;
 	if (found == NULL || v == NULL)
 		return -VL_ENOENT;
-	if (domain_owns_machine(found) || (found != d && !domain_owns_machine(d)))
+	if (domain_owns_machine(found))
 		return -VL_EPERM;
 	answer = buffer_read(d, start_pa, start_size, &copy, sizeof(copy));
 	if (answer < 0)

@@ -145,6 +145,13 @@ def guests_shell(t):
     check_shell(t, m, 280)
 
 
+@test("guests-shell-vcpus", shows="U1 U2 U7", needs="vellum min initrd-guests", limit=300, slow=True)
+def guests_shell_vcpus(t):
+    """The same with two vcpus, of which this Linux does not use the second."""
+    m = Qemu(t, linux_image(["guests-shell"], initrd="initrd-guests", cmdline="guest_vcpus=2"), memory=512)
+    check_shell(t, m, 280)
+
+
 @test("guests-shell-full", shows="U1 U2 U3 I1 I2 I8 I9 M4", needs="vellum min initrd-guests-full", limit=400, slow=True)
 def guests_shell_full(t):
     """The same with the distribution-like kernel as the later guest."""

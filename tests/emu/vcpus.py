@@ -67,3 +67,9 @@ def vcpus_end_smp(t):
 def vcpus_end_bochs(t):
     """The same with two in Bochs."""
     finish_mini(t, Bochs(t, outside(2)), 380)
+
+
+@test("vcpus-smp-bochs", shows="U1 U7 I2 I3 I8 M5 M6", needs="vellum mini", limit=500, slow=True)
+def vcpus_smp_bochs(t):
+    """vcpus-smp with three in Bochs."""
+    finish_mini(t, Bochs(t, inside(3, 2), cpus=2), 480)

@@ -99,7 +99,6 @@ TEST(guests_running_calls, "I4 U3")
 		VL_CALL_DOMAIN_CREATE,
 		VL_CALL_MEMORY_GIVE,
 		VL_CALL_DOMAIN_DESTROY,
-		VL_CALL_VCPU_START,
 		VL_CALL_DOMAIN_PAUSE,
 		VL_CALL_DOMAIN_UNPAUSE,
 		VL_CALL_DOMAIN_WEIGHT,
@@ -119,6 +118,14 @@ TEST(guests_running_calls, "I4 U3")
 
 		CHECK(answer == -VL_EPERM, "call %lu answered %ld", firsts[i], answer);
 	}
+	CHECK(call(VL_CALL_VCPU_START, start_info->domid, 0, buffer, 64) == -VL_EPERM,
+	      "it starts this guest's vcpus");
+	CHECK(call(VL_CALL_VCPU_START, puppet.domid + 1, 0, buffer, 64) == -VL_EPERM,
+	      "it learns which others there are");
+	CHECK(call(VL_CALL_VCPU_START, VL_DOMID_SELF, 0, buffer, 64) == -VL_EBUSY,
+	      "it starts its own again");
+	CHECK(call(VL_CALL_VCPU_START, VL_DOMID_SELF, 1, buffer, 64) == -VL_ENOENT,
+	      "and one that it does not have");
 	CHECK(call(VL_CALL_DOMAIN_INFO, start_info->domid, buffer, 64, 0) == -VL_EPERM,
 	      "it sees the first guest");
 	CHECK(call(VL_CALL_DOMAIN_COUNTERS, start_info->domid, buffer, 64, 0) == -VL_EPERM,

@@ -108,6 +108,7 @@ static void begin_others(void (*fn)(void *))
 		smp_begin(cpu, fn, NULL);
 }
 
+/* One that was awake may have seen that before its interrupt, which is not to count later. */
 static void end_others(void)
 {
 	stop = true;
@@ -115,6 +116,7 @@ static void end_others(void)
 		apic_send(0, TO_OTHERS | VECTOR);
 	for (u32 cpu = 1; cpu < smp_count(); cpu++)
 		smp_wait(cpu);
+	smp_let_interrupts_in(smp_count());
 }
 
 static void check_id(void *arg)
