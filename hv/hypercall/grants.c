@@ -5,6 +5,7 @@
  */
 #include "cpu/remote.h"
 #include "domain/grant.h"
+#include "hypercall/live_remap.h"
 #include "public/errno.h"
 #include "hypercall_handlers.h"
 
@@ -55,6 +56,8 @@ static s64 map(struct vcpu *v, struct domain *owner, u64 ref, u64 pfn)
 {
 	s64 err = grant_can_map(v->domain, owner, ref, pfn);
 
+	if (err == 0 && live_remap_is_on())
+		err = -VL_EBUSY;
 	if (err < 0)
 		return err;
 	stop(v);

@@ -11,6 +11,7 @@
 #include "domain/grant.h"
 #include "domain/owner.h"
 #include "hypercall/buffer.h"
+#include "hypercall/live_remap.h"
 #include "lib/debug.h"
 #include "lib/failpoint.h"
 #include "lib/string.h"
@@ -161,6 +162,8 @@ static s64 give(struct vcpu *v, u64 domid, u64 pfn, u64 count)
 
 	if (to == NULL || to->state == VL_STATE_DYING)
 		return -VL_ENOENT;
+	if (live_remap_is_on())
+		return -VL_EBUSY;
 	stop(v, to);
 	begin_failing();
 	err = owner_give(v->domain, to, pfn, given_list, count);
@@ -196,7 +199,7 @@ static s64 take(struct vcpu *v, struct domain *from, u64 pfn, u64 count)
 	u64 now = min_u64(count, PAGES_A_CALL);
 	s64 err;
 
-	if (from != v->domain && from->state == VL_STATE_RUNNING)
+	if ((from != v->domain && from->state == VL_STATE_RUNNING) || live_remap_is_on())
 		return -VL_EBUSY;
 	if (pfn >> P2M_PFN_BITS != 0 || count >> P2M_PFN_BITS != 0)
 		return -VL_EFAULT;
@@ -267,6 +270,7 @@ static s64 destroy(struct vcpu *v, struct domain *d)
 	tables = destroy_vcpus(d, TABLES_A_CALL);
 	if (tables != 0)
 		return (s64)(left + tables);
+	live_remap_end(v);
 	stop(v, d);
 	end_sharing(v, d);
 	go_on_sharing(v, d);

@@ -8,6 +8,7 @@
 #include "domain/domain.h"
 #include "domain/grant.h"
 #include "hypercall/buffer.h"
+#include "hypercall/live_remap.h"
 #include "lib/debug.h"
 #include "lib/string.h"
 #include "p2m/mover.h"
@@ -119,7 +120,8 @@ s64 call_test_move_page(struct domain *d, u64 pfn, u64 away)
 		return -VL_EBUSY;
 	remote_stop_others(v);
 	/* Which another CPU may have done first. */
-	if (grant_is_in_use(d, pfn) || p2m_lookup(&d->p2m, (pfn_t){pfn}).v == P2M_NOTHING)
+	if (grant_is_in_use(d, pfn) || live_remap_is_on() ||
+	    p2m_lookup(&d->p2m, (pfn_t){pfn}).v == P2M_NOTHING)
 		err = -VL_EBUSY;
 	else
 		err = move(&d->p2m, (pfn_t){pfn}, away == 1);

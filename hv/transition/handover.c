@@ -22,6 +22,7 @@
 #include "cpu/silence.h"
 #include "domain/grant.h"
 #include "lib/log.h"
+#include "hypercall/live_remap.h"
 #include "public/calls.h"
 #include "public/errno.h"
 #include "transition/home.h"
@@ -57,7 +58,8 @@ static s64 check_heir(const struct domain *found)
 
 	if (found->nr_vcpus > 1)
 		return -VL_EOPNOTSUPP;
-	if (domain_count() != 2 || found->state != VL_STATE_RUNNING || b == NULL)
+	if (domain_count() != 2 || live_remap_is_on() || found->state != VL_STATE_RUNNING ||
+	    b == NULL)
 		return -VL_EBUSY;
 	if (b->stack.cpu.vcpu == NULL)
 		return -VL_EAGAIN;

@@ -14,7 +14,7 @@ def image(names, more=""):
 def check(t, m, seconds):
     finish_mini(t, m, seconds)
     for line in m.console.text.split("\n"):
-        if line.startswith("# cost") or "allocations" in line:
+        if line.startswith(("# cost", "# live")) or "allocations" in line:
             t.log(line)
 
 
@@ -29,6 +29,19 @@ def remap_mini_qemu(t):
 def remap_mini_bochs(t):
     """The same in Bochs, but for the failpoints."""
     check(t, Bochs(t, image("remapped_ways,remapped_refused")), 380)
+
+
+@test("remap-live-qemu", shows="M4 M11 M12 M13 M15 M16 M17", needs="vellum-debug mini", limit=300)
+def remap_live_qemu(t):
+    """The guest runs beside the first one while it is brought home, a few pages a call, and changes all of its memory meanwhile; the
+    frames of all are frozen; it ends early, fails, is destroyed half-way. QEMU."""
+    check(t, Qemu(t, image("remapped_live,remapped_live_ends"), icount=True), 280)
+
+
+@test("remap-live-bochs", shows="M4 M11 M12 M13 M15 M16 M17", needs="vellum-debug mini", limit=400, slow=True)
+def remap_live_bochs(t):
+    """The same in Bochs."""
+    check(t, Bochs(t, image("remapped_live,remapped_live_ends")), 380)
 
 
 @test("remap-cost", shows="M14", needs="vellum-debug mini", limit=300)

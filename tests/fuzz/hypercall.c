@@ -235,6 +235,10 @@ static void rearrange(struct input *in)
 		a[2] = 1 + how / 32;
 		a[3] = FIRST_RAM.start + input_byte(in) % 8 * PAGE_SIZE;
 		a[4] = sizeof(struct vl_remap_counts);
+		how = input_byte(in);
+		a[1] |= how & 1 ? VL_REMAP_LIVE : 0;
+		a[1] |= (how & 14) == 14 ? VL_HOME_STOP : 0;
+		how = 1;
 	}
 	call(domain_first(), how & 1 ? VL_CALL_TEST_REMAP : VL_CALL_TEST_SCATTER, a);
 }

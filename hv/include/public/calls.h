@@ -1113,21 +1113,24 @@ static inline int64_t vl_call_test_scatter(vl_hypercall_fn call, uint64_t domid,
 
 /**
  * For tests of debug builds: the domain must not notice, whatever the answer. set_failpoint lets
- * an allocation fail.
+ * an allocation fail. With VL_REMAP_LIVE one call moves one slice, and all domains run in
+ * between; until it is over, memory_give, memory_take, grant_map, hand_over and the other calls
+ * for tests answer EBUSY. VL_HOME_STOP ends it as it is, and so does the end of a domain.
  * Who: only the first guest. Since ABI 0.3.
- * domid: a later domain, which is paused.
+ * domid: a later domain, which is paused, but for VL_REMAP_LIVE.
  * how: VL_REMAP_AUTO, VL_REMAP_INDIRECT or VL_REMAP_DIRECT; and VL_REMAP_BACKMAP,
- *   VL_REMAP_REFCOUNT or VL_REMAP_SEARCH.
+ *   VL_REMAP_REFCOUNT or VL_REMAP_SEARCH; and VL_REMAP_LIVE, with that VL_HOME_STOP.
  * slice: bits 0 to 31: pages that are moved at a time, 1 and more; bits 32 to 63: stop after so
  *   many times, 0: never.
  * counts_pa, counts_size: where struct vl_remap_counts lies (physical address) and its bytes;
  *   filled with what was done, also if it failed on the way.
- * Returns 0: each page of the domain is at home; or a negated error:
+ * Returns 0: each page of the domain is at home; VL_REMAP_LIVE: or how much is left, call again;
+ *   or a negated error:
  *   VL_ENOENT: no later domain has this id.
  *   VL_EINVAL: how or slice is out of range, or the buffer is smaller than the structure.
  *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
- *   VL_EBUSY: the domain is not paused; a frame where a page belongs is the first guest's; or
- *     domains share pages.
+ *   VL_EBUSY: the domain is not paused, or has ended; a frame where a page belongs is the first
+ *     guest's; domains share pages; or another live one is on, or that one in another way.
  *   VL_E2BIG: there are too many domains.
  *   VL_EIO: stopped.
  *   VL_ENOMEM: Vellum has not enough frames.

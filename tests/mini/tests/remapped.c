@@ -29,6 +29,8 @@
 #define LOOK      60u   /* instructions for a page that is at home among others that are not, */
 #define CYCLE     2500u /* and for each cycle */
 #define BESIDE    40u
+#define SLICE     16u  /* pages, while it runs, */
+#define RUN       500u /* for so many microseconds each time */
 #define CODE64    0x00af9b000000ffffull
 #define DATA      0x00cf93000000ffffull
 #define NR_MODES  (VL_REMAP_DIRECT + 1)
@@ -275,6 +277,112 @@ TEST_ON_REQUEST(remapped_failpoints, "M12 M14")
 	CHECK(answer == 0 && step > 3, "failpoint %lu: %ld", step, answer);
 	print("# %lu allocations\n", step - 1);
 	scatter(99, 100, 0);
+	destroy();
+}
+
+/* --- live: it looks at its memory between two calls, each of which moves a few pages --- */
+
+static void let_it_run(u32 us)
+{
+	timer_start_once(us);
+	interrupts_on_and_halt();
+	interrupts_off();
+}
+
+static void check_frozen(void)
+{
+	u64 pfn = pa_of(guest.pages - 1) >> PAGE_SHIFT;
+
+	guests_list.pfn[0] = pfn;
+	CHECK(guest_give(guest.domid, pfn, 1) == -VL_EBUSY, "a page was given");
+	CHECK(vl_call_memory_take(hypercall_page, guest.domid, pfn, 1) == -VL_EBUSY,
+	      "a page was taken");
+	CHECK(vl_call_test_scatter(hypercall_page, guest.domid, 1, 1, 0) == -VL_EBUSY,
+	      "it was scattered");
+	CHECK(vl_call_hand_over(hypercall_page, guest.domid, VL_REMAP_USUAL) == -VL_EBUSY,
+	      "it got the machine");
+	CHECK(remap(VL_REMAP_AUTO, 1, 0) == -VL_EBUSY, "it was remapped otherwise");
+}
+
+/* Until so many calls were made, or it is done; what the last one answered. */
+static s64 remap_live(u64 how, u64 slice, u64 calls)
+{
+	s64 left;
+
+	do {
+		left = remap(how | VL_REMAP_LIVE, slice, 0);
+		CHECK(left >= 0 || left == -VL_ENOMEM, "test_remap answered %ld", left);
+		let_it_run(RUN);
+	} while (left > 0 && --calls != 0);
+	return left;
+}
+
+TEST_ON_REQUEST(remapped_live, "M4 M11 M12 M13 M15 M16 M17")
+{
+	u64 free, seed = 1;
+
+	guests_go_in();
+	guests_warm_up();
+	make(PAGES);
+	look("made", 0);
+	free = partition_free();
+	for (u64 mode = 0; mode < NR_MODES; mode++) {
+		for (u64 owners = 0; owners < NR_OWNERS; owners++, seed++) {
+			u64 how = mode | owners << VL_REMAP_OWNERS_SHIFT, before, ran;
+			u64 moved = scatter(seed, 20 + seed * 8, owners == 0 ? BESIDE : 0);
+
+			CHECK(vl_call_domain_unpause(hypercall_page, guest.domid) == 0, "unpause");
+			before = rounds();
+			CHECK(remap_live(how, 1, 2) > 0, "it was done at once");
+			check_frozen();
+			CHECK(remap_live(how, SLICE, ~(u64)0) == 0, "it ended early");
+			ran = rounds() - before;
+			CHECK(away() == 0, "%lu pages are not at home", away());
+			CHECK(vl_call_domain_pause(hypercall_page, guest.domid) == 0, "pause");
+			print("# live %#lx: %lu pages, %lu copied, %lu exchanged; meanwhile it "
+			      "changed "
+			      "each page %lu times\n",
+			      how, moved, counts.copied, counts.exchanged, ran);
+			CHECK(ran > 2, "it has changed all of its memory %lu times", ran);
+			look("remapped", how);
+			CHECK(partition_free() == free, "%lu bytes free, there were %lu",
+			      partition_free(), free);
+		}
+	}
+	destroy();
+}
+
+/* It ends early: by will, by each allocation that fails, and with the guest. */
+TEST_ON_REQUEST(remapped_live_ends, "M12 M13")
+{
+	u64 failed = 0;
+	s64 answer;
+
+	make(PAGES);
+	look("made", 0);
+	for (u64 i = 0; i < 6; i++) {
+		scatter(i + 1, 100, i % 2 == 0 ? BESIDE : 0);
+		CHECK(vl_call_domain_unpause(hypercall_page, guest.domid) == 0, "unpause");
+		CHECK(remap_live(i % NR_MODES, 3 + i, 20 + i) > 0, "it was done at once");
+		answer = remap(VL_REMAP_LIVE | VL_HOME_STOP, 1, 0);
+		CHECK(answer > 0 && (u64)answer == away(), "%ld of %lu pages are away", answer,
+		      away());
+		CHECK(vl_call_domain_pause(hypercall_page, guest.domid) == 0, "pause");
+		look("stopped", i);
+	}
+	for (u64 step = 1; step < 8; step++) {
+		scatter(step, 100, 0);
+		CHECK(vl_call_domain_unpause(hypercall_page, guest.domid) == 0, "unpause");
+		CHECK(vl_call_set_failpoint(hypercall_page, step) == 0, "set_failpoint");
+		failed += remap_live(VL_REMAP_INDIRECT, SLICE, 1) == -VL_ENOMEM;
+		CHECK(remap_live(VL_REMAP_INDIRECT, SLICE, ~(u64)0) == 0, "then it did not end");
+		CHECK(vl_call_domain_pause(hypercall_page, guest.domid) == 0, "pause");
+		look("failed", step);
+	}
+	CHECK(failed > 2, "%lu failed", failed);
+	scatter(99, 100, BESIDE);
+	CHECK(vl_call_domain_unpause(hypercall_page, guest.domid) == 0, "unpause");
+	CHECK(remap_live(VL_REMAP_AUTO, SLICE, 30) > 0, "it was done at once");
 	destroy();
 }
 
