@@ -27,6 +27,12 @@ static const struct option_spec no_options[] = {{0}};
 
 static const struct option_spec json_options[] = {JSON, {0}};
 
+static const struct option_spec p2m_options[] = {
+	JSON,
+	FLAG('m', "map", "draw it"),
+	{0},
+};
+
 static const struct option_spec dmesg_options[] = {
 	JSON,
 	FLAG('f', "follow", "go on printing what is added, until interrupted"),
@@ -311,7 +317,7 @@ const struct command commands[] = {
 		.name = "p2m",
 		.summary = "show which machine frames a domain's memory is in",
 		.details = "Numbers of 4 KiB frames. Only the first guest may read it.\n",
-		.options = json_options,
+		.options = p2m_options,
 		.operand = {{OPERAND_DOMAIN, .optional = true}},
 		.needs_vellum = true,
 		.run = cmd_p2m,
