@@ -84,6 +84,8 @@ static enum plan_answer nothing_found(const struct remap *r)
 /* A search looks at an entry in a fraction of what others take for it. */
 static bool has_searched_long(struct remap *r, u32 *steps)
 {
+	if (r->owners.kind != OWNERS_SEARCH)
+		return false;
 	*steps -= (u32)min_u64(*steps, r->owners.looked / SEARCHED_A_STEP);
 	r->owners.looked = 0;
 	return *steps == 0;
