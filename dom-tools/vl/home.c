@@ -20,6 +20,9 @@
 #define LOOK_NS   (200 * 1000 * 1000)
 #define BAR_WIDTH 32
 
+/* Of pieces, without one page that comes home: some are bad luck. */
+#define MOST_FAILURES 10
+
 struct choice {
 	const char *name;
 	uint64_t value;
@@ -111,6 +114,13 @@ static int stop(struct vl_client *c, const struct vl_home_info *h, struct vl_err
 
 	if (rc)
 		return rc;
+	if (!interrupted)
+		return vl_fail(
+			e, ENOMEM,
+			"Vellum has no memory to move pages by, and %" PRIu64 " of %" PRIu64
+			" are not at home yet; the guest stays virtualized. `vl devirtualize "
+			"--paused --owners search` needs none",
+			last.left, last.pages);
 	return vl_fail(e, EINTR,
 		       "interrupted: %" PRIu64 " of %" PRIu64
 		       " pages are not at home yet; the guest stays virtualized, and `vl "
@@ -118,20 +128,30 @@ static int stop(struct vl_client *c, const struct vl_home_info *h, struct vl_err
 		       last.left, last.pages);
 }
 
+/* Vellum tries again and again; *since is when the last page came home. */
+static bool is_stuck(const struct vl_home_info *h, struct vl_home_info *since)
+{
+	if (since->pages == 0 || h->left != since->left)
+		*since = *h;
+	return h->failures - since->failures > MOST_FAILURES;
+}
+
 /* Until nothing is left, or somebody has interrupted it. */
 static int watch(struct invocation *inv, struct vl_home_info *h, struct vl_error *e)
 {
 	const struct timespec pause = {.tv_nsec = LOOK_NS};
-	bool terminal = isatty(STDERR_FILENO);
+	struct vl_home_info since = {0};
+	bool terminal = isatty(STDERR_FILENO), stuck = false;
 	bool shown = terminal || option_given(inv, "progress");
 	uint64_t left = 1, tsc_rate = shown ? machine_tsc_rate() : 0;
 	int rc = 0;
 
-	while (rc == 0 && left && !interrupted) {
+	while (rc == 0 && left && !interrupted && !stuck) {
 		rc = vl_guest_home(&inv->client, VL_HOME_KEEP, h, &left, e);
 		if (rc == 0 && shown)
 			print_progress(h, tsc_rate, terminal);
-		if (rc == 0 && left)
+		stuck = rc == 0 && is_stuck(h, &since);
+		if (rc == 0 && left && !stuck)
 			nanosleep(&pause, NULL);
 	}
 	if (terminal)

@@ -333,6 +333,8 @@ static int64_t home(struct world *w, uint64_t how, void *page, uint32_t size)
 	if (how != VL_HOME_KEEP) {
 		fprintf(stderr, "vl-fake: memory comes home %#llx\n", (unsigned long long)how);
 		w->home.how = (uint32_t)how;
+	} else if (w->home_fails) {
+		w->home.failures += 4;
 	} else if (w->home.how & VL_REMAP_LIVE) {
 		w->home.left /= 2;
 		w->home.now += 1000;

@@ -333,8 +333,11 @@ static void force_answer(struct world *w, char *rest)
 		w->forced_value[nr] = strtoll(value, NULL, 0);
 }
 
-static void set_home(struct world *w, uint64_t pages)
+static void set_home(struct world *w, char *rest)
 {
+	uint64_t pages = number(word(&rest));
+
+	w->home_fails = strcmp(rest, "fails") == 0;
 	w->home = (struct vl_home_info){
 		.pages = pages, .left = pages, .longest = 5, .begun = 1000, .now = 1000};
 }
@@ -451,7 +454,7 @@ void world_statement(struct world *w, char *line)
 	else if (strcmp(what, "meminfo") == 0)
 		w->meminfo = strcmp(rest, "none") == 0 ? UINT64_MAX : number(word(&rest));
 	else if (strcmp(what, "home") == 0)
-		set_home(w, number(word(&rest)));
+		set_home(w, rest);
 	else if (strcmp(what, "tsc_rate") == 0)
 		w->tsc_rate = number(word(&rest));
 	else if (strcmp(what, "ring") == 0)
