@@ -137,6 +137,8 @@ static void one_call(u64 *state, int call)
 	if (nr == VL_CALL_P2M_READ && r >= 0)
 		refill(a[2], a[3],
 		       sizeof(struct vl_p2m_read) + (u64)r * sizeof(struct vl_p2m_range));
+	if (nr == VL_CALL_HOME && r >= 0)
+		refill(a[1], a[2], sizeof(struct vl_home_info));
 	if (nr == VL_CALL_SET_ALIAS && r >= 0)
 		vl_call_set_alias(hypercall_page, a[0], 0, 0, 0);
 	if (nr == VL_CALL_EVENT_SETUP && r >= 0)
