@@ -51,7 +51,7 @@ static bool can_have_others(const struct domain *first, const struct vcpu *v)
 	       !v->iopl3 && v->lapic.access != NULL;
 }
 
-/* Up to so many shadow tables of each; how many are left, or 0, and then there is no vcpu. */
+/* Up to so many shadow tables, of one vcpu if there is a bound; 0: there is no vcpu any more. */
 static u64 destroy_vcpus(struct domain *d, u64 tables)
 {
 	u64 left = 0;
@@ -59,8 +59,10 @@ static u64 destroy_vcpus(struct domain *d, u64 tables)
 	while (left == 0 && d->nr_vcpus > 0) {
 		left = vcpu_destroy(d, d->nr_vcpus - 1, tables);
 		d->nr_vcpus -= left == 0;
+		if (tables != NO_BUDGET)
+			break;
 	}
-	return left;
+	return left > 0 ? left : d->nr_vcpus;
 }
 
 static int create_vcpus(struct domain *d, u32 count)

@@ -54,6 +54,8 @@ static s64 pause(struct domain *found)
 	sched_stop(found);
 	if (state_of(found) == VL_STATE_RUNNING)
 		sched_start(found); /* unpaused meanwhile */
+	if (state_of(found) != VL_STATE_RUNNING)
+		sched_stop(found); /* and it has ended before that */
 	return 0;
 }
 

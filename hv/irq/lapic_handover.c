@@ -94,7 +94,8 @@ void lapic_hardware_send_back(struct lapic_hardware *h)
 {
 	int vector;
 
-	if (h->access == NULL || h->tickets == 0)
+	/* One that is switched off keeps its requests and accepts no message. */
+	if (h->access == NULL || h->tickets == 0 || !(h->svr & LAPIC_ENABLED))
 		return;
 	for (vector = lapic_highest(h->held); vector >= 0; vector = lapic_highest(h->held)) {
 		if (lapic_has(h->taken, (u8)vector) ||

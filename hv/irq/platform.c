@@ -163,15 +163,21 @@ static void see(struct platform *p, u64 now)
 	p->now = max_u64(p->now, now);
 }
 
-/* Among those that a message is for; it is not `to` itself that sends. */
-static bool is_for(const struct platform *p, u32 to, u64 icr)
+/* Among those that a message is for. */
+static bool is_for(const struct platform *p, u32 from, u32 to, u64 icr)
 {
 	u32 shorthand = LAPIC_ICR_SHORTHAND(icr);
 
 	if (shorthand != 0)
-		return shorthand != LAPIC_TO_SELF;
+		return to == from ? shorthand != LAPIC_TO_OTHERS : shorthand != LAPIC_TO_SELF;
 	return lapic_is_destination(&p->cpu[to].lapic, (u8)(icr >> 56),
 				    (icr & LAPIC_ICR_LOGICAL) != 0);
+}
+
+/* And one that takes part, which is what arbitration asks. */
+static bool can_take(const struct platform *p, u32 from, u32 to, u64 icr)
+{
+	return is_for(p, from, to, icr) && (p->cpu[to].lapic.svr & LAPIC_ENABLED) != 0;
 }
 
 /* What was for the sender, too, it has taken; and of the lowest priority one takes it. INIT and
@@ -182,10 +188,11 @@ static void send_message(struct platform *p, u32 from, u64 icr)
 
 	if (mode != LAPIC_FIXED && mode != LAPIC_LOWEST && mode != LAPIC_NMI)
 		return;
-	if (mode == LAPIC_LOWEST && is_for(p, from, icr))
+	if (mode == LAPIC_LOWEST && can_take(p, from, from, icr))
 		return;
 	for (u32 to = 0; to < p->nr_cpus; to++) {
-		if (to == from || !is_for(p, to, icr))
+		if (to == from || !is_for(p, from, to, icr) ||
+		    (mode == LAPIC_LOWEST && !can_take(p, from, to, icr)))
 			continue;
 		lapic_deliver(&p->cpu[to].lapic, mode, (u8)icr, false);
 		settle_one(p, to, false);

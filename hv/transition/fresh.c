@@ -114,6 +114,7 @@ void vcpu_begin_fresh(void)
 	good = segments_capture(v);
 	if (good)
 		transition_enter_cpu(v);
+	access_forget_all(v); /* flushes of siblings have not reached it so far */
 	remote_end_alone(NULL);
 	if (!good) {
 		this_cpu()->vcpu = v;

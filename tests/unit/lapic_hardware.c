@@ -114,6 +114,23 @@ static void test_not_sent_back(void **state)
 	assert_memory_equal(w.real.apic.irr, w.bare.apic.irr, sizeof(w.bare.apic.irr));
 }
 
+/* A message to an APIC that is switched off would be lost; what it has requested stays. */
+static void test_not_sent_back_when_off(void **state)
+{
+	struct world w;
+
+	(void)state;
+	start(&w, false);
+	raise(&w, 0x55);
+	both_write(&w, LAPIC_SVR, SPURIOUS);
+	lapic_hardware_send_back(&w.h);
+	assert_int_equal(w.real.eois, 0);
+	assert_false(lapic_hardware_can_leave(&w.h));
+	both_write(&w, LAPIC_SVR, ON);
+	leave(&w);
+	assert_int_equal(lapic_request(&w.real.apic), 0x55);
+}
+
 static u8 some_vector(struct rng *r)
 {
 	return (u8)(0x20 + rng_below(r, 0xd0));
@@ -483,6 +500,7 @@ int main(void)
 		cmocka_unit_test(test_transitions),
 		cmocka_unit_test(test_sent_back),
 		cmocka_unit_test(test_not_sent_back),
+		cmocka_unit_test(test_not_sent_back_when_off),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_own_timer),
 		cmocka_unit_test(test_shared_one_shot),

@@ -133,6 +133,12 @@ static void test_lowest_priority(void **state)
 {
 	(void)state;
 	switch_on();
+	send(1, 0, OTHERS | LOWEST | VECTOR);
+	expect(1, 1);
+	write(0, LAPIC_SVR, 0xff); /* takes no part */
+	send(2, 3, 0x800 | LOWEST | VECTOR);
+	expect(2, 2);
+	write(0, LAPIC_SVR, ON);
 	send(1, 6, 0x800 | LOWEST | VECTOR);
 	expect(1, 2);
 	send(0, 6, 0x800 | LOWEST | VECTOR);

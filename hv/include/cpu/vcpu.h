@@ -316,7 +316,7 @@ static inline ALWAYS_INLINE u8 *access_cached(const struct vcpu *v, u64 va, size
 {
 	u64 bits = ACCESS_CACHE_VALID | (access & PF_WRITE ? ACCESS_CACHE_WRITABLE : 0);
 
-	if (va % PAGE_SIZE > PAGE_SIZE - size)
+	if (size > PAGE_SIZE || va % PAGE_SIZE > PAGE_SIZE - size)
 		return NULL;
 	return access_in_set(&v->cache.set[(va >> PAGE_SHIFT) % NR_ACCESS_SETS], va, bits);
 }
@@ -324,7 +324,7 @@ static inline ALWAYS_INLINE u8 *access_cached(const struct vcpu *v, u64 va, size
 /** The same of code that ring 0 executes. */
 static inline ALWAYS_INLINE const u8 *access_cached_code(const struct vcpu *v, u64 va, size_t size)
 {
-	if (va % PAGE_SIZE > PAGE_SIZE - size)
+	if (size > PAGE_SIZE || va % PAGE_SIZE > PAGE_SIZE - size)
 		return NULL;
 	return access_in_set(&v->cache.fetch[(va >> PAGE_SHIFT) % NR_FETCH_SETS], va,
 			     ACCESS_CACHE_VALID);

@@ -74,8 +74,9 @@ void lapic_hardware_send_self(struct lapic_hardware *h, u8 vector);
 bool lapic_hardware_silence(const struct lapic_access *access);
 
 /** What the CPU has acknowledged and the guest has not is requested in the hardware again, as on
- * the bare CPU, whose flag is off. Not what a vector above it that the guest serves keeps in
- * service. */
+ * the bare CPU, whose flag is off. Not requests of level-triggered lines, nor what one of those, or
+ * a vector that the guest serves, keeps in service below it; nothing while the guest has switched
+ * its APIC off. */
 void lapic_hardware_send_back(struct lapic_hardware *h);
 
 /** Whether it can be given back: no request waits that the CPU has acknowledged already, and
