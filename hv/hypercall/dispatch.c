@@ -15,8 +15,8 @@
 #include "transition/tidy.h"
 #include "hypercall_handlers.h"
 
-/* Shadow tables that a call in passthrough frees at a time: 150 to 900 instructions each. */
-#define TIDY_TABLES 6
+/* Shadow tables that a call in passthrough frees: about 150 instructions each. */
+#define TIDY_TABLES 16
 
 enum who {
 	WHO_ANY,

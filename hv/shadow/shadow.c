@@ -296,10 +296,8 @@ static bool destroy_table(struct shadow *s, ma_t *table, u64 *budget)
 {
 	if (table->v == 0)
 		return true;
-	if (!tables_drop(s->pool, direct(*table), ROOT_LEVEL, 0, PTES_PER_TABLE, budget) ||
-	    *budget == 0)
+	if (!tables_drop(s->pool, direct(*table), ROOT_LEVEL, 0, PTES_PER_TABLE, budget))
 		return false;
-	--*budget;
 	table_free(s->pool, direct(*table));
 	table->v = 0;
 	return true;

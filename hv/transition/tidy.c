@@ -34,28 +34,21 @@ int transition_make_shadow(struct cpu_block *b, struct failure *f)
 	return shadow_init(&b->vcpu.shadow, &config, f);
 }
 
-/* --- what there is to do, a little at a time --- */
-
-static void clear_vcpu(struct cpu_block *b)
+/* Nothing of an earlier time is left, if need be by more calls. */
+static bool tidy_vcpu(struct cpu_block *b, u64 tables)
 {
 	struct vcpu *v = &b->vcpu;
 
+	if (b->left.tidy)
+		return true;
+	if (!shadow_destroy(&v->shadow, tables))
+		return false;
 	memset(v, 0, sizeof(*v));
 	vcpu_init(v, domain_first(), b->stack.cpu.index);
 	fast_init(v);
 	v->call = guest_call;
 	b->left.tidy = true;
-}
-
-/* Once after each devirtualization. */
-static void renew_memory(void)
-{
-	static u64 renewed;
-	u64 times = domain_first()->counters.devirtualized;
-
-	if (renewed != times)
-		p2m_memory_renew();
-	renewed = times;
+	return true;
 }
 
 /* The call that will virtualize comes from much the same place as the last one that came. */
@@ -69,85 +62,76 @@ static void prepare_shadow(struct cpu_block *b)
 	shadow_reserve(&b->vcpu.shadow, b->left.rsp);
 }
 
-static void step_free(struct cpu_block *b, u64 tables)
-{
-	if (!b->left.tidy)
-		shadow_destroy(&b->vcpu.shadow, tables);
-}
-
-static void step_clear(struct cpu_block *b, u64 tables)
-{
-	(void)tables;
-	if (!b->left.tidy && !shadow_exists(&b->vcpu.shadow))
-		clear_vcpu(b);
-}
-
-/* Some of those that a shadow begins with: clearing them is most of making it. */
-static void step_reserve(struct cpu_block *b, u64 tables)
-{
-	if (b->left.tidy && !shadow_exists(&b->vcpu.shadow))
-		tables_reserve(&b->pool, tables);
-}
-
-static void step_prepare(struct cpu_block *b, u64 tables)
-{
-	(void)tables;
-	if (b->left.tidy && !shadow_exists(&b->vcpu.shadow))
-		prepare_shadow(b);
-}
-
-/* Each costs a debug build's audit as much as all of them a release. */
-static void step_give_back(struct cpu_block *b, u64 tables)
-{
-	if (b->left.tidy)
-		tables_give_back(&b->pool, is_debug_build() ? 1 : tables);
-}
-
-typedef void step_fn(struct cpu_block *b, u64 tables);
-static step_fn *const steps[] = {step_free,    step_free,    step_free,     step_clear,
-				 step_reserve, step_prepare, step_give_back};
-
-/* --- each with a hold of its own (L2), after which all may be otherwise --- */
-
-/* The lock is held. Whether there is anything to do. */
-static bool is_untidy(struct cpu_block *b)
+/* The lock is held. Whether prepare_block() is to do the rest, with a hold of its own (L2). */
+static bool tidy_block(struct cpu_block *b, u64 tables)
 {
 	if (b->left.in_use && b->stack.cpu.run != CPU_LEFT)
 		return false;
 	if (b->left.in_use)
 		b->left.in_use = b->left.tidy = false; /* its vcpu was over while it was parked */
-	return !b->left.tidy || !shadow_exists(&b->vcpu.shadow) || b->pool.spare > TABLES_KEPT;
+	return tidy_vcpu(b, tables) &&
+	       (!shadow_exists(&b->vcpu.shadow) || b->pool.spare > TABLES_KEPT);
 }
 
-static void tidy_block(struct cpu_block *b, u64 tables)
+static bool is_tidy(const struct cpu_block *b) /* it may have been taken meanwhile */
 {
-	bool more = true;
+	return !b->left.in_use && b->left.tidy;
+}
 
-	for (u32 i = 0; more && i < ARRAY_SIZE(steps) && lock_try(&lock); i++) {
-		renew_memory();
-		more = is_untidy(b);
-		if (more)
-			steps[i](b, tables);
-		lock_release(&lock);
-	}
+static void prepare_block(struct cpu_block *b, u64 tables)
+{
+	if (!lock_try(&lock))
+		return;
+	if (is_tidy(b) && !shadow_exists(&b->vcpu.shadow))
+		prepare_shadow(b);
+	lock_release(&lock);
+	if (!lock_try(&lock))
+		return;
+	/* Each costs a debug build's audit as much as all of them a release. */
+	if (is_tidy(b) && b->pool.spare > TABLES_KEPT)
+		tables_give_back(&b->pool, is_debug_build() ? 1 : tables);
+	lock_release(&lock);
+}
+
+/* Once after each devirtualization. */
+static void renew_memory(void)
+{
+	static u64 renewed;
+	u64 times = domain_first()->counters.devirtualized;
+
+	if (renewed != times)
+		p2m_memory_renew();
+	renewed = times;
 }
 
 static struct cpu_block *next_block(void)
 {
 	static u32 next;
 
-	return block_of(cpu_by_index(__atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % cpu_count()));
+	return block_of(cpu_by_index(next++ % cpu_count()));
 }
 
 void transition_tidy(u64 tables)
 {
-	struct cpu_block *own = this_block(), *other = next_block();
+	struct cpu_block *own = this_block(), *other;
+	bool more;
 
 	own->left.rip = own->stack.cpu.frame->rip;
 	own->left.rsp = own->stack.cpu.frame->rsp;
-	tidy_block(own, tables);
-	if (other != own)
-		tidy_block(other, tables);
+	if (!lock_try(&lock))
+		return;
+	renew_memory();
+	other = next_block();
+	more = tidy_block(own, tables);
+	lock_release(&lock);
+	if (more)
+		prepare_block(own, tables);
+	if (other == own || !lock_try(&lock))
+		return;
+	more = tidy_block(other, tables);
+	lock_release(&lock);
+	if (more)
+		prepare_block(other, tables);
 }
 
 void transition_take(struct cpu_block *own)
@@ -158,10 +142,7 @@ void transition_take(struct cpu_block *own)
 	own->left.in_use = true;
 	own->stack.cpu.run = CPU_RUNS;
 	lock_release(&lock);
-	if (own->left.tidy)
-		return;
-	shadow_destroy(&own->vcpu.shadow, NO_BUDGET);
-	clear_vcpu(own);
+	tidy_vcpu(own, NO_BUDGET);
 }
 
 void transition_give(struct cpu_block *own)

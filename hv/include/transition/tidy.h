@@ -12,8 +12,7 @@ struct cpu_block;
 
 /**
  * On a CPU in passthrough, in a hypercall: free up to `tables` shadow tables of the last
- * virtualized time of this CPU, and of one other in turn, since that may not call for long; three
- * times, and no lock is held from one time to the next.
+ * virtualized time of this CPU, and of one other in turn, since that may not call for long.
  */
 void transition_tidy(u64 tables);
 
