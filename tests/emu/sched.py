@@ -9,6 +9,7 @@ from qemu import Qemu
 from registry import test
 
 GUEST_CODE = 0x100000  # the page that the guests of tests/mini/tests/later.c run
+VELLUM_IMAGE = 0xffff800000000000  # its first 2 MiB
 
 
 @test("later-platform-qemu", shows="I4 I8 U4", needs="vellum mini", limit=60)
@@ -77,12 +78,13 @@ def sched_first_crashes(t):
     m = Qemu(t, images.vellum(("mini", "test=first_crashes_alone")))
     m.expect(r"^vellum: domain 0 crashed: triple fault", 60)
     m.expect(r"^vellum: domain 0 has ended", 10)
-    seen = set()
-    for _ in range(5):
-        time.sleep(0.3)
-        registers = m.registers()
-        seen.add(registers["RIP"] >> 12)
-    t.equal(seen, {GUEST_CODE >> 12}, "where the processor is")
+    seen = []
+    for _ in range(9):
+        time.sleep(0.2)
+        seen.append(m.registers()["RIP"])
+    # A look may come while Vellum deals with an interrupt of a device that nobody serves any more.
+    others = [hex(rip) for rip in seen if rip >> 12 != GUEST_CODE >> 12]
+    t.check(len(others) <= 3 and all(int(rip, 16) >> 21 == VELLUM_IMAGE >> 21 for rip in others), f"looks that did not find it: {others}")
     m.no_panic()
     t.check(not m.triple_faulted(), "the machine itself did not shut down")
     m.stop()
