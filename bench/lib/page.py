@@ -55,7 +55,7 @@ CAUSES = {
     "switch first": "; the first time it makes shadow tables that later ones find made",
     "switch in-load": "; the cause was how the last shadow is freed at commit 2e69456, which was taken back (experiments.md); 4,699 since",
     "page_fault": "; 9 instructions are for the second way of the access cache, without which brk misses its bound (experiments.md)",
-    "fork_exec": "; 3,600 instructions more than at efabc57 with the same exits, found with the second way of the access cache; not attributed",
+    "fork_exec": "; 3,600 instructions more than at efabc57 with the same exits, by 0ab3f61 at the latest; not attributed",
 }
 
 
