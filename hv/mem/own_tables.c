@@ -108,6 +108,22 @@ static bool map_image(u64 nx)
 			     nx | PTE_W | PTE_PCD | PTE_PWT);
 }
 
+/* On these tables no block is at WINDOW_BASE. A page of zeroes tells the first instructions of an
+ * exception that there is nothing they could serve; without it they would fault in turn, for ever,
+ * and their frames would go down all over memory instead of to a panic. */
+static bool map_no_window(u64 nx)
+{
+	mfn_t zeroes;
+
+	if (!frame_alloc(&zeroes))
+		return false;
+	memset(direct(mfn_to_ma(zeroes)), 0, PAGE_SIZE);
+	for (u64 va = WINDOW_BASE; va < WINDOW_BASE + WINDOW_SIZE; va += PAGE_SIZE)
+		if (!pagetable_map(&own, va, mfn_to_ma(zeroes), PAGE_SIZE, nx))
+			return false;
+	return true;
+}
+
 /* A frame with a copy of the table that `entry` points to, or an empty one; in `*copy`, the entry
  * for it. */
 static u64 *copy_table(u64 entry, u64 *copy)
@@ -208,7 +224,7 @@ int own_tables_build(const struct memmap *machine, ma_t image, struct failure *f
 	own_image = image;
 	if (frame_alloc(&root)) {
 		own.root = mfn_to_ma(root);
-		if (map_image(nx) && map_machine(machine, nx))
+		if (map_image(nx) && map_no_window(nx) && map_machine(machine, nx))
 			return 0;
 	}
 	return fail(f, VL_ENOMEM,

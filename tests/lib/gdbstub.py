@@ -103,6 +103,10 @@ class GdbStub:
         """Let the guest run and do not wait."""
         self._send("c")
 
+    def go_alone(self, cpu):
+        """The same for one CPU, while the others stand."""
+        self._send(f"vCont;c:{cpu + 1:x}")
+
     def interrupt(self):
         """Stop a guest that go() set running."""
         self._sock.sendall(b"\x03")
