@@ -192,7 +192,8 @@ bool remote_give_up(struct domain *d, u32 cpu, u32 from)
 					 __ATOMIC_SEQ_CST))
 		return false;
 	__atomic_store_n(&d->vcpu[cpu], NULL, __ATOMIC_RELEASE);
-	c->vcpu = NULL;
+	remote_settle(v); /* the guest's next vcpu there would wait for that kick for ever */
+	__atomic_store_n(&c->vcpu, NULL, __ATOMIC_RELEASE);
 	lock_take(&d->lock);
 	vcpu_count(v, &d->counters);
 	lock_release(&d->lock);

@@ -80,7 +80,7 @@ bool sched_is_shared(const struct cpu *host)
  * a vcpu that is halted alone looks for them the other way round. */
 void sched_tell(struct cpu *host)
 {
-	struct vcpu *owner = host->vcpu;
+	struct vcpu *owner = cpu_vcpu(host);
 
 	__atomic_store_n(&host->look, 1, __ATOMIC_SEQ_CST);
 	if (host == this_cpu()->host || owner == NULL)
@@ -150,7 +150,8 @@ static void look(struct cpu *host)
 bool sched_note_interrupt(u8 vector)
 {
 	struct cpu *host = this_cpu()->host;
-	bool is_interrupt = vcpu_note_interrupt(host->vcpu, vector);
+	struct vcpu *owner = cpu_vcpu(host);
+	bool is_interrupt = owner != NULL && vcpu_note_interrupt(owner, vector);
 
 	if (is_interrupt)
 		look(host);
@@ -161,10 +162,11 @@ bool sched_note_interrupt(u8 vector)
 bool sched_nmi_arrived(void)
 {
 	struct cpu *host = this_cpu()->host;
+	struct vcpu *owner = cpu_vcpu(host);
 	bool is_kick = remote_kick_arrived(&host->kicked);
 
-	if (!is_kick)
-		host->vcpu->nmi_pending = true;
+	if (!is_kick && owner != NULL)
+		owner->nmi_pending = true;
 	look(host);
 	return is_kick;
 }
@@ -181,7 +183,7 @@ void sched_charge(struct sched_host *h, u64 now)
 /* What the owner would take, or do, if it ran. It takes locks of its own. */
 static bool owner_wants(const struct cpu_block *host)
 {
-	struct vcpu *owner = host->stack.cpu.vcpu;
+	struct vcpu *owner = cpu_vcpu(&host->stack.cpu);
 
 	if (owner == NULL)
 		return false;
@@ -206,15 +208,16 @@ static void catch_up(struct cpu_block *host, bool wants, u64 now)
 }
 
 /* Whose turn it is; NULL: nobody's. What the owner has in service above Vellum's timer would let
- * the others run without an end. */
+ * the others run without an end; one that is over (remote_give_up()) is to see that. */
 static struct cpu_block *choose(struct cpu_block *host, struct cpu_block *own, u64 now)
 {
 	struct sched_host *h = &host->host;
 	struct share_member *next = share_pick(&h->queue);
+	struct vcpu *owner = cpu_vcpu(&host->stack.cpu);
 
 	if (next == NULL)
 		return NULL;
-	if (is_ready(host) && apic_delays_own_timer(host->stack.cpu.vcpu))
+	if (is_ready(host) && (owner == NULL || apic_delays_own_timer(owner)))
 		return host;
 	if (is_ready(own) && h->busy && now < h->slice_end &&
 	    !share_preempts(&h->queue, next, &own->sched.member))
@@ -295,7 +298,7 @@ static u64 next_look(struct sched_host *h)
 static void arm(struct cpu_block *host)
 {
 	struct sched_host *h = &host->host;
-	struct vcpu *owner = host->stack.cpu.vcpu;
+	struct vcpu *owner = cpu_vcpu(&host->stack.cpu);
 	u64 next = next_look(h);
 
 	if (owner == NULL) {
@@ -377,7 +380,7 @@ static void idle(struct cpu_block *own)
 {
 	static const bool no_nmi;
 	struct cpu *host = own->stack.cpu.host;
-	const struct vcpu *owner = host->vcpu; /* NULL: it is over, see remote_give_up() */
+	const struct vcpu *owner = cpu_vcpu(host); /* NULL: it is over, see remote_give_up() */
 	bool over = owner == NULL || block_of(host)->sched.stopped;
 
 	lock_check_none_held();

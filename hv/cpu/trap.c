@@ -71,6 +71,7 @@ static void do_not_sleep(u64 *rip)
 bool trap(struct trap_frame *frame)
 {
 	struct cpu *cpu = this_cpu(), *host = cpu->host;
+	const struct vcpu *owner = cpu_vcpu(host);
 	const char *name = names[frame->vector % NR_EXCEPTIONS];
 
 	if (frame->vector == VECTOR_NMI)
@@ -96,12 +97,15 @@ bool trap(struct trap_frame *frame)
 	    vcpu_return_failed(cpu->vcpu, frame))
 		return go_on(frame);
 	/* An interrupt that ended Vellum's HLT, or came while it served the guest. */
-	if (host->vcpu != NULL && sched_note_interrupt((u8)frame->vector))
+	if (sched_note_interrupt((u8)frame->vector))
 		return go_on(frame);
 	/* The guest has no vcpu here any more; only INIT can make it one that it wants. */
 	if (__atomic_load_n(&host->run, __ATOMIC_ACQUIRE) == CPU_LEFT &&
-	    (frame->vector == VECTOR_NMI || frame->vector >= NR_EXCEPTIONS))
+	    (frame->vector == VECTOR_NMI || frame->vector >= NR_EXCEPTIONS)) {
+		if (frame->vector == VECTOR_NMI)
+			remote_kick_arrived(&host->kicked); /* sent when there was one still */
 		return go_on(frame);
+	}
 	/* The guest's own breakpoint or single step, which the processor reports on the first
 	 * instruction of Vellum that follows: the guest gets it where its own handler starts. */
 	if (cpu->vcpu != NULL && frame->vector == VECTOR_DB) {
@@ -112,7 +116,7 @@ bool trap(struct trap_frame *frame)
 		fast_fixup(&frame->rip); /* it was for a word that the guest's IRET pops */
 		return go_on(frame);
 	}
-	if (host->vcpu != NULL && frame->vector == VECTOR_NMI) {
+	if (owner != NULL && frame->vector == VECTOR_NMI) {
 		/* A kick of another CPU's comes again if it is not served on the way out. */
 		if (!sched_nmi_arrived())
 			fast_disarm(host);

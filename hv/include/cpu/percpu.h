@@ -127,7 +127,7 @@ struct cpu {
 	u32 kicked;     /* of a host: 1: an NMI of another CPU is on its way; atomic */
 	u64 stack_top;  /* of this stack, for assembly that found it by the window */
 	u64 image_slot; /* its entry for slot VL_FIRST_SLOT, with the window */
-	struct vcpu *vcpu;        /* that runs on this stack; NULL in passthrough */
+	struct vcpu *vcpu;        /* that runs on this stack; NULL in passthrough; see cpu_vcpu() */
 	u32 run;                  /* enum cpu_run; atomic */
 	struct trap_frame *frame; /* of the hypercall in passthrough that is served */
 	struct table_register guest_idt;
@@ -184,6 +184,14 @@ u32 own_apic_id(void);
 static inline struct cpu *this_cpu(void)
 {
 	return (struct cpu *)((uintptr_t)__builtin_frame_address(0) & ~((uintptr_t)STACK_SIZE - 1));
+}
+
+/** The vcpu of a CPU, which another one takes away from one that is parked, whatever runs there at
+ * the moment (remote_give_up()): to be read once where it is looked at and used. NULL: none, and if
+ * it had one, `run` is CPU_LEFT by now. */
+static inline struct vcpu *cpu_vcpu(const struct cpu *cpu)
+{
+	return __atomic_load_n(&cpu->vcpu, __ATOMIC_ACQUIRE);
 }
 
 /** Note an event in this CPU's ring. */

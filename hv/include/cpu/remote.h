@@ -14,8 +14,8 @@
 void remote_enter(struct vcpu *v);
 void remote_leave(struct vcpu *v);
 
-/** Wait for a kick that is on its way to this CPU: it would be the guest's NMI, once that has its
- * own tables. Nobody may ask for anything meanwhile. */
+/** Wait for a kick that is on its way to the vcpu's CPU: it would be the guest's NMI, once that has
+ * its own tables. Nobody may ask for anything meanwhile. */
 void remote_settle(const struct vcpu *v);
 
 /** The vcpu that runs on a CPU; NULL: it is not virtualized. Of another CPU, it may be over at any
