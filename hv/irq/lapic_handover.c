@@ -82,9 +82,7 @@ static void send_back(struct lapic_hardware *h, u8 vector)
 {
 	bool is_ticket = !lapic_has(h->ended, vector);
 
-	put(h, LAPIC_EOI, 0);
-	lapic_clear(h->held, vector);
-	lapic_clear(h->ended, vector);
+	lapic_hardware_end(h, vector);
 	h->tickets -= is_ticket;
 	if (is_ticket)
 		lapic_hardware_send_self(h, vector);

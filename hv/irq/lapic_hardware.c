@@ -132,6 +132,13 @@ int lapic_hardware_take(struct lapic_hardware *h)
 	return vector;
 }
 
+void lapic_hardware_end(struct lapic_hardware *h, u8 vector)
+{
+	put(h, LAPIC_EOI, 0);
+	lapic_clear(h->held, vector);
+	lapic_clear(h->ended, vector);
+}
+
 void lapic_hardware_eoi(struct lapic_hardware *h)
 {
 	int vector = lapic_highest(h->taken);
@@ -141,11 +148,8 @@ void lapic_hardware_eoi(struct lapic_hardware *h)
 	lapic_clear(h->taken, (u8)vector);
 	lapic_set(h->ended, (u8)vector);
 	for (vector = lapic_highest(h->held); vector >= 0 && lapic_has(h->ended, (u8)vector);
-	     vector = lapic_highest(h->held)) {
-		put(h, LAPIC_EOI, 0);
-		lapic_clear(h->held, (u8)vector);
-		lapic_clear(h->ended, (u8)vector);
-	}
+	     vector = lapic_highest(h->held))
+		lapic_hardware_end(h, (u8)vector);
 }
 
 /* --- messages --- */

@@ -174,10 +174,10 @@ static bool is_for(const struct platform *p, u32 from, u32 to, u64 icr)
 				    (icr & LAPIC_ICR_LOGICAL) != 0);
 }
 
-/* And one that takes part, which is what arbitration asks. */
-static bool can_take(const struct platform *p, u32 from, u32 to, u64 icr)
+/* In arbitration, which the lowest priority asks for. */
+static bool takes_part(const struct platform *p, u32 cpu)
 {
-	return is_for(p, from, to, icr) && (p->cpu[to].lapic.svr & LAPIC_ENABLED) != 0;
+	return (p->cpu[cpu].lapic.svr & LAPIC_ENABLED) != 0;
 }
 
 /* What was for the sender, too, it has taken; and of the lowest priority one takes it. INIT and
@@ -188,11 +188,11 @@ static void send_message(struct platform *p, u32 from, u64 icr)
 
 	if (mode != LAPIC_FIXED && mode != LAPIC_LOWEST && mode != LAPIC_NMI)
 		return;
-	if (mode == LAPIC_LOWEST && can_take(p, from, from, icr))
+	if (mode == LAPIC_LOWEST && is_for(p, from, from, icr) && takes_part(p, from))
 		return;
 	for (u32 to = 0; to < p->nr_cpus; to++) {
 		if (to == from || !is_for(p, from, to, icr) ||
-		    (mode == LAPIC_LOWEST && !can_take(p, from, to, icr)))
+		    (mode == LAPIC_LOWEST && !takes_part(p, to)))
 			continue;
 		lapic_deliver(&p->cpu[to].lapic, mode, (u8)icr, false);
 		settle_one(p, to, false);

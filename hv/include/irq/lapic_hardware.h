@@ -68,6 +68,10 @@ void lapic_hardware_copy(struct lapic_hardware *h, const struct lapic *model);
 /** Send `vector` to the CPU itself, for Vellum: the guest sees nothing of it in its registers. */
 void lapic_hardware_send_self(struct lapic_hardware *h, u8 vector);
 
+/** The highest vector in service at the APIC, which the guest has ended or which goes back, is no
+ * more. */
+void lapic_hardware_end(struct lapic_hardware *h, u8 vector);
+
 /** Nothing comes from the hardware itself any more: its local entries are masked, its priority is
  * 0. False: something is requested or in service, of which one is ended. The CPU is to take
  * interrupts between two calls. */
