@@ -198,16 +198,21 @@ static u64 partition_free(void)
 	return guests_partition_free();
 }
 
-/* A guest that nobody remaps, and each way of remapping. */
-TEST_ON_REQUEST(remapped_ways, "M4 M11 M12 M14 M15 M16 M17")
+/* Made, and it has looked; the partition's free bytes, with all that guests in general take. */
+static u64 begin(void)
 {
-	u64 free, seed = 1;
-
 	guests_go_in();
 	guests_warm_up();
 	make(PAGES);
 	look("made", 0);
-	free = partition_free();
+	return partition_free();
+}
+
+/* A guest that nobody remaps, and each way of remapping. */
+TEST_ON_REQUEST(remapped_ways, "M4 M11 M12 M14 M15 M16 M17")
+{
+	u64 free = begin(), seed = 1;
+
 	for (u64 mode = 0; mode < NR_MODES; mode++) {
 		for (u64 owners = 0; owners < NR_OWNERS; owners++, seed++) {
 			u64 how = mode | owners << VL_REMAP_OWNERS_SHIFT;
@@ -319,13 +324,8 @@ static s64 remap_live(u64 how, u64 slice, u64 calls)
 
 TEST_ON_REQUEST(remapped_live, "M4 M11 M12 M13 M15 M16 M17")
 {
-	u64 free, seed = 1;
+	u64 free = begin(), seed = 1;
 
-	guests_go_in();
-	guests_warm_up();
-	make(PAGES);
-	look("made", 0);
-	free = partition_free();
 	for (u64 mode = 0; mode < NR_MODES; mode++) {
 		for (u64 owners = 0; owners < NR_OWNERS; owners++, seed++) {
 			u64 how = mode | owners << VL_REMAP_OWNERS_SHIFT, before, ran;
