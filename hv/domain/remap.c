@@ -18,15 +18,17 @@
 #define POISON 0xcc
 #define PIECE  512 /* bytes on the stack */
 
-static void copy(void *context, mfn_t to, mfn_t from)
+/* memcpy() would look for a rest. */
+static void copy(void *context, const struct remap_copy *list, u32 count)
 {
 	(void)context;
-	void *d = direct(mfn_to_ma(to));
-	const void *s = direct(mfn_to_ma(from));
-	u64 words = PAGE_SIZE / sizeof(u64);
+	for (const struct remap_copy *end = list + count; list < end; list++) {
+		void *d = direct(mfn_to_ma(list->to));
+		const void *s = direct(mfn_to_ma(list->from));
+		u64 words = PAGE_SIZE / sizeof(u64);
 
-	/* memcpy() would look for a rest. */
-	__asm__ volatile("rep movsq" : "+D"(d), "+S"(s), "+c"(words) : : "memory");
+		__asm__ volatile("rep movsq" : "+D"(d), "+S"(s), "+c"(words) : : "memory");
+	}
 }
 
 static void exchange(void *context, mfn_t a, mfn_t b)

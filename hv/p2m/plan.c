@@ -111,28 +111,42 @@ static bool fill_list(struct remap *r, u32 *steps, struct p2m_page *found)
 	return false;
 }
 
+/* Mostly there are many in a row that are used by pages which are away. */
+static inline u64 skip_used(const u64 *numbers, u64 i)
+{
+	while (i < ENTRIES && numbers[i] != 0)
+		i++;
+	return i;
+}
+
 /* The short way, a leaf table and its leaf of numbers at a time. */
 static bool fill_leaf(struct remap *r, u32 *steps, struct p2m_page *found)
 {
 	const u64 *leaf, *numbers;
-	u64 home;
+	u64 first;
 
 	if (p2m_list_away(p2m_of(r), &r->cursor, steps, found, 1) == 0)
 		return false;
-	r->cursor = found->pfn;
-	leaf = p2m_near_leaf(p2m_of(r), &r->near, r->cursor);
+	leaf = p2m_near_leaf(p2m_of(r), &r->near, found->pfn);
+	r->cursor = found->pfn + (leaf != NULL);
 	if (leaf == NULL)
 		return fill_list(r, steps, found);
-	numbers = numbers_find(&r->owners.numbers, round_down(r->cursor, ENTRIES));
-	home = r->cursor << PAGE_SHIFT | ENTRY_FRAMES;
-	for (u64 i = r->cursor % ENTRIES; i < ENTRIES; i++, home += PAGE_SIZE) {
-		if (!entry_is_away(leaf[i], home) || (numbers != NULL && numbers[i] != 0))
+	first = round_down(found->pfn, ENTRIES);
+	numbers = numbers_find(&r->owners.numbers, first);
+	if (numbers == NULL)
+		return true;
+	for (u64 i = found->pfn % ENTRIES; i < ENTRIES; i++) {
+		if (leaf[i] == ((first + i) << PAGE_SHIFT | ENTRY_FRAMES))
 			continue;
-		*found = (struct p2m_page){home >> PAGE_SHIFT, leaf[i] >> PAGE_SHIFT};
+		i = skip_used(numbers, i);
+		if (i == ENTRIES ||
+		    !entry_is_away(leaf[i], (first + i) << PAGE_SHIFT | ENTRY_FRAMES))
+			continue;
+		*found = (struct p2m_page){first + i, leaf[i] >> PAGE_SHIFT};
 		r->cursor = found->pfn + 1;
 		return true;
 	}
-	r->cursor = home >> PAGE_SHIFT;
+	r->cursor = first + ENTRIES;
 	*steps -= (u32)min_u64(*steps, ENTRIES);
 	return false;
 }
@@ -187,7 +201,7 @@ static bool find_away(struct remap *r, u32 *steps, struct p2m_page *found)
 	u64 home = r->cursor << PAGE_SHIFT | ENTRY_FRAMES;
 
 	for (u64 i = r->cursor % ENTRIES; leaf != NULL && i < ENTRIES; i++, home += PAGE_SIZE) {
-		if (!entry_is_away(leaf[i], home))
+		if (leaf[i] == home || !entry_is_away(leaf[i], home))
 			continue;
 		*found = (struct p2m_page){home >> PAGE_SHIFT, leaf[i] >> PAGE_SHIFT};
 		return true;

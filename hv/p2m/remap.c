@@ -40,6 +40,13 @@ static void tell(const struct remap *r, struct p2m_owner page, u64 from, u64 to)
 		r->task.ops->moved(r->task.context, page, (mfn_t){from}, (mfn_t){to});
 }
 
+static void copy_one(const struct remap *r, u64 to, u64 from)
+{
+	const struct remap_copy one = {{to}, {from}};
+
+	r->task.ops->copy(r->task.context, &one, 1);
+}
+
 static void vacate(const struct remap *r, u64 frame)
 {
 	r->task.ops->vacated(r->task.context, (mfn_t){frame});
@@ -64,7 +71,7 @@ static int move_page(struct remap *r, const struct plan_move *m)
 
 	if (err < 0)
 		return err;
-	r->task.ops->copy(r->task.context, (mfn_t){m->to}, (mfn_t){m->from});
+	copy_one(r, m->to, m->from);
 	owners_remove(&r->owners, (mfn_t){m->from}, page);
 	tell(r, page, m->from, m->to);
 	r->counts.copied++;
@@ -80,38 +87,42 @@ static int move_page(struct remap *r, const struct plan_move *m)
 
 /* --- chains --- */
 
-/* Entries of a p2m's leaf tables, by the table above them that was used last. */
-struct slots {
+/* A place in a p2m's leaf tables, found by the table above them that was used last. */
+struct chain {
 	const struct p2m *p;
 	u64 *middle;
 	u64 tag;
 	u64 nothing; /* 0, where there is no leaf table */
+	struct slot {
+		u64 *entry, *above;
+	} at;
+	u64 place; /* the entry of a page that is at home in the hole */
+	u64 spare;
 };
 
-struct slot {
-	u64 *entry, *above;
-};
+#define COPIES 32u /* in a row: the call for each would cost a tenth of the rest */
 
-static NEVER_INLINE bool find_middle(struct slots *s, u64 pfn)
+static NEVER_INLINE bool find_middle(struct chain *c, u64 pfn)
 {
 	struct p2m_near near = {0};
 
-	if (p2m_near_leaf(s->p, &near, pfn) == NULL)
+	if (p2m_near_leaf(c->p, &near, pfn) == NULL)
 		return false;
-	s->tag = pfn >> 18;
-	s->middle = near.middle;
+	c->tag = pfn >> 18;
+	c->middle = near.middle;
 	return true;
 }
 
-static inline struct slot slot_of(struct slots *s, u64 pfn)
+/* Of a page; or a place that has no entry, which ends a chain. */
+static inline struct slot slot_of(struct chain *c, u64 pfn)
 {
 	u64 *above;
 
-	if (pfn >> 18 != s->tag && !find_middle(s, pfn))
-		return (struct slot){&s->nothing, &s->nothing};
-	above = &s->middle[pfn >> 9 & (ENTRIES - 1)];
+	if (pfn >> 18 != c->tag && !find_middle(c, pfn))
+		return (struct slot){&c->nothing, &c->nothing};
+	above = &c->middle[pfn >> 9 & (ENTRIES - 1)];
 	if (!is_table(*above))
-		return (struct slot){&s->nothing, &s->nothing};
+		return (struct slot){&c->nothing, &c->nothing};
 	return (struct slot){&table_of(*above)[pfn & (ENTRIES - 1)], above};
 }
 
@@ -124,35 +135,58 @@ static inline bool is_usual(struct slot at, u64 entry, u64 spare)
 
 /*
  * What plan_next() and move_page() would do for nearly all pages of a chain, in a few instructions:
- * each frame has one user, and is neither the spare one nor a page's home. As each hole but the
- * last becomes a home, whose users nobody asks for again, the owners hear of the last alone.
- * `place` is the entry of a page that is at home in the hole; the next place is the entry that it
- * replaces. Returns how many pages were moved; what comes next is for the long way.
+ * each frame has one user, and is neither the spare one nor a page's home. The next place is the
+ * entry that a page's own replaces. Returns how many pages are to be copied; what comes next is for
+ * the long way, if that are less than `most`.
  */
-static u64 follow_chain(struct remap *r, u64 most)
+static NEVER_INLINE u32 follow_some(struct chain *c, struct remap_copy *list, u64 most)
 {
-	const struct remap_ops ops = *r->task.ops;
-	struct slots s = {.p = space_of(r)->p2m, .tag = REMAP_NONE};
-	u64 done = 0, place = r->hole << PAGE_SHIFT | ENTRY_FRAMES, entry;
-	u64 spare = r->spare << PAGE_SHIFT | ENTRY_FRAMES;
-	struct slot at = slot_of(&s, r->hole), from;
+	u64 place = c->place, entry = *c->at.entry, before, spare = c->spare;
+	struct remap_copy *next = list, *end = list + most;
+	struct slot at = c->at, from;
 
-	for (; done < most && is_usual(at, entry = *at.entry, spare); at = from, place = entry) {
-		from = slot_of(&s, entry >> PAGE_SHIFT);
-		if (*from.entry == entry)
+	for (; next < end && is_usual(at, entry, spare); next++) {
+		from = slot_of(c, entry >> PAGE_SHIFT);
+		before = *from.entry;
+		if (before == entry)
 			break;
-		ops.copy(r->task.context, (mfn_t){place >> PAGE_SHIFT},
-			 (mfn_t){entry >> PAGE_SHIFT});
+		*next = (struct remap_copy){{place >> PAGE_SHIFT}, {entry >> PAGE_SHIFT}};
 		*at.entry = place;
 		*at.above -= ENTRY_AWAY_ONE;
-		done++;
-		if (ops.moved != NULL)
-			tell(r, (struct p2m_owner){space_of(r)->domid, place >> PAGE_SHIFT},
-			     entry >> PAGE_SHIFT, place >> PAGE_SHIFT);
+		at = from;
+		place = entry;
+		entry = before;
 	}
+	c->at = at;
+	c->place = place;
+	return (u32)(next - list);
+}
+
+/* As each hole but the last becomes a home, whose users nobody asks for again, the owners hear of
+ * the last alone. */
+static u64 follow_chain(struct remap *r, u64 most)
+{
+	struct chain c = {.p = space_of(r)->p2m,
+			  .tag = REMAP_NONE,
+			  .place = r->hole << PAGE_SHIFT | ENTRY_FRAMES,
+			  .spare = r->spare << PAGE_SHIFT | ENTRY_FRAMES};
+	struct remap_copy list[COPIES];
+	u64 done = 0;
+	u32 count;
+
+	c.at = slot_of(&c, r->hole);
+	do {
+		count = follow_some(&c, list, min_u64(most - done, COPIES));
+		if (count != 0)
+			r->task.ops->copy(r->task.context, list, count);
+		for (u32 i = 0; r->task.ops->moved != NULL && i < count; i++)
+			tell(r, (struct p2m_owner){space_of(r)->domid, list[i].to.v},
+			     list[i].from.v, list[i].to.v);
+		done += count;
+	} while (count == COPIES);
 	if (done != 0)
-		owners_forget(&r->owners, place >> PAGE_SHIFT);
-	r->hole = place >> PAGE_SHIFT;
+		owners_forget(&r->owners, c.place >> PAGE_SHIFT);
+	r->hole = c.place >> PAGE_SHIFT;
 	space_of(r)->p2m->moved -= done;
 	r->counts.copied += done;
 	return done;
@@ -218,7 +252,7 @@ static int move_aside(struct remap *r, const struct plan_move *m)
 		err = p2m_repoint(space_of(r)->p2m, &r->near, (pfn_t){m->page}, (mfn_t){m->to});
 	if (err < 0)
 		return err;
-	r->task.ops->copy(r->task.context, (mfn_t){m->to}, (mfn_t){m->from});
+	copy_one(r, m->to, m->from);
 	owners_remove(&r->owners, (mfn_t){m->from}, page);
 	err = owners_add(&r->owners, (mfn_t){m->to}, page);
 	assert(err == 0);
@@ -232,7 +266,7 @@ static int move_all(struct remap *r, const struct plan_move *m)
 
 	if (err < 0)
 		return err;
-	r->task.ops->copy(r->task.context, (mfn_t){m->to}, (mfn_t){m->from});
+	copy_one(r, m->to, m->from);
 	repoint_users(r, m->from, m->to);
 	return 0;
 }
@@ -312,6 +346,15 @@ static int check_place(const struct remap *r, u64 frame)
 	return place == REMAP_OPEN ? 0 : -VL_EBUSY;
 }
 
+/* The same; and behind which places none is open without a question. */
+static NEVER_INLINE int check_places(const struct remap *r, u64 ma, u64 *open)
+{
+	int err = check_place(r, ma >> PAGE_SHIFT);
+
+	*open = ma >= r->task.open.start && ma < r->task.open.end ? r->task.open.end : 0;
+	return err;
+}
+
 static NEVER_INLINE int collect_page(struct remap *r, u64 pfn, u64 frame)
 {
 	struct p2m_owner user = {r->task.space[r->collecting].domid, pfn};
@@ -322,10 +365,10 @@ static NEVER_INLINE int collect_page(struct remap *r, u64 pfn, u64 frame)
 
 /* From the page at the cursor to the end of its leaf table; those that are the first users of their
  * frames in a few instructions. */
-static int collect_leaf(struct remap *r, const u64 *leaf)
+static NEVER_INLINE int collect_leaf(struct remap *r, const u64 *leaf)
 {
-	bool check = r->collecting == r->task.of && r->task.ops->place != NULL;
 	u64 home = r->cursor << PAGE_SHIFT | ENTRY_FRAMES, step;
+	u64 open = r->collecting == r->task.of ? 0 : ~(u64)0; /* up to there nobody is asked */
 	u64 one = owners_one(&r->owners, r->task.space[r->collecting].domid, r->cursor, &step);
 	int err = 0;
 
@@ -334,7 +377,7 @@ static int collect_leaf(struct remap *r, const u64 *leaf)
 
 		if (!entry_is_away(entry, home))
 			continue;
-		if (check && (err = check_place(r, home >> PAGE_SHIFT)) < 0)
+		if (home >= open && (err = check_places(r, home, &open)) < 0)
 			break;
 		number = numbers_find(&r->owners.numbers, entry >> PAGE_SHIFT);
 		if (number != NULL && *number == 0)

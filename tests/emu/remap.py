@@ -46,7 +46,7 @@ def remap_live_bochs(t):
 
 @test("remap-cost", shows="M14", needs="vellum-debug mini", limit=300)
 def remap_cost(t):
-    """Of 32 MiB, 0, 1, 10, 50 and 100 % are away: remapping takes time for what is away: at most 1.5 times the
+    """Of 32 MiB, 0, 1, 10, 50 and 100 % are away: remapping takes time for what is away: at most 1.35 times the
     instructions of as many REP MOVSQ of a page (1.2 are the aim), and next to none when nothing is away. QEMU, counting instructions."""
     check(t, Qemu(t, image("remapped_cost", "pages=2000"), icount=True), 280)
 

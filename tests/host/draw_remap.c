@@ -74,7 +74,7 @@ static int y_of(u64 frame)
 }
 
 /* An arrow beside the frames of the panel before, for each copy that leads to this one. */
-static void copy(void *context, mfn_t to, mfn_t from)
+static void draw_move(void *context, mfn_t to, mfn_t from)
 {
 	int x = x_of(panel) - PANEL + BOX, a = y_of(from.v) + ROW / 2 - 2,
 	    b = y_of(to.v) + ROW / 2 - 2;
@@ -83,6 +83,12 @@ static void copy(void *context, mfn_t to, mfn_t from)
 	(void)context;
 	printf("<path d=\"M%d %d C%d %d %d %d %d %d\" class=\"move\"/>\n", x, a, bend, a, bend, b,
 	       x + 3, b);
+}
+
+static void copy(void *context, const struct remap_copy *list, u32 count)
+{
+	for (u32 i = 0; i < count; i++)
+		draw_move(context, list[i].to, list[i].from);
 }
 
 static bool spare(void *context, mfn_t *mfn)
@@ -101,7 +107,7 @@ static void vacated(void *context, mfn_t mfn)
 }
 
 static const struct remap_ops ops = {
-	.copy = copy, .exchange = copy, .spare = spare, .vacated = vacated};
+	.copy = copy, .exchange = draw_move, .spare = spare, .vacated = vacated};
 
 static void draw_frame(u64 frame)
 {

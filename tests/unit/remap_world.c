@@ -24,6 +24,7 @@ static struct {
 	u32 wanted[WORLD_SPACES][WORLD_PAGES];
 	u32 content[ALL];
 	bool spare[WORLD_SPARES];
+	u32 untold; /* of the last copies */
 	u32 spares;
 	const char *wrong;
 	struct world_result *result;
@@ -109,15 +110,32 @@ static bool is_in_use(u32 frame)
 	return false;
 }
 
-static void copy(void *context, mfn_t to, mfn_t from)
+static void copy_one(u32 to, u32 from)
+{
+	if (is_in_use(to))
+		wrong("a frame that somebody uses is overwritten");
+	if (!is_in_use(from))
+		wrong("a frame that nobody uses is copied");
+	w.content[to] = w.content[from];
+	note(1, to, from);
+}
+
+/* Several are a chain of pages that come home, of which moved() tells when all are copied. */
+static void copy(void *context, const struct remap_copy *list, u32 count)
 {
 	(void)context;
-	if (is_in_use(frame_of(to.v)))
-		wrong("a frame that somebody uses is overwritten");
-	if (!is_in_use(frame_of(from.v)))
-		wrong("a frame that nobody uses is copied");
-	w.content[frame_of(to.v)] = w.content[frame_of(from.v)];
-	note(1, frame_of(to.v), frame_of(from.v));
+	for (u32 i = 0; i < count; i++) {
+		u32 page = frame_of(list[i].to.v);
+
+		copy_one(page, frame_of(list[i].from.v));
+		if (count > 1 && w.frame[w.c->of][page] != frame_of(list[i].from.v))
+			wrong("a page is copied from where it is not");
+		if (count == 1)
+			break;
+		w.frame[w.c->of][page] = (u8)page;
+		note(4 + w.c->of, page, page); /* in the order of those that are told of singly */
+	}
+	w.untold = count > 1 ? count : 0;
 }
 
 static void exchange(void *context, mfn_t a, mfn_t b)
@@ -175,6 +193,12 @@ static void moved(void *context, struct p2m_owner page, mfn_t from, mfn_t to)
 	(void)context;
 	while (w.space[s].domid != page.domid)
 		s++;
+	if (w.untold != 0) {
+		w.untold--;
+		if (w.frame[s][p] != frame_of(to.v))
+			wrong("a page is told of that was not copied");
+		return;
+	}
 	if (w.frame[s][p] != frame_of(from.v))
 		wrong("a page is moved from where it is not");
 	if (s == w.c->of && w.frame[s][p] == p)

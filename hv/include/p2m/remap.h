@@ -34,10 +34,15 @@ enum remap_place {
 	REMAP_NO_RAM, /* Vellum, or nothing: cannot be (M10 of the ledger), and panics */
 };
 
+/** `to` becomes what `from` is. */
+struct remap_copy {
+	mfn_t to, from;
+};
+
 /** What a remap has done to it; all but `place` always. */
 struct remap_ops {
-	/* Contents: `to` becomes what `from` is; each becomes what the other is. */
-	void (*copy)(void *context, mfn_t to, mfn_t from);
+	/* Contents: so many copies, one after the other; each becomes what the other is. */
+	void (*copy)(void *context, const struct remap_copy *list, u32 count);
 	void (*exchange)(void *context, mfn_t a, mfn_t b);
 	/* A spare frame; false: there is none. And: nobody uses this frame any more, spare or not.
 	 */
@@ -45,7 +50,8 @@ struct remap_ops {
 	void (*vacated)(void *context, mfn_t mfn);
 	/* NULL: all places are open. May change `open` of the task that the remap goes by. */
 	enum remap_place (*place)(void *context, mfn_t mfn);
-	/* NULL: nobody wants to know. A page has changed its frame; cannot fail. */
+	/* NULL: nobody wants to know. A page has changed its frame, by the last copies or
+	 * exchange; cannot fail. */
 	void (*moved)(void *context, struct p2m_owner page, mfn_t from, mfn_t to);
 };
 

@@ -25,7 +25,7 @@
 #define LIMIT     20000u       /* ms */
 #define LARGE     ((u64)65536) /* pages of the one that is measured: 256 MiB */
 #define SAMPLE    1000u
-#define BOUND     150u  /* per cent of REP MOVSQ; what it is to become: 120 */
+#define BOUND     135u  /* per cent of REP MOVSQ; what it is to become: 120 */
 #define LOOK      60u   /* instructions for a page that is at home among others that are not, */
 #define CYCLE     2500u /* and for each cycle */
 #define BESIDE    40u
