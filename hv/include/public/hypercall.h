@@ -330,6 +330,24 @@ struct vl_p2m_read {
 };
 VL_ABI_ASSERT(sizeof(struct vl_p2m_read) == 16, "vl_p2m_read is ABI");
 
+/* VL_CALL_PORTION_ADD, VL_CALL_PORTION_REMOVE. */
+#define VL_MAX_PORTIONS 32u
+#define VL_PORTION_REST (~(uint64_t)0)
+
+/** Bytes of physical memory. */
+struct vl_portion {
+	uint64_t start;
+	uint64_t size;
+};
+
+/** Answer of VL_CALL_PORTIONS. */
+struct vl_portions {
+	uint32_t count;
+	uint32_t whole; /* 1: nothing of the caller's memory is left out */
+	struct vl_portion portion[VL_MAX_PORTIONS];
+};
+VL_ABI_ASSERT(sizeof(struct vl_portions) == 520, "vl_portions is ABI");
+
 /** In and out buffer of VL_CALL_CONSOLE_READ; text follows directly, up to the buffer's end. */
 struct vl_console_read {
 	uint64_t pos;  /* in: first byte wanted, counted from boot; out: first byte returned */
