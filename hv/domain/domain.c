@@ -377,8 +377,10 @@ void *domain_buffer(const struct domain *d, pa_t pa, u64 size)
 
 void domain_p2m_changed(struct domain *d)
 {
-	if (d->p2m.own || d->p2m.moved != 0)
+	if (d->p2m.own)
 		d->plain = (struct range_pair){0};
+	else if (d->p2m.moved != 0)
+		d->plain = portions_outside(&d->p2m.portions, &d->main_ram);
 	else if (d->p2m.given == 0)
 		d->plain = d->main_ram;
 	for (u32 i = 0; i < d->nr_vcpus; i++)

@@ -43,12 +43,12 @@ static s64 check_wanted(const struct domain *first, const struct vl_domain_creat
 	return 0;
 }
 
-/* Of the machine, which others are to share from here on, the first guest has nothing bare; and its
- * memory is where it says, unless it has just got the machine. */
+/* Of the machine, which others are to share from here on, the first guest has nothing bare, and
+ * gives any of its memory; which is where it says, unless it has just got the machine. */
 static bool can_have_others(const struct domain *first, const struct vcpu *v)
 {
 	return v != NULL && (first->layers & VL_LAYER_ALL) == VL_LAYER_ALL && !first->p2m.own &&
-	       !v->iopl3 && v->lapic.access != NULL;
+	       portions_are_all(&first->p2m.portions) && !v->iopl3 && v->lapic.access != NULL;
 }
 
 /* Up to so many shadow tables, of one vcpu if there is a bound; 0: there is no vcpu any more. */
@@ -118,9 +118,12 @@ s64 call_domain_create(struct domain *d, pa_t wanted, u64 wanted_size)
 		answer = check_wanted(d, &copy);
 	if (answer < 0)
 		return answer;
-	if (!can_have_others(d, v))
-		return -VL_EOPNOTSUPP;
 	remote_begin_alone(v);
+	/* Another CPU may be taking portions of memory off. */
+	if (!can_have_others(d, v)) {
+		remote_end_alone(v);
+		return -VL_EOPNOTSUPP;
+	}
 	begin_failing();
 	answer = create(&copy);
 	end_failing();

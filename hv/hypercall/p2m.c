@@ -31,6 +31,23 @@ static struct range ram_frames(const struct domain *d, u64 pfn)
 	return (struct range){0, 0};
 }
 
+/* Those of them that are in a portion. */
+static struct range virtualized_frames(const struct domain *d, u64 pfn)
+{
+	struct range ram = ram_frames(d, pfn);
+
+	while (ram.start != ram.end) {
+		struct range portion = portions_next(&d->p2m.portions, ram.start);
+
+		if (portion.start == portion.end)
+			return portion;
+		if (portion.start < ram.end)
+			return (struct range){portion.start, min_u64(portion.end, ram.end)};
+		ram = ram_frames(d, portion.start);
+	}
+	return ram;
+}
+
 /* Fill the buffer, whose head tells where to go on; how many there are in it. */
 static s64 read_ranges(const struct domain *d, u64 pfn, u8 *buffer, u64 size)
 {
@@ -41,7 +58,7 @@ static s64 read_ranges(const struct domain *d, u64 pfn, u8 *buffer, u64 size)
 	if (buffer == NULL)
 		return -VL_EFAULT;
 	while (room >= sizeof(struct vl_p2m_range) && steps > 0) {
-		struct range ram = ram_frames(d, head.next);
+		struct range ram = virtualized_frames(d, head.next);
 		struct p2m_range run;
 		struct vl_p2m_range out;
 
@@ -105,6 +122,23 @@ static s64 move(struct p2m *p, pfn_t pfn, bool away)
 	return 0;
 }
 
+static bool is_virtualized(const struct domain *d, u64 pfn)
+{
+	return (d->layers & VL_LAYER_MEMORY) && !d->p2m.own &&
+	       portions_have(&d->p2m.portions, (struct range){pfn, pfn + 1});
+}
+
+/* All but the caller stand still: what another CPU has done first is seen. */
+static s64 move_if_possible(struct domain *d, u64 pfn, bool away)
+{
+	if (!is_virtualized(d, pfn))
+		return -VL_EOPNOTSUPP;
+	if (grant_is_in_use(d, pfn) || live_remap_is_on() ||
+	    p2m_lookup(&d->p2m, (pfn_t){pfn}).v == P2M_NOTHING)
+		return -VL_EBUSY;
+	return move(&d->p2m, (pfn_t){pfn}, away);
+}
+
 s64 call_test_move_page(struct domain *d, u64 pfn, u64 away)
 {
 	struct vcpu *v = current_vcpu();
@@ -119,12 +153,7 @@ s64 call_test_move_page(struct domain *d, u64 pfn, u64 away)
 	if (v == NULL || events_use(d, (pfn_t){pfn}))
 		return -VL_EBUSY;
 	remote_stop_others(v);
-	/* Which another CPU may have done first. */
-	if (grant_is_in_use(d, pfn) || live_remap_is_on() ||
-	    p2m_lookup(&d->p2m, (pfn_t){pfn}).v == P2M_NOTHING)
-		err = -VL_EBUSY;
-	else
-		err = move(&d->p2m, (pfn_t){pfn}, away == 1);
+	err = move_if_possible(d, pfn, away == 1);
 	domain_p2m_changed(d);
 	remote_start_others(v);
 	return err < 0 ? err : (s64)p2m_lookup(&d->p2m, (pfn_t){pfn}).v;

@@ -55,23 +55,36 @@ int p2m_move_away(struct p2m *p, pfn_t pfn)
 	return 0;
 }
 
-void p2m_move_home(struct p2m *p, pfn_t pfn)
+/* What its frame has is at home already. */
+static void set_home(struct p2m *p, pfn_t pfn)
 {
 	mfn_t away = p2m_lookup(p, pfn);
-	int err;
+	int err = p2m_set(p, pfn, home_of(pfn), PAGE_SHIFT);
 
-	assert(away.v != pfn.v);
-	copy_frame(home_of(pfn), away);
-	err = p2m_set(p, pfn, home_of(pfn), PAGE_SHIFT);
 	assert(err == 0); /* its entry exists */
 	if (is_partition(away))
 		frame_free(away);
 }
 
-void p2m_copy_home(const struct p2m *p)
+void p2m_move_home(struct p2m *p, pfn_t pfn)
 {
-	for (u64 pfn = 0; p2m_next_moved(p, &pfn); pfn++)
+	mfn_t away = p2m_lookup(p, pfn);
+
+	assert(away.v != pfn.v);
+	copy_frame(home_of(pfn), away);
+	set_home(p, pfn);
+}
+
+void p2m_copy_home(const struct p2m *p, struct range frames)
+{
+	for (u64 pfn = frames.start; p2m_next_moved(p, &pfn) && pfn < frames.end; pfn++)
 		copy_frame(home_of((pfn_t){pfn}), p2m_lookup(p, (pfn_t){pfn}));
+}
+
+void p2m_come_home(struct p2m *p, struct range frames)
+{
+	for (u64 pfn = frames.start; p2m_next_moved(p, &pfn) && pfn < frames.end; pfn++)
+		set_home(p, (pfn_t){pfn});
 }
 
 void p2m_leave(struct p2m *p)

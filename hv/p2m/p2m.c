@@ -37,6 +37,7 @@ void p2m_set_machine(struct range partition, ma_t nothing)
 #define GIVEN_DOMID_SHIFT 2
 #define GIVEN_DOMID_MASK  ((u64)0xffff)
 #define GIVEN_PFN_SHIFT   24
+_Static_assert(PORTIONS_END == (u64)1 << P2M_PFN_BITS, "all is all of the p2m");
 _Static_assert(GIVEN_PFN_SHIFT + P2M_PFN_BITS <= 64, "an owner fits into an entry");
 _Static_assert(VL_DOMID_MAX <= GIVEN_DOMID_MASK, "an owner fits into an entry");
 
@@ -61,6 +62,7 @@ void p2m_init(struct p2m *p, const struct p2m_memory *memory)
 	memset(p, 0, sizeof(*p));
 	p->memory = memory;
 	p->nothing = machine.nothing;
+	portions_set_all(&p->portions);
 }
 
 void p2m_init_own(struct p2m *p, const struct p2m_memory *memory, ma_t nothing)
@@ -104,6 +106,7 @@ bool p2m_destroy_some(struct p2m *p, u64 tables)
 		p->root[i] = 0;
 	}
 	p->frames = p->moved = p->given = p->foreign = p->foreign_read_only = 0;
+	portions_set_all(&p->portions);
 	return true;
 }
 
@@ -290,6 +293,13 @@ void p2m_note_away(struct p2m *p, u64 address, u32 level, bool away)
 	}
 }
 
+static struct range frames_of(u64 pa, u32 level)
+{
+	u64 first = pa >> PAGE_SHIFT;
+
+	return (struct range){first, first + ((u64)1 << (level_shift(level) - PAGE_SHIFT))};
+}
+
 /* Make the entry of `level` for an address, with nothing else changed. */
 static int put(struct p2m *p, u64 pa, u32 level, u64 value)
 {
@@ -297,6 +307,8 @@ static int put(struct p2m *p, u64 pa, u32 level, u64 value)
 	u32 there;
 	u64 *entry, old = find(p, pa, &there);
 
+	if (!portions_have(&p->portions, frames_of(pa, level)))
+		return -VL_EOPNOTSUPP;
 	if (there >= level && old == 0 && value == 0)
 		return 0;
 	if (there > level && !alloc_pages(p, page, there - level))

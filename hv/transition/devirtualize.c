@@ -85,7 +85,7 @@ static s64 make_quiet(struct vcpu *v)
 static s64 make_copies(struct vcpu *v)
 {
 	if (together_is_first())
-		p2m_copy_home(&v->domain->p2m);
+		p2m_copy_home(&v->domain->p2m, (struct range){0, PORTIONS_END});
 	return 0;
 }
 

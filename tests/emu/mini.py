@@ -66,7 +66,7 @@ def mini_begins_audited(t):
 
 
 # Tests that have more to do on a debug build, and those around them.
-DEBUG_TESTS = "test=moved*,guests*,failpoints,layers*,image*,transition*,when_all_is_done*"
+DEBUG_TESTS = "test=moved*,portions*,guests*,failpoints,layers*,image*,transition*,when_all_is_done*"
 
 
 @test("mini-debug-qemu", shows="M1 M3 M4 M8 M9 I10", needs="vellum-debug mini", limit=120)

@@ -37,7 +37,7 @@ FUZZ_hypercall_SOURCES := tests/fuzz/machine/machine.c tests/fuzz/machine/window
 	hypercall/console hypercall/events domain/domain domain/owner domain/remap domain/scatter domain/grant domain/events lib/failpoint lib/ring \
 	cpu/domain_platform irq/platform irq/pic irq/pit irq/rtc irq/uart16550 irq/lapic irq/lapic_timer irq/clock \
 	mem/frames mem/memmap mem/machine lib/log lib/lock domain/switches domain/remote shadow/shadow shadow/renew shadow/tables \
-	cpu/mmu cpu/counters cpu/remote_flush cpu/lock_watch)
+	cpu/mmu cpu/counters cpu/remote_flush cpu/lock_watch transition/portions transition/steps)
 FUZZ_hypercall_CFLAGS := -Itests/fuzz/machine -I$(B)/gen -DVELLUM_DEBUG=1
 
 FUZZ_COMMON := hv/lib/print.c hv/lib/failure.c

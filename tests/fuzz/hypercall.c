@@ -90,6 +90,7 @@ static struct range buffer_of(u64 nr, const u64 *a)
 {
 	switch (nr) {
 	case VL_CALL_HV_INFO:
+	case VL_CALL_PORTIONS:
 	case VL_CALL_CONSOLE_READ:
 	case VL_CALL_CONSOLE_GET:
 		return (struct range){a[0], a[0] + a[1]};
@@ -118,6 +119,14 @@ static void check_success(const struct domain *d, u64 nr, const u64 *a)
 	window_check(d, buffer);
 }
 
+/* What is in no portion is at home. */
+static void check_portions(const struct domain *d)
+{
+	for (u64 pfn = WATCH_START / PAGE_SIZE; pfn < WATCH_START / PAGE_SIZE + WATCH_PAGES; pfn++)
+		must(portions_have(&d->p2m.portions, (struct range){pfn, pfn + 1}) ||
+		     p2m_lookup(&d->p2m, (pfn_t){pfn}).v == pfn);
+}
+
 /* What Vellum keeps of a domain points into its own RAM. */
 static void check_domain(const struct domain *d)
 {
@@ -131,6 +140,8 @@ static void check_domain(const struct domain *d)
 	if (d->events.at != NULL)
 		must((u8 *)d->events.at ==
 		     machine_page(d, d->events.page.v & PAGE_MASK) + d->events.page.v % PAGE_SIZE);
+	if (d->layers & VL_LAYER_MEMORY)
+		check_portions(d);
 	for (u32 i = 0; i < ARRAY_SIZE(d->plain.at); i++)
 		for (u64 pa = d->plain.at[i].start; pa < d->plain.at[i].end; pa += PAGE_SIZE)
 			must(machine_page(d, pa) == machine + pa);
@@ -261,6 +272,19 @@ static void move(u8 what)
 	u64 a[5] = {FIRST_RAM.start / PAGE_SIZE + what % 4, what >> 7};
 
 	call(domain_first(), VL_CALL_TEST_MOVE_PAGE, a);
+}
+
+/* Between the first page of RAM and one behind the last. */
+static void portion(struct input *in)
+{
+	u8 what = input_byte(in), where = input_byte(in);
+	u64 a[5] = {FIRST_RAM.start + where % 16 * PAGE_SIZE, (u64)(where / 16) * PAGE_SIZE};
+
+	if (what / 2 % 8 == 0)
+		a[1] = VL_PORTION_REST;
+	if (what / 2 % 8 == 1)
+		a[0] = 0;
+	call(domain_first(), what & 1 ? VL_CALL_PORTION_ADD : VL_CALL_PORTION_REMOVE, a);
 }
 
 /* --- other domains --- */
@@ -440,6 +464,8 @@ static void one_step(struct input *in)
 		move(input_byte(in));
 	} else if (what < 32) {
 		rearrange(in);
+	} else if (what < 48) {
+		portion(in);
 	} else if (what < 64) {
 		touch(in);
 	} else if (what < 128) {

@@ -83,5 +83,6 @@ bool is_transition(u64 nr)
 	return nr == VL_CALL_VIRTUALIZE || nr == VL_CALL_DEVIRTUALIZE ||
 	       nr == VL_CALL_SET_VCPU_INFO || nr == VL_CALL_SET_ALIAS ||
 	       nr == VL_CALL_TEST_MOVE_PAGE || nr == VL_CALL_SET_FAILPOINT ||
-	       nr == VL_CALL_TEST_SPOIL_SHADOW;
+	       nr == VL_CALL_TEST_SPOIL_SHADOW || nr == VL_CALL_PORTION_ADD ||
+	       nr == VL_CALL_PORTION_REMOVE;
 }

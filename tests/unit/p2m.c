@@ -4,7 +4,7 @@
  * random changes of all three sizes, with and without memory for tables, read
  * back by translation, as ranges, and by the search for what is not at home.
  */
-/* shows: M3 M4 */
+/* shows: M3 M4 M7 */
 #include "tests/unit/check.h"
 #include "tests/unit/pages.h"
 
@@ -404,6 +404,43 @@ static void begins_with_nothing(void **state)
 	stop();
 }
 
+/* What is in no portion stays the identity, in pages as large as they are; a block that is partly
+ * outside is outside. */
+static void portions(void **state)
+{
+	const struct range in = {512 * 100 + 7, 512 * 102 + 9};
+	struct p2m_owner to = {.domid = 1, .pfn = 3};
+	struct rng r = {.state = 77};
+	u32 shift = 30;
+
+	(void)state;
+	start();
+	portions_set_none(&p.portions);
+	assert_int_equal(portions_add(&p.portions, in), 0);
+	for (u32 i = 0; i < 3000; i++) {
+		u64 pfn = in.start - 600 + rng_below(&r, 2200), mfn = rng_below(&r, FRAMES);
+		bool has = pfn >= in.start && pfn < in.end;
+
+		assert_int_equal(p2m_set(&p, (pfn_t){pfn}, (mfn_t){mfn}, 12),
+				 has ? 0 : -VL_EOPNOTSUPP);
+		if (has)
+			model[pfn] = mfn;
+		check_frame(pfn);
+	}
+	assert_int_equal(p2m_set(&p, (pfn_t){512 * 100}, (mfn_t){0}, 21), -VL_EOPNOTSUPP);
+	assert_int_equal(p2m_set(&p, (pfn_t){512 * 101}, (mfn_t){512 * 7}, 21), 0);
+	for (u64 i = 0; i < 512; i++)
+		model[512 * 101 + i] = 512 * 7 + i;
+	assert_int_equal(p2m_set(&p, (pfn_t){512 * 102}, (mfn_t){0}, 21), -VL_EOPNOTSUPP);
+	assert_int_equal(p2m_give(&p, (pfn_t){in.end}, to), -VL_EOPNOTSUPP);
+	assert_int_equal(p2m_map_foreign(&p, (pfn_t){in.end}, (mfn_t){1}, false), -VL_EOPNOTSUPP);
+	check_moved();
+	p2m_translate(&p, (pa_t){(u64)512 * 103 << PAGE_SHIFT}, &shift);
+	assert_int_equal(shift, 21);
+	stop();
+	assert_true(portions_are_all(&p.portions));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +452,7 @@ int main(void)
 		cmocka_unit_test(random_gifts),
 		cmocka_unit_test(random_changes_of_own),
 		cmocka_unit_test(begins_with_nothing),
+		cmocka_unit_test(portions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,10 +16,12 @@ int p2m_move_away(struct p2m *p, pfn_t pfn);
 void p2m_move_home(struct p2m *p, pfn_t pfn);
 
 /**
- * Both halves of moving all pages home, for transitions: copy the contents of each, which changes
- * nothing that anybody reads; then make the p2m the identity and give frames and tables back.
+ * Both halves of moving pages home, for transitions: copy the contents of those among `frames` that
+ * are away, which changes nothing that anybody reads; then make the p2m the identity there, or
+ * everywhere, and give frames and tables back.
  */
-void p2m_copy_home(const struct p2m *p);
+void p2m_copy_home(const struct p2m *p, struct range frames);
+void p2m_come_home(struct p2m *p, struct range frames);
 void p2m_leave(struct p2m *p);
 
 /** Nothing of what was in a frame is to be seen by whoever has it next. */

@@ -10,6 +10,7 @@
 #define VELLUM_P2M_P2M_H
 
 #include "lib/types.h"
+#include "p2m/portions.h"
 
 /** The root's entries; each covers 2^48 bytes, all together what x86-64 can address. */
 #define P2M_ROOT_ENTRIES 16
@@ -34,7 +35,8 @@ struct p2m {
 	u64 moved;    /* those of them whose machine frame has another number */
 	u64 given;    /* page frames that a later domain has; never `own` */
 	u64 foreign;  /* page frames of other domains that are mapped here; in none of the above */
-	u64 foreign_read_only; /* those of them that may not be written to */
+	u64 foreign_read_only;    /* those of them that may not be written to */
+	struct portions portions; /* where it has entries, or could; `own`: everywhere */
 	u64 root[P2M_ROOT_ENTRIES];
 };
 
@@ -60,7 +62,7 @@ struct p2m_range {
  */
 void p2m_set_machine(struct range partition, ma_t nothing);
 
-/** Make an identity p2m. Needs no memory. */
+/** Make an identity p2m, of everything. Needs no memory. */
 void p2m_init(struct p2m *p, const struct p2m_memory *memory);
 
 /** Make one of a later domain, without any frame: where it has none, it finds `nothing`. */
@@ -79,14 +81,16 @@ bool p2m_destroy_some(struct p2m *p, u64 tables);
  * stays mapped so. Tables that are not needed any more are given back. The caller flushes the
  * shadow. Fails, with nothing changed, with
  *  -VL_EINVAL: misaligned, beyond P2M_PFN_BITS, another shift, or `pfn` is in the partition;
+ *  -VL_EOPNOTSUPP: some of it is in no portion;
  *  -VL_ENOMEM: no page for a table.
  * Machine frames of the partition are the caller's to give: it has taken them out of the allocator.
  */
 int p2m_set(struct p2m *p, pfn_t pfn, mfn_t mfn, u32 shift);
 
 /**
- * The first guest gives a page away: it finds nothing there. It must be at home. -VL_ENOMEM: no
- * page for a table, nothing has changed. The caller flushes the shadow.
+ * The first guest gives a page away: it finds nothing there. It must be at home. Fails, with
+ * nothing changed, with -VL_ENOMEM (no page for a table) or -VL_EOPNOTSUPP. The caller flushes the
+ * shadow.
  */
 int p2m_give(struct p2m *p, pfn_t pfn, struct p2m_owner to);
 

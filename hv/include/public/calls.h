@@ -292,9 +292,9 @@ static inline int64_t vl_call_descriptors(vl_hypercall_fn call)
 #define VL_CALL_P2M_READ 13
 
 /**
- * Where the domain's RAM is, in ascending order, without pages that it does not have. Start at 0
- * and go on at `next` until that is ~0. One call does a bounded amount of work, so that ranges
- * which touch may be one.
+ * Where the domain's RAM is, in ascending order, without pages that it does not have, or that
+ * are in no portion. Start at 0 and go on at `next` until that is ~0. One call does a bounded
+ * amount of work, so that ranges which touch may be one.
  * Who: only the first guest. Since ABI 0.2.
  * domid: domain id, or VL_DOMID_SELF.
  * pfn: first page frame wanted.
@@ -364,8 +364,8 @@ static inline int64_t vl_call_verify_image(vl_hypercall_fn call)
  * pfn: page frame of the caller's own RAM.
  * away: 1: to a spare frame; 0: back home.
  * Returns the number of its machine frame now; or a negated error:
- *   VL_EOPNOTSUPP: a release build of Vellum, or memory is not virtualized, or not the machine's
- *     own yet (hand_over).
+ *   VL_EOPNOTSUPP: a release build of Vellum, or the page's memory is not virtualized
+ *     (portion_add), or not the machine's own yet (hand_over).
  *   VL_EFAULT: the page frame is not the caller's own RAM.
  *   VL_EINVAL: away is neither 0 nor 1.
  *   VL_EBUSY: it is the caller's page of events, another domain has mapped it (grant_map) or has
@@ -382,11 +382,11 @@ static inline int64_t vl_call_test_move_page(vl_hypercall_fn call, uint64_t pfn,
 #define VL_CALL_SET_FAILPOINT 17
 
 /**
- * For tests of debug builds: every step of virtualize and devirtualize before the point of no
- * return can fail in turn, and every allocation of memory in domain_create and memory_give. A
- * step beyond the last one lets the call succeed; either way the failpoint is used up, but not
- * by an EAGAIN. Until then, step 2^32 lets CPUs skip the pages that mmu_flush_remote asks them
- * to flush: a test is to notice.
+ * For tests of debug builds: every step of virtualize, devirtualize, portion_add and
+ * portion_remove before the point of no return can fail in turn, and every allocation of memory
+ * in domain_create and memory_give. A step beyond the last one lets the call succeed; either way
+ * the failpoint is used up, but not by an EAGAIN. Until then, step 2^32 lets CPUs skip the pages
+ * that mmu_flush_remote asks them to flush: a test is to notice.
  * Who: only the first guest. Since ABI 0.2.
  * step: 1, 2, ...: the step of the next transition that is to fail with EIO, or the allocation
  *   of the next domain_create or memory_give with ENOMEM; 0: none, and the longest holds of
@@ -509,7 +509,7 @@ static inline int64_t vl_call_domain_rename(vl_hypercall_fn call, uint64_t domid
  *   VL_ERANGE: memory is not within one range of RAM that the caller is shown: it could never be
  *     at home there.
  *   VL_EOPNOTSUPP: VL_LAYER_ALL is not virtualized, also of the calling CPU, or so with
- *     VL_DEBUG_IOPL3 or without the local APIC.
+ *     VL_DEBUG_IOPL3 or without the local APIC; or memory is only in part (portion_add).
  *   VL_EEXIST: another domain has the name.
  *   VL_ENOMEM: Vellum's partition is too small.
  *   VL_EPERM: the caller is not the first guest.
@@ -1173,7 +1173,80 @@ static inline int64_t vl_call_home(vl_hypercall_fn call, uint64_t how, uint64_t 
 	return call(VL_CALL_HOME, how, info_pa, info_size, 0, 0);
 }
 
+#define VL_CALL_PORTION_ADD 64
+
+/**
+ * Virtualizes this part of the caller's memory; VL_LAYER_MEMORY comes with the first one.
+ * virtualize with that layer makes one portion of everything. Portions that overlap or touch are
+ * one. What lies in none has no p2m: its pages are at home, large pages stay large, and none can
+ * be moved or given away; so domain_create wants all of memory. The guest's other CPUs stand
+ * still meanwhile. An error leaves all as it was.
+ * Who: only the first guest. Since ABI 0.3.
+ * start: first physical address, page aligned.
+ * size: bytes, a multiple of the page size; VL_PORTION_REST: up to the end of the caller's
+ *   memory.
+ * Returns how many portions there are now; or a negated error:
+ *   VL_EINVAL: unaligned, or size is 0.
+ *   VL_ERANGE: not all of it is before the end of the caller's memory.
+ *   VL_EEXIST: all of it is virtualized already.
+ *   VL_ENOSPC: there would be more than VL_MAX_PORTIONS.
+ *   VL_EOPNOTSUPP: the calling CPU is not virtualized, or memory is not the machine's own yet
+ *     (hand_over).
+ *   VL_EIO: a failpoint (set_failpoint).
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_portion_add(vl_hypercall_fn call, uint64_t start, uint64_t size)
+{
+	return call(VL_CALL_PORTION_ADD, start, size, 0, 0, 0);
+}
+
+#define VL_CALL_PORTION_REMOVE 65
+
+/**
+ * Pages of it that are away come home, and no others: it takes time for these. The guest's other
+ * CPUs stand still meanwhile. An error leaves all as it was.
+ * Who: only the first guest. Since ABI 0.3.
+ * start: first physical address, page aligned.
+ * size: bytes, a multiple of the page size; VL_PORTION_REST: up to the end of the caller's
+ *   memory.
+ * Returns how many portions are left; with the last one VL_LAYER_MEMORY goes; or a negated
+ *   error:
+ *   VL_EINVAL: unaligned, or size is 0.
+ *   VL_ERANGE: not all of it is before the end of the caller's memory.
+ *   VL_ENOENT: nothing of it is virtualized.
+ *   VL_EBUSY: there are other domains, which need all of it.
+ *   VL_ENOSPC: there would be more than VL_MAX_PORTIONS, since what is left of one can be two.
+ *   VL_EOPNOTSUPP: the calling CPU is not virtualized, or memory is not the machine's own yet
+ *     (hand_over).
+ *   VL_EIO: a failpoint (set_failpoint).
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_portion_remove(vl_hypercall_fn call, uint64_t start, uint64_t size)
+{
+	return call(VL_CALL_PORTION_REMOVE, start, size, 0, 0, 0);
+}
+
+#define VL_CALL_PORTIONS 66
+
+/**
+ * None while its memory is not virtualized. A larger buffer is fine, see 1.
+ * Who: any domain. Since ABI 0.3.
+ * portions_pa, portions_size: where struct vl_portions lies (physical address) and its bytes;
+ *   filled with the caller's portions, in ascending order.
+ * Returns bytes filled; or a negated error:
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EINVAL: the size is 0.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_portions(vl_hypercall_fn call, uint64_t portions_pa,
+				       uint64_t portions_size)
+{
+	return call(VL_CALL_PORTIONS, portions_pa, portions_size, 0, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 64
+#define VL_CALL_LIMIT 67
 
 #endif

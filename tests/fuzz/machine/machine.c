@@ -31,6 +31,7 @@
 #include "public/errno.h"
 #include "shadow/audit.h"
 #include "shadow/tables.h"
+#include "transition/home.h"
 #include "transition/tidy.h"
 #include "hypercall_handlers.h"
 
@@ -178,7 +179,7 @@ void machine_devirtualize(void)
 		return;
 	destroy_others();
 	if (d->layers & VL_LAYER_MEMORY) {
-		p2m_copy_home(&d->p2m);
+		p2m_copy_home(&d->p2m, (struct range){0, PORTIONS_END});
 		p2m_leave(&d->p2m);
 	}
 	d->layers = 0;
@@ -436,10 +437,10 @@ s64 call_verify_image(struct domain *d)
 	return -VL_ENOSYS;
 }
 
-s64 call_set_failpoint(struct domain *d, u64 step)
+bool home_is_ahead(const struct domain *d)
 {
-	(void)d, (void)step;
-	return -VL_ENOSYS;
+	(void)d;
+	return false;
 }
 
 s64 call_test_spoil_shadow(struct domain *d, u64 va, u64 how)

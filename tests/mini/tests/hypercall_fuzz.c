@@ -126,7 +126,7 @@ static void one_call(u64 *state, int call)
 		a[1] = VECTOR;
 	r = hypercall_page(nr, a[0], a[1], a[2], a[3], a[4]);
 	CHECK(is_documented(r), "call %d: number %#lx answered %ld", call, nr, r);
-	if (nr == VL_CALL_HV_INFO && r >= 0)
+	if ((nr == VL_CALL_HV_INFO || nr == VL_CALL_PORTIONS) && r >= 0)
 		refill(a[0], a[1], (u64)r);
 	if ((nr == VL_CALL_DOMAIN_INFO || nr == VL_CALL_DOMAIN_COUNTERS ||
 	     nr == VL_CALL_DOMAIN_SCHED_INFO) &&
