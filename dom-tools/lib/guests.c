@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dom-tools/lib/domains.h"
+#include "dom-tools/lib/portions.h"
 #include "dom-tools/lib/request.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -61,6 +62,14 @@ int vl_guest_alloc(struct vl_client *c, uint64_t size, struct vl_error *e)
 	return rc;
 }
 
+static bool is_in_part(struct vl_client *c)
+{
+	struct vl_portions now;
+	struct vl_error ignored;
+
+	return vl_get_portions(c, &now, &ignored) == 0 && now.count > 0 && !now.whole;
+}
+
 static int explain_create(struct vl_client *c, const struct vl_domain_create *d, int64_t result,
 			  struct vl_error *e)
 {
@@ -72,6 +81,11 @@ static int explain_create(struct vl_client *c, const struct vl_domain_create *d,
 	case -VL_EPERM:
 		return vl_fail(e, EPERM, "only the first guest may make domains; run vl there");
 	case -VL_EOPNOTSUPP:
+		if (is_in_part(c))
+			return vl_fail(e, EOPNOTSUPP,
+				       "only a part of this guest's memory is virtualized, and any "
+				       "of it may become another's; `vl virtualize --memory` adds "
+				       "the rest");
 		return vl_fail(e, EOPNOTSUPP,
 			       "Vellum cannot make domains as it runs: it takes all layers "
 			       "(`vl virtualize`), no debugging, and an APIC that Vellum stands "

@@ -41,6 +41,7 @@ enum operand_kind {
 	OPERAND_FILE,
 	OPERAND_NEW_NAME,
 	OPERAND_MEMORY,
+	OPERAND_RANGE,
 };
 
 struct operand_spec {

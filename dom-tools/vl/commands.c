@@ -23,6 +23,10 @@
 		.help = "let step N of it fail, on a debug build of Vellum"                        \
 	}
 
+#define RANGE_DETAILS                                                                              \
+	"With --memory alone, RANGE is a part of memory: START-END, START+SIZE, or START- for\n"   \
+	"the rest; in bytes, or with k, m or g behind a number in KiB, MiB, GiB.\n"
+
 static const struct option_spec no_options[] = {{0}};
 
 static const struct option_spec json_options[] = {JSON, {0}};
@@ -296,8 +300,9 @@ const struct command commands[] = {
 			"Without a layer: all but --io. --memory and --interrupts stand on --cpu, "
 			"and --io on\n--cpu and --interrupts: they come with them, or later. "
 			"--debug-iopl3 is for debugging Vellum: the guest can stop the "
-			"machine then.\n",
+			"machine then.\n" RANGE_DETAILS,
 		.options = virtualize_options,
+		.operand = {{OPERAND_RANGE, .optional = true}},
 		.needs_vellum = true,
 		.run = cmd_virtualize,
 	},
@@ -308,8 +313,9 @@ const struct command commands[] = {
 			"Without a layer: all of them. The CPU's goes last, or with the "
 			"others.\nThat of I/O goes before the interrupts, or with them. --live, "
 			"--paused, --remap and\n--owners are for a guest that has got the machine, "
-			"whose memory comes home first.\n",
+			"whose memory comes home first.\n" RANGE_DETAILS,
 		.options = devirtualize_options,
+		.operand = {{OPERAND_RANGE, .optional = true}},
 		.needs_vellum = true,
 		.run = cmd_devirtualize,
 	},

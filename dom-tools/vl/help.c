@@ -19,6 +19,8 @@ const char *operand_label(enum operand_kind kind)
 		return "FILE";
 	case OPERAND_MEMORY:
 		return "MEMORY";
+	case OPERAND_RANGE:
+		return "RANGE";
 	case OPERAND_NEW_NAME:
 		return "NEW-NAME";
 	case OPERAND_NONE:

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "dom-tools/lib/portions.h"
 #include "dom-tools/vl/output.h"
 
 #define KIB 1024
@@ -17,7 +18,8 @@ struct facts {
 	struct vl_hv_info hv;
 	struct vl_domain_info self;
 	struct vl_domain_counters counters;
-	bool has_counters; /* Vellum is not too old for them */
+	struct vl_portions portions;
+	bool has_counters, has_portions; /* Vellum is not too old for them */
 };
 
 static const struct {
@@ -94,6 +96,30 @@ static const char *fast_list(char *out, const struct vl_hv_info *hv)
 	return switch_list(out, hv->fast, fast_names, NR(fast_names));
 }
 
+/* As `vl devirtualize --memory` takes them. */
+static void print_portions(const struct vl_portions *p)
+{
+	printf("portions:%s", p->whole ? " all" : p->count == 0 ? " none" : "");
+	for (uint32_t i = 0; i < p->count && !p->whole; i++)
+		printf(" 0x%" PRIx64 "-0x%" PRIx64, p->portion[i].start,
+		       p->portion[i].start + p->portion[i].size);
+	printf("\n");
+}
+
+static struct json_object *json_portions(const struct vl_portions *p)
+{
+	struct json_object *list = json_new_array();
+
+	for (uint32_t i = 0; i < p->count; i++) {
+		struct json_object *o = json_new_object();
+
+		json_add_u64(o, "start", p->portion[i].start);
+		json_add_u64(o, "size", p->portion[i].size);
+		json_append(list, o);
+	}
+	return list;
+}
+
 static void print_text(const struct facts *f)
 {
 	const struct vl_hv_info *hv = &f->hv;
@@ -116,6 +142,8 @@ static void print_text(const struct facts *f)
 	printf("fast: %s\n", fast_list(list, hv));
 	for (size_t i = 0; f->has_counters && i < NR(layers); i++)
 		printf("%s: %s\n", layers[i].key, layer_state(&f->counters, i));
+	if (f->has_portions)
+		print_portions(&f->portions);
 	for (size_t i = 0; f->has_counters && i < NR(counters); i++)
 		printf("%s: %" PRIu64 "\n", counters[i].key, counter(&f->counters, i));
 }
@@ -145,6 +173,8 @@ static void print_json(const struct facts *f)
 	json_add_text(top, "fast", fast_list(list, hv));
 	for (size_t i = 0; f->has_counters && i < NR(layers); i++)
 		json_add_text(top, layers[i].key, layer_state(&f->counters, i));
+	if (f->has_portions)
+		json_add(top, "portions", json_portions(&f->portions));
 	for (size_t i = 0; f->has_counters && i < NR(counters); i++)
 		json_add_u64(top, counters[i].key, counter(&f->counters, i));
 	json_print(stdout, top);
@@ -160,6 +190,10 @@ static int get_facts(struct vl_client *c, struct facts *f, struct vl_error *e)
 		return rc;
 	rc = vl_get_counters(c, VL_DOMID_SELF, &f->counters, e);
 	f->has_counters = rc == 0;
+	if (rc && rc != -ENOSYS)
+		return rc;
+	rc = vl_get_portions(c, &f->portions, e);
+	f->has_portions = rc == 0;
 	return rc == -ENOSYS ? 0 : rc;
 }
 

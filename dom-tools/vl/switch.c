@@ -12,6 +12,7 @@
 
 #include "dom-tools/vl/failpoint.h"
 #include "dom-tools/vl/home.h"
+#include "dom-tools/vl/portion.h"
 
 static const struct {
 	uint32_t layer;
@@ -121,10 +122,23 @@ static int switch_mode(struct invocation *inv, uint32_t mode, uint32_t debug, st
 	return rc;
 }
 
+/* Of memory there may be a part already. */
+static int virtualize_memory(struct invocation *inv, struct vl_error *e)
+{
+	bool is_part;
+	int rc = portion_add_rest(inv, &is_part, e);
+
+	return rc || is_part ? rc : switch_mode(inv, VL_MODE_VIRTUALIZED, 0, e);
+}
+
 int cmd_virtualize(struct invocation *inv, struct vl_error *e)
 {
 	uint32_t debug = option_given(inv, "debug-iopl3") ? VL_DEBUG_IOPL3 : 0;
 
+	if (inv->nr_operands)
+		return portion_switch(inv, VL_MODE_VIRTUALIZED, e);
+	if (layers_asked(inv) == VL_LAYER_MEMORY && !debug)
+		return virtualize_memory(inv, e);
 	return switch_mode(inv, VL_MODE_VIRTUALIZED, debug, e);
 }
 
@@ -132,8 +146,11 @@ int cmd_virtualize(struct invocation *inv, struct vl_error *e)
 int cmd_devirtualize(struct invocation *inv, struct vl_error *e)
 {
 	bool came_home = false;
-	int rc = home_wait(inv, &came_home, e);
+	int rc;
 
+	if (inv->nr_operands)
+		return portion_switch(inv, VL_MODE_PASSTHROUGH, e);
+	rc = home_wait(inv, &came_home, e);
 	if (rc == 0)
 		rc = switch_mode(inv, VL_MODE_PASSTHROUGH, 0, e);
 	return came_home && rc == -EALREADY ? 0 : rc;

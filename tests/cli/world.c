@@ -130,6 +130,35 @@ static int64_t p2m_read(struct world *w, uint64_t pfn, void *page, uint32_t size
 	return head.count;
 }
 
+static int64_t portions(struct world *w, void *page, uint32_t size)
+{
+	struct vl_portions p = w->portions;
+
+	if (!(world_layers(w) & VL_LAYER_MEMORY))
+		p.count = 0;
+	else if (p.count == 0)
+		p = (struct vl_portions){1, 1, {{0, w->ram_start + w->ram_size}}};
+	return fill(page, size, &p, sizeof(p));
+}
+
+static int64_t change_portions(struct world *w, const char *what, uint64_t start, uint64_t size)
+{
+	uint64_t end = w->ram_start + w->ram_size, failpoint = w->failpoint;
+
+	if (!(world_layers(w) & VL_LAYER_CPU))
+		return -VL_EOPNOTSUPP;
+	if (start % 4096 || size == 0 || (size != VL_PORTION_REST && size % 4096))
+		return -VL_EINVAL;
+	if (start >= end || (size != VL_PORTION_REST && size > end - start))
+		return -VL_ERANGE;
+	w->failpoint = 0;
+	if (failpoint > 0 && failpoint <= 3)
+		return -VL_EIO;
+	fprintf(stderr, "vl-fake: %s %#llx %#llx\n", what, (unsigned long long)start,
+		(unsigned long long)size);
+	return 1;
+}
+
 static int64_t domain_rename(struct world *w, uint64_t domid, const void *page, uint32_t size)
 {
 	struct vl_domain_name new;
@@ -367,6 +396,12 @@ static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, voi
 		return hand_over(w, arg[0], arg[1]);
 	case VL_CALL_HOME:
 		return home(w, arg[0], page, size);
+	case VL_CALL_PORTION_ADD:
+		return change_portions(w, "portion_add", arg[0], arg[1]);
+	case VL_CALL_PORTION_REMOVE:
+		return change_portions(w, "portion_remove", arg[0], arg[1]);
+	case VL_CALL_PORTIONS:
+		return portions(w, page, size);
 	default:
 		world_die("vl makes hypercall %llu, which the kernel would refuse",
 			  (unsigned long long)nr);
@@ -402,6 +437,9 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		[VL_CALL_DOMAIN_SCHED_INFO] = 3,
 		[VL_CALL_HAND_OVER] = 2,
 		[VL_CALL_HOME] = 3,
+		[VL_CALL_PORTION_ADD] = 2,
+		[VL_CALL_PORTION_REMOVE] = 2,
+		[VL_CALL_PORTIONS] = 2,
 	};
 
 	if (nr >= VL_CALL_LIMIT)

@@ -24,6 +24,7 @@
  *   onsleep TEXT               added while vl sleeps; without one left, SIGINT ends vl
  *   counters KEY=VALUE ...     of vl's own domain, as in vl_domain_counters (layers: of its mode)
  *   p2m PFN MFN COUNT          a range of its p2m
+ *   portion START SIZE         a portion of memory that is virtualized (default: one, of all)
  *   chunk N                    ranges that one p2m_read gives (default: as many as fit)
  *   release                    Vellum has no failpoints
  *   grow KEY=VALUE ...         what counters add up by each time they are read
@@ -80,6 +81,7 @@ struct world {
 	struct vl_p2m_range p2m[MAX_P2M];
 	size_t nr_p2m;
 	size_t p2m_chunk;
+	struct vl_portions portions;
 	int release;
 	uint64_t meminfo; /* KiB; ~0: there is no such file */
 	uint64_t tsc_rate;

@@ -58,7 +58,7 @@ static int error_number(const char *name)
 		{"ENODEV", ENODEV},   {"EINVAL", EINVAL},   {"EMFILE", EMFILE},
 		{"ENOTTY", ENOTTY},   {"ENOSYS", ENOSYS},   {"EOPNOTSUPP", EOPNOTSUPP},
 		{"EBADMSG", EBADMSG}, {"EUCLEAN", EUCLEAN}, {"EEXIST", EEXIST},
-		{"E2BIG", E2BIG},
+		{"E2BIG", E2BIG},     {"ENOSPC", ENOSPC},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -300,6 +300,9 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_VIRTUALIZE] = "virtualize",
 		[VL_CALL_DEVIRTUALIZE] = "devirtualize",
 		[VL_CALL_P2M_READ] = "p2m_read",
+		[VL_CALL_PORTION_ADD] = "portion_add",
+		[VL_CALL_PORTION_REMOVE] = "portion_remove",
+		[VL_CALL_PORTIONS] = "portions",
 		[VL_CALL_DOMAIN_COUNTERS] = "domain_counters",
 		[VL_CALL_SET_FAILPOINT] = "set_failpoint",
 		[VL_CALL_DOMAIN_RENAME] = "domain_rename",
@@ -410,6 +413,11 @@ static int guest_statement(struct world *w, const char *what, char *rest)
 		world_end(w, (uint32_t)number(word(&rest)));
 	} else if (strcmp(what, "onwait") == 0) {
 		add_event(&w->on_wait, rest);
+	} else if (strcmp(what, "portion") == 0) {
+		struct vl_portion *p = &w->portions.portion[w->portions.count++];
+
+		p->start = number(word(&rest));
+		p->size = number(word(&rest));
 	} else {
 		return 0;
 	}
