@@ -38,6 +38,17 @@ def linux_moved_pages(t):
     t.log(lines[-1])
 
 
+@test("linux-portions", shows="M7 M4 M5 M9", needs="vellum-debug min initrd-test", limit=240)
+def linux_portions(t):
+    """Portions of memory come, merge, are cut and go while processes fork, pipe and checksum; pages inside move to other
+    frames, and come home with their portion alone; each step of that fails once."""
+    m = run_linux(t, ["switch-portions"], cmdline="cycles=3", memory=256, icount=True, seconds=220,
+                  hypervisor="vellum-debug")
+    lines = output_of(m, "switch-portions")
+    t.check(re.match(r"ok: \d+ pages", lines[-1]), f"the guest's verdict: {lines[-3:]}")
+    t.log(lines[-1])
+
+
 def load_address(m):
     """Machine address of Vellum's image: where its first bytes are in the partition."""
     with open(path("vellum"), "rb") as elf:
