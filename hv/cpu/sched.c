@@ -328,6 +328,11 @@ bool sched_tick(void)
 	return true;
 }
 
+void sched_timer_gone(void)
+{
+	host_block()->host.armed = CLOCK_NEVER;
+}
+
 /* --- the owner's work --- */
 
 void sched_set_work(u64 tsc, void (*work)(struct vcpu *v))

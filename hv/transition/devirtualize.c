@@ -19,6 +19,7 @@
 #include "cpu/block.h"
 #include "cpu/devices.h"
 #include "cpu/remote.h"
+#include "cpu/sched.h"
 #include "domain/domain.h"
 #include "mem/frames.h"
 #include "mem/own_tables.h"
@@ -53,6 +54,9 @@ static s64 check_layers(const struct domain *d, u64 layers)
 	if ((layers & VL_LAYER_CPU) && layers != d->layers)
 		return -VL_EBUSY;
 	if ((layers & VL_LAYER_INTERRUPTS) && (d->layers & ~layers & VL_LAYER_IO))
+		return -VL_EBUSY;
+	/* Its timer makes pages move while the guest runs. */
+	if ((layers & VL_LAYER_INTERRUPTS) && !(layers & VL_LAYER_MEMORY) && home_is_ahead(d))
 		return -VL_EBUSY;
 	return 0;
 }
@@ -255,8 +259,10 @@ static void leave(struct vcpu *v, u64 layers)
 {
 	if (layers & VL_LAYER_IO)
 		devices_trap(false);
-	if (layers & VL_LAYER_INTERRUPTS)
+	if (layers & VL_LAYER_INTERRUPTS) {
 		interrupts_layer_leave(v);
+		sched_timer_gone();
+	}
 	if (!(layers & VL_LAYER_CPU)) {
 		vcpu_flush(v); /* the p2m, and pages of devices that trap no longer */
 		return;

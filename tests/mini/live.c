@@ -182,13 +182,23 @@ void live_begin(void)
 	take_area();
 }
 
+/* Vellum's timer, by which it moves pages, stands on them. */
+static void keep_interrupts(void)
+{
+	s64 answer = vl_call_devirtualize(hypercall_page, VL_LAYER_INTERRUPTS, 0);
+
+	if (answer != -VL_EBUSY)
+		panic("to devirtualize interrupts got %ld", answer);
+}
+
 void live_home(void)
 {
 	char one[2];
 	bool stops = cmdline_get("stop", one, sizeof(one)), asked = false;
 
 	area.fails = cmdline_get("fail", one, sizeof(one)) ? 1 : NO_FAILURES;
-	ask(VL_HOME_KEEP);
+	if (ask(VL_HOME_KEEP) != 0)
+		keep_interrupts();
 	area.last = rdtsc();
 	while (!asked) {
 		change_pages(LOOK_EVERY);

@@ -140,6 +140,10 @@ void sched_free_block(struct cpu_block *b);
 /** The vcpu never runs again, nor do its domain's others: vcpu_crash() and a guest that ends. */
 void sched_end(struct vcpu *v) __attribute__((noreturn));
 
+/** The guest has its local APIC back: Vellum's timer on this CPU is not set, whatever it was for.
+ */
+void sched_timer_gone(void);
+
 /**
  * Have `work` done once at the TSC `tsc`, or soon after, by the owner's vcpu of the CPU that calls,
  * at the end of one of its exits or in its HLT; CLOCK_NEVER: not any more. The last call counts.

@@ -153,7 +153,8 @@ static inline int64_t vl_call_virtualize(vl_hypercall_fn call, uint64_t layers, 
  *     different things at a time.
  *   VL_EPERM: the caller is not the first guest.
  *   VL_EBUSY: a layer, but not those that stand on it and are virtualized; a virtualized CPU is
- *     not among `cpus`, and not parked; a layer of VL_LAYER_ALL, and there are other domains.
+ *     not among `cpus`, and not parked; a layer of VL_LAYER_ALL, and there are other domains;
+ *     after hand_over, VL_LAYER_INTERRUPTS without VL_LAYER_MEMORY, and not all pages are home.
  *   VL_EFAULT: VL_LAYER_CPU, and CR3 is not the guest's own RAM, or its GDT has no longer the
  *     segments that it goes on with at ring 0.
  *   VL_EAGAIN: an interrupt of a level-triggered line or of an 8259 waits that the guest has to
