@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Fuzzer of the whole devices: registers of a network device and of a disk are
+ * read and written at random beside a driver that knows what it does, so that
+ * deep states are reached. Nothing but the driver's memory and the disk may change,
+ * work is bounded, and after a reset the device works again.
+ */
+#include "tests/fuzz/damage.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/virtio_blk.h"
+#include "io/virtio_net.h"
+#include "tests/fuzz/input.h"
+#include "tests/unit/virtio_world.h"
+
+#define SECTORS 16u
+
+static u8 disk_pages[2][PAGE_SIZE];
+static u32 frames;
+
+static void *disk_page(void *context, u64 index)
+{
+	(void)context;
+	must(index < 2);
+	return disk_pages[index];
+}
+
+static void send(void *context, const u8 *frame, size_t size)
+{
+	(void)context;
+	must(size <= VIRTIO_NET_FRAME);
+	must(memchr(frame, 1, size) != frame + size);
+	frames++;
+}
+
+static bool has(void *context)
+{
+	(void)context;
+	return true;
+}
+
+static size_t take(void *context, u8 *frame)
+{
+	(void)context;
+	memset(frame, 0xab, VIRTIO_NET_FRAME);
+	return VIRTIO_NET_FRAME;
+}
+
+static const struct net_link link = {send, has, take, NULL};
+
+static struct virtio_net net;
+static struct virtio_blk blk;
+
+static void kick(struct world *w, int queue)
+{
+	if (queue < 0)
+		return;
+	must((u32)queue < w->device->nr_queues);
+	if (w->device == &blk.mmio) {
+		virtio_blk_serve(&blk, &w->memory, 8);
+	} else {
+		virtio_net_transmit(&net, &w->memory, &link, 8);
+		virtio_net_receive(&net, &w->memory, &link, 8);
+	}
+}
+
+static void describe(struct world *w, struct input *in, u32 queue)
+{
+	u8 kind = input_byte(in);
+	u64 pa = WORLD_BASE + (u64)(input_byte(in) % (WORLD_PAGES + 1)) * PAGE_SIZE;
+
+	if (w->device == &blk.mmio && kind % 4 == 0) {
+		u32 header[4] = {input_byte(in) % 10, 0, input_byte(in), kind == 4};
+
+		world_put(w, WORLD_BUFFERS, header, sizeof(header));
+		pa = WORLD_BUFFERS;
+	}
+	world_describe(w, queue, input_byte(in) % 16, pa + kind,
+		       kind % 4 == 0 ? 16 : (u32)input_byte(in) << (kind & 8), kind & 3,
+		       input_byte(in) % 17);
+}
+
+static void step(struct world *w, struct input *in)
+{
+	u8 what = input_byte(in);
+	u32 queue = what % w->device->nr_queues, offset = input_byte(in) * 4u;
+
+	if (what < 100)
+		describe(w, in, queue);
+	else if (what < 160 && w->device->queue[queue].ready)
+		kick(w, world_offer(w, queue, input_byte(in) % 17));
+	else if (what < 200)
+		virtio_mmio_read(w->device, offset + what % 4, (u8)(1u << what % 3));
+	else if (what < 250)
+		kick(w, virtio_mmio_write(w->device, &w->memory, offset & 0x1ff,
+					  what % 8 == 0 ? 2 : 4, input_byte(in)));
+	else
+		world_start(w, VIRTIO_F_VERSION, 16);
+}
+
+/* A plain request, which each of them can do. */
+static void check_alive(struct world *w)
+{
+	u32 queue = w->device->nr_queues - 1, header[4] = {VIRTIO_BLK_FLUSH}, written;
+
+	world_start(w, VIRTIO_F_VERSION, 16);
+	world_put(w, WORLD_BUFFERS, header, sizeof(header));
+	world_describe(w, queue, 0, WORLD_BUFFERS, 16, D_NEXT, 1);
+	world_describe(w, queue, 1, WORLD_BUFFERS + 100, 1, D_WRITE, 0);
+	kick(w, world_offer(w, queue, 0));
+	must(world_used(w, queue, &written) == 0);
+	must(virtio_mmio_line(w->device));
+}
+
+static void run(struct virtio_mmio *device, struct input *in)
+{
+	struct world w;
+
+	world_init(&w, device);
+	world_start(&w, VIRTIO_F_VERSION, 16);
+	while (in->left > 0)
+		step(&w, in);
+	check_alive(&w);
+	world_end(&w);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	static const u8 mac[6] = {2, 1, 1, 1, 1, 1};
+	struct disk disk = {SECTORS, false, disk_page, NULL};
+	struct input in = {data, size};
+
+	disk.read_only = input_byte(&in) & 1;
+	virtio_net_init(&net, mac);
+	virtio_blk_init(&blk, &disk);
+	run(&blk.mmio, &(struct input){in.p, in.left});
+	run(&net.mmio, &in);
+	return 0;
+}
