@@ -49,7 +49,7 @@ static int explain_open(int err, struct vl_error *e)
 
 static int device_call(struct vl_transport *t, struct vl_ioctl_call *call, struct vl_error *e)
 {
-	const struct vl_device *dev = (const struct vl_device *)t;
+	const struct vl_device_file *dev = (const struct vl_device_file *)t;
 	int err;
 
 	if (ioctl(dev->fd, VL_IOCTL_CALL, call) == 0)
@@ -66,7 +66,7 @@ static int device_call(struct vl_transport *t, struct vl_ioctl_call *call, struc
 
 static int device_switch(struct vl_transport *t, struct vl_ioctl_switch *s, struct vl_error *e)
 {
-	const struct vl_device *dev = (const struct vl_device *)t;
+	const struct vl_device_file *dev = (const struct vl_device_file *)t;
 	int err;
 
 	if (ioctl(dev->fd, VL_IOCTL_SWITCH, s) == 0)
@@ -92,14 +92,14 @@ static int device_switch(struct vl_transport *t, struct vl_ioctl_switch *s, stru
 
 static int device_request(struct vl_transport *t, unsigned long code, void *argument)
 {
-	const struct vl_device *dev = (const struct vl_device *)t;
+	const struct vl_device_file *dev = (const struct vl_device_file *)t;
 
 	return ioctl(dev->fd, code, argument) < 0 ? -errno : 0;
 }
 
 static int device_write(struct vl_transport *t, uint64_t offset, const void *data, size_t size)
 {
-	const struct vl_device *dev = (const struct vl_device *)t;
+	const struct vl_device_file *dev = (const struct vl_device_file *)t;
 
 	while (size > 0) {
 		ssize_t n = pwrite(dev->fd, data, size, (off_t)offset);
@@ -115,7 +115,7 @@ static int device_write(struct vl_transport *t, uint64_t offset, const void *dat
 
 static int device_wait(struct vl_transport *t, int fd, int milliseconds)
 {
-	const struct vl_device *dev = (const struct vl_device *)t;
+	const struct vl_device_file *dev = (const struct vl_device_file *)t;
 	struct pollfd p[2] = {{.fd = dev->fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
 
 	if (poll(p, 2, milliseconds) < 0)
@@ -125,7 +125,7 @@ static int device_wait(struct vl_transport *t, int fd, int milliseconds)
 
 static void device_close(struct vl_transport *t)
 {
-	struct vl_device *dev = (struct vl_device *)t;
+	struct vl_device_file *dev = (struct vl_device_file *)t;
 
 	close(dev->fd);
 	dev->fd = -1;
@@ -140,7 +140,7 @@ static const struct vl_transport_ops device_ops = {
 	.close = device_close,
 };
 
-int vl_device_open(struct vl_device *dev, struct vl_error *e)
+int vl_device_open(struct vl_device_file *dev, struct vl_error *e)
 {
 	dev->transport.ops = &device_ops;
 	dev->fd = open(VL_DEVICE_PATH, O_RDWR | O_CLOEXEC);

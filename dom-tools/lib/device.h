@@ -11,7 +11,7 @@
 
 #define VL_DEVICE_PATH "/dev/vellum"
 
-struct vl_device {
+struct vl_device_file {
 	struct vl_transport transport;
 	int fd;
 };
@@ -21,6 +21,6 @@ struct vl_device {
  * or a negative errno with its sentence in `e`: ENOENT, ENXIO, ENODEV (not under Vellum, or no
  * device node), EACCES, EPERM (not root), or what open(2) says.
  */
-int vl_device_open(struct vl_device *dev, struct vl_error *e);
+int vl_device_open(struct vl_device_file *dev, struct vl_error *e);
 
 #endif

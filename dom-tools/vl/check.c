@@ -151,7 +151,7 @@ static void print_json(const struct check *c, bool readable)
 /* That there is no Vellum to make guests is one problem more. */
 static void look_at_machine(struct check *c)
 {
-	struct vl_device dev;
+	struct vl_device_file dev;
 	struct vl_client client;
 	struct vl_error e;
 	int rc = vl_device_open(&dev, &e);

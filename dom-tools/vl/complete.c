@@ -54,7 +54,7 @@ static bool is_plain(const char *name)
 
 static void offer_domains(const char *typed)
 {
-	struct vl_device dev;
+	struct vl_device_file dev;
 	struct vl_client client;
 	struct vl_domain_list list;
 	struct vl_error ignored;

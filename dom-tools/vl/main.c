@@ -15,7 +15,7 @@
 
 static int run_connected(struct invocation *inv, struct vl_error *e)
 {
-	struct vl_device dev;
+	struct vl_device_file dev;
 	int rc = vl_device_open(&dev, e);
 
 	if (rc)

@@ -13,6 +13,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/block.h"
+#include "cpu/domain_io.h"
 #include "cpu/ports.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
@@ -105,12 +106,19 @@ static void unlock(struct vcpu *v, struct platform *p)
 		sched_shutdown(v, VL_SHUTDOWN_REBOOT);
 }
 
+void domain_platform_unlock(struct vcpu *v)
+{
+	unlock(v, v->domain->platform);
+}
+
 /* What another CPU has just changed is found with its wake. */
 static bool is_quiet(const struct vcpu *v)
 {
 	const struct platform_cpu *c = &v->domain->platform->cpu[v->cpu];
 	u64 deadline = __atomic_load_n(&c->deadline, __ATOMIC_RELAXED);
 
+	if (v->cpu == 0 && domain_io_waits(v->domain))
+		return false;
 	return !__atomic_load_n(&c->waits, __ATOMIC_RELAXED) && deadline == v->timer &&
 	       rdtsc() < deadline;
 }
@@ -123,6 +131,8 @@ bool domain_platform_waits(struct vcpu *v)
 	if (is_quiet(v))
 		return false;
 	p = lock(v);
+	if (v->cpu == 0 && domain_io_waits(v->domain))
+		domain_io_work(v);
 	platform_advance(p, v->cpu, rdtsc());
 	waits = p->cpu[v->cpu].waits;
 	unlock(v, p);
@@ -354,14 +364,19 @@ static void free_platform(struct platform *p)
 void domain_platform_destroy(struct domain *d)
 {
 	events_end(d);
+	domain_io_destroy(d);
 	free_platform(take_platform(d));
 }
 
 /* Until the local APIC has begun nothing comes from the 8259s. */
 void domain_platform_give(struct vcpu *v)
 {
-	struct platform *p = take_platform(v->domain);
-	bool once = platform_give_devices(p, &machine_ports, rdtsc);
+	struct platform *p;
+	bool once;
+
+	domain_io_destroy(v->domain);
+	p = take_platform(v->domain);
+	once = platform_give_devices(p, &machine_ports, rdtsc);
 
 	v->nmi_pending |= p->cpu[0].nmi;
 	ports_begin(v, &p->pic, (u32)p->late);

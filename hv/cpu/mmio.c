@@ -10,6 +10,7 @@
 #include "cpu/mmio.h"
 
 #include "cpu/apic.h"
+#include "cpu/domain_io.h"
 #include "cpu/domain_platform.h"
 #include "cpu/emulate.h"
 #include "cpu/ipi.h"
@@ -18,31 +19,56 @@
 #define REGISTER_DISTANCE 16
 #define ARITHMETIC        ((u64)0x8d5) /* CF, PF, AF, ZF, SF, OF */
 
+/* Whether the block has a page that traps. */
+static bool traps_in(const struct vcpu *v, u64 start, u64 size)
+{
+	return (APIC_PAGE - start < size && apic_traps_page(v)) ||
+	       domain_io_overlaps(v, start, size);
+}
+
 bool mmio_is_trapped(const struct vcpu *v, pa_t pa)
 {
-	return round_down(pa.v, PAGE_SIZE) == APIC_PAGE && apic_traps_page(v);
+	return traps_in(v, round_down(pa.v, PAGE_SIZE), PAGE_SIZE);
 }
 
 u32 mmio_limit(const struct vcpu *v, pa_t pa, u32 shift)
 {
-	while (shift > PAGE_SHIFT && round_down(pa.v, (u64)1 << shift) <= APIC_PAGE &&
-	       APIC_PAGE - round_down(pa.v, (u64)1 << shift) < (u64)1 << shift &&
-	       apic_traps_page(v))
+	while (shift > PAGE_SHIFT &&
+	       traps_in(v, round_down(pa.v, (u64)1 << shift), (u64)1 << shift))
 		shift -= 9;
 	return shift;
 }
 
 /* The bytes of a register that an access of `size` bytes takes. */
-static u64 load(struct vcpu *v, u32 offset, u8 size)
+static u64 load_apic(struct vcpu *v, u32 offset, u8 size)
 {
 	u64 value = apic_mmio_read(v, offset) >> 8 * (offset % REGISTER_SIZE);
 
 	return size < REGISTER_SIZE ? value & (((u64)1 << 8 * size) - 1) : value;
 }
 
-static void store(struct vcpu *v, u32 offset, u64 value)
+static bool is_apic(pa_t pa)
 {
-	apic_mmio_write(v, offset, (u32)value);
+	return round_down(pa.v, PAGE_SIZE) == APIC_PAGE;
+}
+
+/* Of another device, too, the lower half of 64 bits is all. */
+static u64 load(struct vcpu *v, pa_t pa, u8 size)
+{
+	u64 value;
+
+	if (is_apic(pa))
+		return load_apic(v, (u32)(pa.v % PAGE_SIZE), size);
+	value = domain_io_read(v, pa.v, (u8)min_u64(size, REGISTER_SIZE));
+	return size < REGISTER_SIZE ? value & (((u64)1 << 8 * size) - 1) : value;
+}
+
+static void store(struct vcpu *v, pa_t pa, u8 size, u64 value)
+{
+	if (is_apic(pa))
+		apic_mmio_write(v, (u32)(pa.v % PAGE_SIZE), (u32)value);
+	else
+		domain_io_write(v, pa.v, (u8)min_u64(size, REGISTER_SIZE), (u32)value);
 }
 
 #define ALU(name)                                                                                  \
@@ -104,7 +130,7 @@ static bool is_arithmetic_to_memory(const struct insn *i)
 	return i->op != INSN_TEST && i->op != INSN_CMP && i->form != INSN_FORM_REG_RM;
 }
 
-static bool arithmetic(struct vcpu *v, const struct insn *i, u32 offset)
+static bool arithmetic(struct vcpu *v, const struct insn *i, pa_t pa)
 {
 	u64 other = i->form == INSN_FORM_RM_IMM ? i->imm : get_register(v, i, REGISTER_SIZE);
 	u32 here, result;
@@ -112,49 +138,49 @@ static bool arithmetic(struct vcpu *v, const struct insn *i, u32 offset)
 
 	if (i->size != REGISTER_SIZE || i->form == INSN_FORM_RM)
 		return false;
-	here = (u32)load(v, offset, REGISTER_SIZE);
+	here = (u32)load(v, pa, REGISTER_SIZE);
 	if (i->form == INSN_FORM_REG_RM)
 		ok = compute(v, i->op, (u32)other, here, &result);
 	else
 		ok = compute(v, i->op, here, (u32)other, &result);
 	if (ok && is_arithmetic_to_memory(i))
-		store(v, offset, result);
+		store(v, pa, REGISTER_SIZE, result);
 	else if (ok && i->form == INSN_FORM_REG_RM && i->op != INSN_CMP)
 		put_register(v, i, REGISTER_SIZE, result);
 	return ok;
 }
 
-static void exchange(struct vcpu *v, const struct insn *i, u32 offset)
+static void exchange(struct vcpu *v, const struct insn *i, pa_t pa)
 {
 	u64 new = get_register(v, i, i->size);
 
-	put_register(v, i, i->size, load(v, offset, i->size));
-	store(v, offset, new);
+	put_register(v, i, i->size, load(v, pa, i->size));
+	store(v, pa, i->size, new);
 }
 
-static bool perform(struct vcpu *v, const struct insn *i, u32 offset)
+static bool perform(struct vcpu *v, const struct insn *i, pa_t pa)
 {
 	u8 width = i->rm_size != 0 ? i->rm_size : i->size;
 
 	switch (i->op) {
 	case INSN_MOV:
 		if (i->form == INSN_FORM_REG_RM)
-			put_register(v, i, i->size, load(v, offset, i->size));
+			put_register(v, i, i->size, load(v, pa, i->size));
 		else
-			store(v, offset,
+			store(v, pa, i->size,
 			      i->form == INSN_FORM_RM_IMM ? i->imm : get_register(v, i, i->size));
 		return true;
 	case INSN_MOVZX:
-		put_register(v, i, i->size, load(v, offset, width));
+		put_register(v, i, i->size, load(v, pa, width));
 		return true;
 	case INSN_MOVSX:
-		put_register(v, i, i->size, (u64)insn_sign_extend(load(v, offset, width), width));
+		put_register(v, i, i->size, (u64)insn_sign_extend(load(v, pa, width), width));
 		return true;
 	case INSN_XCHG:
-		exchange(v, i, offset);
+		exchange(v, i, pa);
 		return true;
 	default:
-		return arithmetic(v, i, offset);
+		return arithmetic(v, i, pa);
 	}
 }
 
@@ -174,12 +200,12 @@ void mmio_access(struct vcpu *v, pa_t pa)
 {
 	struct insn i;
 
-	if (decode_at_rip(v, &i) && i.memory && perform(v, &i, (u32)(pa.v % PAGE_SIZE)))
+	if (decode_at_rip(v, &i) && i.memory && perform(v, &i, pa))
 		emulate_done(v, &i);
 	else if (v->cpl == 3)
 		deliver_fault(v, VECTOR_GP, 0);
 	else
-		vcpu_crash(v, "an access to the local APIC that Vellum does not emulate");
+		vcpu_crash(v, "an access to a device that Vellum does not emulate");
 }
 
 /* An operand that begins on the page before would fault at offset 0 or 2, where no register is. */
@@ -191,8 +217,8 @@ bool mmio_move(struct vcpu *v, u32 offset, const struct plain_move *move, u64 *r
 	if (move->store && offset == LAPIC_ICR && !ipi_is_plain((u32)*reg))
 		return false;
 	if (move->store)
-		store(v, offset, (u32)*reg);
+		apic_mmio_write(v, offset, (u32)*reg);
 	else
-		*reg = load(v, offset, REGISTER_SIZE);
+		*reg = load_apic(v, offset, REGISTER_SIZE);
 	return true;
 }

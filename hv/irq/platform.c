@@ -73,6 +73,12 @@ static void run_rtc(struct platform *p)
 		is_masked(p, PLATFORM_LINE_RTC) ? CLOCK_NEVER : rtc_deadline(&p->rtc, p->now);
 }
 
+/* It waits until somebody says that it does not: platform_set_work(). */
+static void run_work(struct platform *p)
+{
+	(void)p;
+}
+
 /* A periodic timer whose interrupt was not taken yet adds nothing to it. */
 static void run_apic(struct platform_cpu *c, u64 now)
 {
@@ -109,6 +115,7 @@ static void settle_board(struct platform *p, u32 touched)
 	static void (*const run[NR_PLATFORM_SOURCES])(struct platform * p) = {
 		[PLATFORM_PIT] = run_pit,
 		[PLATFORM_RTC] = run_rtc,
+		[PLATFORM_WORK] = run_work,
 	};
 
 	for (u32 i = 0; i < NR_PLATFORM_SOURCES; i++)
@@ -230,6 +237,7 @@ void platform_init(struct platform *p, const struct platform_kind *kind, u32 nr_
 	memset(p, 0, platform_size(nr_cpus));
 	p->now = now;
 	p->nr_cpus = nr_cpus;
+	p->due[PLATFORM_WORK] = CLOCK_NEVER;
 	ring_init(&p->out, p->out_byte, sizeof(p->out_byte));
 	ring_init(&p->in, p->in_byte, sizeof(p->in_byte));
 	pic_reset(&p->pic);
@@ -399,6 +407,20 @@ void platform_raise(struct platform *p, u32 cpu, u8 vector, u64 now)
 	see(p, now);
 	lapic_deliver(&p->cpu[cpu].lapic, LAPIC_FIXED, vector, false);
 	settle_one(p, cpu, false);
+}
+
+void platform_set_line(struct platform *p, u8 line, bool level, u64 now)
+{
+	see(p, now);
+	pic_set_line(&p->pic, line, level);
+	settle(p, 0);
+}
+
+void platform_set_work(struct platform *p, bool waits, u64 now)
+{
+	see(p, now);
+	p->due[PLATFORM_WORK] = waits ? p->now : CLOCK_NEVER;
+	settle(p, 0);
 }
 
 void platform_advance(struct platform *p, u32 cpu, u64 now)

@@ -165,3 +165,19 @@ def guests_shell_bochs(t):
     """guests-shell in Bochs."""
     m = Bochs(t, linux_image(["guests-shell"], cmdline="nopcid", initrd="initrd-guests"), memory=384)
     check_shell(t, m, 1480)
+
+
+IO = "company_io_calls,company_io_net,company_io_disk,company_io_hostile"
+
+
+@test("guests-io", shows="I4 U3", needs="vellum-debug mini", limit=300)
+def guests_io(t):
+    """Guests with virtio devices: two exchange frames with checksums over the switch, one has disks, and one breaks every rule that
+    a driver has beside them, which only its own devices notice. QEMU, on a debug build."""
+    finish_mini(t, Qemu(t, later(IO, hypervisor="vellum-debug"), icount=True), 280)
+
+
+@test("guests-io-bochs", shows="I4 U3", needs="vellum mini", limit=500, slow=True)
+def guests_io_bochs(t):
+    """The same in Bochs."""
+    finish_mini(t, Bochs(t, later(IO)), 480)

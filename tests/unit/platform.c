@@ -497,6 +497,35 @@ static void test_resets(void **state)
 }
 
 /* A CPU whose TSC is behind: time stands still, and nothing comes twice. */
+/* Devices beside the board: an edge is an interrupt, and what waits for the CPU is due at once. */
+static void test_other_lines(void **state)
+{
+	(void)state;
+	power_on(0);
+	set_up_pics(0xffff & ~(1u << PIC_CASCADE | 1u << 11));
+	assert_false(board.cpu[0].waits);
+	platform_set_line(&board, 11, true, now);
+	assert_true(board.cpu[0].waits);
+	assert_int_equal(take(), BASE + 11);
+	end_of_interrupt(BASE + 11);
+	platform_set_line(&board, 11, true, now);
+	assert_false(board.cpu[0].waits);
+	platform_set_line(&board, 11, false, now);
+	platform_set_line(&board, 11, true, now);
+	assert_int_equal(take(), BASE + 11);
+	platform_set_line(&board, 10, true, now); /* masked */
+	assert_false(board.cpu[0].waits);
+
+	assert_true(board.cpu[0].deadline > now);
+	platform_set_work(&board, true, now);
+	assert_true(board.cpu[0].deadline == now);
+	now += MILLI;
+	platform_advance(&board, 0, now);
+	assert_true(board.cpu[0].deadline <= now);
+	platform_set_work(&board, false, now);
+	assert_true(board.cpu[0].deadline > now);
+}
+
 static void test_time_never_goes_back(void **state)
 {
 	(void)state;
@@ -529,6 +558,7 @@ int main(void)
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_resets),
+		cmocka_unit_test(test_other_lines),
 		cmocka_unit_test(test_time_never_goes_back),
 	};
 

@@ -61,6 +61,10 @@ void domain_platform_apic_write(struct vcpu *v, u32 offset, u32 value);
 bool domain_platform_apic_read_msr(struct vcpu *v, u32 msr, u64 *value);
 bool domain_platform_apic_write_msr(struct vcpu *v, u32 msr, u64 value);
 
+/** After the vcpu's own access to what is behind irq_lock and beside the platform: gives the lock
+ * back, and tells whom the platform has news for. */
+void domain_platform_unlock(struct vcpu *v);
+
 /* --- of any domain; -VL_EOPNOTSUPP: it has no platform --- */
 
 /** What it printed from *pos on, see ring_read(); *end is behind the newest byte. -VL_EINVAL: *pos

@@ -29,6 +29,7 @@ struct info_place {
 
 struct cpu_block;
 struct grant_table;
+struct io_device;
 struct map_table;
 struct platform;
 struct vcpu;
@@ -59,7 +60,9 @@ struct domain {
 	/* Its devices, if it does not own the machine, under irq_lock; cpu/domain_platform.h. The
 	 * pointer is under `lock`, for all but its own vcpus. */
 	struct platform *platform;
-	struct events events; /* under a lock of their own */
+	struct io_device *device[VL_MAX_DEVICES]; /* the same; cpu/domain_io.h */
+	u32 devices_wait;                         /* a bit each, for its first vcpu; atomic */
+	struct events events;                     /* under a lock of their own */
 	char name[DOMAIN_NAME_SIZE];
 	u64 hypercalls;
 	u64 tsc_start;

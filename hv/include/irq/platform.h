@@ -39,6 +39,7 @@ struct platform_kind {
 enum platform_source {
 	PLATFORM_PIT,
 	PLATFORM_RTC,
+	PLATFORM_WORK, /* not the board's: devices that CPU 0 has to go on with */
 	NR_PLATFORM_SOURCES,
 };
 
@@ -102,6 +103,11 @@ void platform_write_deadline(struct platform *p, u32 cpu, u64 tsc, u64 now);
 
 /** An interrupt from beside the board to a CPU, by its vector (32 .. 255). */
 void platform_raise(struct platform *p, u32 cpu, u8 vector, u64 now);
+
+/** A line of the board, of a device that is beside it; and whether such a device waits for CPU 0,
+ * whose `deadline` then is now. */
+void platform_set_line(struct platform *p, u8 line, bool level, u64 now);
+void platform_set_work(struct platform *p, bool waits, u64 now);
 
 /** Let time pass for a CPU. Needed from its `deadline` on; its `waits` is right until then. */
 void platform_advance(struct platform *p, u32 cpu, u64 now);

@@ -25,6 +25,7 @@ enum lock_rank {
 	LOCK_REQUEST,    /* what is asked of a vcpu */
 	LOCK_FRAMES,     /* the partition's frames */
 	LOCK_IRQ,        /* a domain's 8259s and IOAPIC */
+	LOCK_SWITCH,     /* the ports of all domains' network devices */
 	LOCK_SCHED,      /* who runs on a CPU */
 	LOCK_LOG,
 	NR_LOCK_RANKS,

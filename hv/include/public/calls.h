@@ -1052,6 +1052,81 @@ static inline int64_t vl_call_memory_target(vl_hypercall_fn call, uint64_t domid
 	return call(VL_CALL_MEMORY_TARGET, domid, size, 0, 0, 0);
 }
 
+#define VL_CALL_DEVICE_ADD 49
+
+/**
+ * A virtio 1.1 device by virtio-mmio, before the domain runs: nothing tells a guest of one that
+ * comes later. It stays until the domain ends or gets the machine. A disk is memory of the
+ * partition, cleared, and at most half of what is free there.
+ * Who: only the first guest. Since ABI 0.3.
+ * domid: a later domain.
+ * device_pa, device_size: where struct vl_device lies (physical address) and its bytes; kind,
+ *   flags and what belongs to that kind; reserved fields and all others are 0.
+ * Returns its index: VL_DEVICE_ADDRESS() and VL_DEVICE_LINE() tell where the guest finds it; or
+ *   a negated error:
+ *   VL_ENOENT: no later domain has this id, or it is about to end.
+ *   VL_EINVAL: an unknown kind or flag, a field that has to be 0, a size that is 0, no multiple
+ *     of VL_SECTOR_SIZE or above VL_DISK_MOST, a MAC that is 0 or a group's, a bridge that is
+ *     not printable text with a closing zero.
+ *   VL_EEXIST: a network device with this MAC is on that bridge.
+ *   VL_ENOSPC: the domain has VL_MAX_DEVICES, or Vellum VL_MAX_PORTS network devices.
+ *   VL_ENOMEM: the partition has no room.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_device_add(vl_hypercall_fn call, uint64_t domid, uint64_t device_pa,
+					 uint64_t device_size)
+{
+	return call(VL_CALL_DEVICE_ADD, domid, device_pa, device_size, 0, 0);
+}
+
+#define VL_CALL_DISK_WRITE 50
+
+/**
+ * What a disk is to contain, before the domain runs; VL_DEVICE_READ_ONLY is the guest's matter
+ * alone.
+ * Who: only the first guest. Since ABI 0.3.
+ * domid: a later domain.
+ * index: one of its disks, as device_add returned.
+ * offset: bytes, where on the disk.
+ * pa: physical address of what is written there.
+ * size: its bytes.
+ * Returns the bytes that were written; or a negated error:
+ *   VL_ENOENT: no later domain has this id, or it is about to end, or it has no such disk.
+ *   VL_EINVAL: the end is behind the disk's.
+ *   VL_EFAULT: size is 0, or the bytes are not in the caller's RAM or cross a page boundary.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_disk_write(vl_hypercall_fn call, uint64_t domid, uint64_t index,
+					 uint64_t offset, uint64_t pa, uint64_t size)
+{
+	return call(VL_CALL_DISK_WRITE, domid, index, offset, pa, size);
+}
+
+#define VL_CALL_DEVICE_INFO 51
+
+/**
+ * A larger buffer is fine, see 1.
+ * Who: any domain. Since ABI 0.3.
+ * domid: domain id, or VL_DOMID_SELF.
+ * index: 0 .. VL_MAX_DEVICES - 1.
+ * device_pa, device_size: where struct vl_device lies (physical address) and its bytes; filled
+ *   with what the device is and did.
+ * Returns bytes filled; or a negated error:
+ *   VL_ENOENT: no domain has this id, or it has no such device.
+ *   VL_EPERM: the domain is not the caller's, and the caller not the first guest.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EINVAL: the size is 0.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_device_info(vl_hypercall_fn call, uint64_t domid, uint64_t index,
+					  uint64_t device_pa, uint64_t device_size)
+{
+	return call(VL_CALL_DEVICE_INFO, domid, index, device_pa, device_size, 0);
+}
+
 #define VL_CALL_HAND_OVER 60
 
 /**

@@ -357,6 +357,50 @@ struct vl_console_read {
 };
 VL_ABI_ASSERT(sizeof(struct vl_console_read) == 24, "vl_console_read is ABI");
 
+/*
+ * Devices of a later domain: virtio 1.1 by virtio-mmio (OASIS, section 4.2; register version 2).
+ * Window `i` of 4 KiB is at VL_DEVICE_ADDRESS(i), an address that is never RAM; one without a
+ * device reads as ones, as anything does that is not there. Its interrupt is line VL_DEVICE_LINE(i)
+ * of the guest's 8259s. A Linux is told by its command line, virtio_mmio.device=4K@ADDRESS:LINE.
+ */
+#define VL_MAX_DEVICES       8
+#define VL_DEVICE_BASE       0xfef00000u
+#define VL_DEVICE_SIZE       0x1000u
+#define VL_DEVICE_ADDRESS(i) (VL_DEVICE_BASE + (i)*VL_DEVICE_SIZE)
+/* 5, 6, 9, 10, 11, 12, 14, 3: lines that nothing else has; one hex digit each, the first lowest */
+#define VL_DEVICE_LINE(i)    (0x3ecba965u >> 4 * (i)&15u)
+
+/* Kinds are virtio's device ids. */
+#define VL_DEVICE_NET   1u
+#define VL_DEVICE_BLOCK 2u
+
+#define VL_DEVICE_READ_ONLY 1u /* a disk that the guest cannot write to */
+#define VL_DEVICE_ANY_MAC   2u /* a network device that may have any address besides its own */
+
+#define VL_SECTOR_SIZE 512u
+#define VL_DISK_MOST   ((uint64_t)64 << 20)
+#define VL_MAX_PORTS   32u /* network devices of all domains */
+
+/** In buffer of VL_CALL_DEVICE_ADD, and answer of VL_CALL_DEVICE_INFO. */
+struct vl_device {
+	uint32_t kind;   /* VL_DEVICE_NET or VL_DEVICE_BLOCK */
+	uint32_t flags;  /* VL_DEVICE_READ_ONLY with a disk, VL_DEVICE_ANY_MAC with the other */
+	uint64_t size;   /* of a disk, bytes */
+	uint8_t mac[6];  /* of a network device */
+	uint8_t zero[2]; /* 0 */
+	char bridge[16]; /* those with the same text reach each other; zero-terminated */
+	/* out; 0 in the in buffer: */
+	uint32_t status;      /* as the guest reads it, VIRTIO_CONFIG_S_* */
+	uint32_t faults;      /* times that the guest's queues made no sense */
+	uint64_t reads;       /* requests; of a network device, frames to the guest */
+	uint64_t writes;      /* requests; frames of the guest */
+	uint64_t read_bytes;  /* in all of these */
+	uint64_t write_bytes; /* in all of these */
+	uint64_t dropped;     /* frames to the guest for which there was no room */
+	uint64_t refused;     /* requests that failed; frames of the guest that nobody got */
+};
+VL_ABI_ASSERT(sizeof(struct vl_device) == 96, "vl_device is ABI");
+
 /**
  * A domain's page of events (VL_CALL_EVENT_SETUP), a bit a port. Vellum sets pending bits and the
  * guest clears them, each with locked instructions. A bit of `mask` holds back the interrupt: who

@@ -68,6 +68,10 @@ static const u64 errors[VL_CALL_LIMIT] = {
 	[VL_CALL_PORTION_REMOVE] = E(EINVAL) | E(ERANGE) | E(ENOENT) | E(EBUSY) | E(ENOSPC) |
 				   OPNOTSUPP | E(EIO) | E(EPERM),
 	[VL_CALL_PORTIONS] = E(EFAULT) | E(EINVAL),
+	[VL_CALL_DEVICE_ADD] =
+		E(ENOENT) | E(EINVAL) | E(EEXIST) | E(ENOSPC) | E(ENOMEM) | E(EFAULT) | E(EPERM),
+	[VL_CALL_DISK_WRITE] = E(ENOENT) | E(EINVAL) | E(EFAULT) | E(EPERM),
+	[VL_CALL_DEVICE_INFO] = E(ENOENT) | E(EPERM) | E(EFAULT) | E(EINVAL),
 };
 
 bool answer_is_elsewhere(u64 nr)
@@ -78,7 +82,7 @@ bool answer_is_elsewhere(u64 nr)
 }
 
 /* The numbers that are set aside. */
-#define FIRST_UNUSED 49
+#define FIRST_UNUSED 52
 #define LAST_UNUSED  59
 
 static bool is_unused(u64 nr)

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The devices of a later domain, behind its irq_lock like its platform, and the
+ * switch, behind a lock of its own.
+ *
+ * A frame goes from the sender's memory into the queue of each port that gets it, in an exit of the
+ * sender; from there into the receiver's memory, in an exit of that one's first vcpu, which is
+ * woken for it. A port ends, behind the switch's lock, before the vcpu does that it wakes.
+ *
+ * What one exit does is bounded (BATCH, ROUNDS). What is left, the first vcpu goes on
+ * with when its timer comes, which is at once: the guest has run an instruction by then, and
+ * everything that waits for the CPU has had its chance.
+ */
+#include "cpu/domain_io.h"
+
+#include "cpu/domain_platform.h"
+#include "cpu/remote.h"
+#include "cpu/sched.h"
+#include "io/switch.h"
+#include "io/virtio_blk.h"
+#include "io/virtio_net.h"
+#include "lib/string.h"
+#include "mem/frames.h"
+#include "mem/layout.h"
+#include "public/errno.h"
+
+#define FRAMES_A_BATCH   4u
+#define REQUESTS_A_BATCH 1u
+#define ROUNDS           8u /* batches of a kick */
+#define AGE_SECONDS      300u
+#define UNTOUCHED        ((u64)1) /* of an entry of `page`: not cleared yet */
+#define ABSENT           0xffffffffu
+
+_Static_assert(SWITCH_PORTS == VL_MAX_PORTS && MAC_SIZE == sizeof(((struct vl_device *)0)->mac),
+	       "ABI");
+_Static_assert(SWITCH_NAME_SIZE == sizeof(((struct vl_device *)0)->bridge), "ABI");
+_Static_assert(VL_DEVICE_NET == VIRTIO_ID_NET && VL_DEVICE_BLOCK == VIRTIO_ID_BLOCK, "ABI");
+_Static_assert(VL_SECTOR_SIZE == SECTOR_SIZE, "ABI");
+
+struct io_device {
+	struct domain *domain;
+	u32 index;
+	u32 flags;                  /* VL_DEVICE_* */
+	u32 port;                   /* of a network device */
+	struct switch_queue *queue; /* and its port's */
+	u64 *page;                  /* of a disk: ma of each of its pages, and UNTOUCHED */
+	u64 nr_pages;
+	struct virtio_mmio *mmio; /* in one of: */
+	union {
+		struct virtio_net net;
+		struct virtio_blk blk;
+	};
+};
+
+static struct lock switch_lock = LOCK_INIT(LOCK_SWITCH);
+static struct net_switch network; /* under it */
+
+/* --- the switch --- */
+
+/* A device of another domain, or another device, has something in its queue. */
+static void announce(const struct io_device *from, const struct io_device *to)
+{
+	struct vcpu *v = remote_vcpu(to->domain, 0);
+
+	__atomic_or_fetch(&to->domain->devices_wait, 1u << to->index, __ATOMIC_SEQ_CST);
+	if (v != NULL && (to->domain != from->domain || v != current_vcpu()))
+		sched_wake(v);
+}
+
+static void send_frame(void *context, const u8 *frame, size_t size)
+{
+	const struct io_device *d = context;
+	u32 got;
+
+	lock_take(&switch_lock);
+	network.age = (u64)domain_clocks_tsc_khz() * 1000 * AGE_SECONDS;
+	got = switch_send(&network, d->port, frame, size, rdtsc());
+	for (; got != 0; got &= got - 1)
+		announce(d, network.port[__builtin_ctz(got)].owner);
+	lock_release(&switch_lock);
+}
+
+static bool has_frame(void *context)
+{
+	const struct io_device *d = context;
+
+	return __atomic_load_n(&d->queue->end, __ATOMIC_ACQUIRE) != d->queue->start;
+}
+
+static size_t take_frame(void *context, u8 *frame)
+{
+	const struct io_device *d = context;
+	size_t size;
+
+	lock_take(&switch_lock);
+	size = switch_take(&network, d->port, frame);
+	lock_release(&switch_lock);
+	return size;
+}
+
+/* --- memory --- */
+
+static void *guest_find(void *context, u64 pa, u64 size)
+{
+	return domain_buffer(context, (pa_t){pa}, size);
+}
+
+static void *disk_page(void *context, u64 index)
+{
+	const struct io_device *d = context;
+	void *page = direct((ma_t){d->page[index] & ~UNTOUCHED});
+
+	if (d->page[index] & UNTOUCHED)
+		memset(page, 0, PAGE_SIZE);
+	d->page[index] &= ~UNTOUCHED;
+	return page;
+}
+
+/* --- work, in an exit of the domain's own --- */
+
+/* Whether there is more. */
+static bool work(struct io_device *d)
+{
+	const struct guest_memory m = {guest_find, d->domain};
+	const struct net_link link = {send_frame, has_frame, take_frame, d};
+	bool more;
+
+	if (d->mmio->id == VIRTIO_ID_BLOCK)
+		return virtio_blk_serve(&d->blk, &m, REQUESTS_A_BATCH);
+	more = virtio_net_transmit(&d->net, &m, &link, FRAMES_A_BATCH);
+	return virtio_net_receive(&d->net, &m, &link, FRAMES_A_BATCH) || more;
+}
+
+static void set_line(struct domain *d, u32 index)
+{
+	platform_set_line(d->platform, VL_DEVICE_LINE(index),
+			  virtio_mmio_line(d->device[index]->mmio), rdtsc());
+}
+
+/* A bit goes before its device is looked at, so that what comes then is not overlooked. */
+void domain_io_work(struct vcpu *v)
+{
+	struct domain *d = v->domain;
+	u32 waits = __atomic_exchange_n(&d->devices_wait, 0, __ATOMIC_SEQ_CST), more = 0;
+
+	for (; waits != 0; waits &= waits - 1) {
+		u32 i = (u32)__builtin_ctz(waits);
+
+		more |= work(d->device[i]) ? 1u << i : 0;
+		set_line(d, i);
+	}
+	more = __atomic_or_fetch(&d->devices_wait, more, __ATOMIC_SEQ_CST);
+	platform_set_work(d->platform, more != 0, rdtsc());
+}
+
+/* --- the windows --- */
+
+bool domain_io_overlaps(const struct vcpu *v, u64 pa, u64 size)
+{
+	const struct range windows = {VL_DEVICE_BASE, VL_DEVICE_ADDRESS(VL_MAX_DEVICES)};
+
+	return has_platform(v) && range_overlaps(windows, (struct range){pa, pa + size});
+}
+
+static struct io_device *device_at(const struct domain *d, u64 pa)
+{
+	return d->device[(pa - VL_DEVICE_BASE) / VL_DEVICE_SIZE];
+}
+
+u32 domain_io_read(struct vcpu *v, u64 pa, u8 size)
+{
+	struct domain *d = v->domain;
+	struct io_device *device;
+	u32 value = ABSENT;
+
+	lock_take(&d->irq_lock);
+	device = device_at(d, pa);
+	if (device != NULL)
+		value = virtio_mmio_read(device->mmio, (u32)(pa % VL_DEVICE_SIZE), size);
+	lock_release(&d->irq_lock);
+	return value;
+}
+
+/* One batch, and what it does to the line. True if there is more. */
+static bool work_once(struct vcpu *v, struct io_device *device)
+{
+	bool more;
+
+	lock_take(&v->domain->irq_lock);
+	more = work(device);
+	set_line(v->domain, device->index);
+	domain_platform_unlock(v);
+	return more;
+}
+
+static void kick(struct vcpu *v, struct io_device *device)
+{
+	bool more = true;
+
+	for (u32 i = 0; more && i < ROUNDS; i++)
+		more = work_once(v, device);
+	if (!more)
+		return;
+	__atomic_or_fetch(&v->domain->devices_wait, 1u << device->index, __ATOMIC_SEQ_CST);
+	if (v->cpu != 0 && remote_vcpu(v->domain, 0) != NULL)
+		sched_wake(remote_vcpu(v->domain, 0));
+}
+
+/* The line falls with each acknowledge, and rises if there is more: an 8259 counts edges. */
+void domain_io_write(struct vcpu *v, u64 pa, u8 size, u32 value)
+{
+	struct domain *d = v->domain;
+	const struct guest_memory m = {guest_find, d};
+	u32 offset = (u32)(pa % VL_DEVICE_SIZE);
+	int kicked = VIRTIO_NOTHING;
+	struct io_device *device;
+
+	lock_take(&d->irq_lock);
+	device = device_at(d, pa);
+	if (device != NULL) {
+		kicked = virtio_mmio_write(device->mmio, &m, offset, size, value);
+		if (offset == VIRTIO_REG_INTERRUPT_ACK)
+			platform_set_line(d->platform, VL_DEVICE_LINE(device->index), false,
+					  rdtsc());
+		set_line(d, device->index);
+	}
+	domain_platform_unlock(v);
+	if (kicked != VIRTIO_NOTHING)
+		kick(v, device);
+}
+
+/* --- making and ending --- */
+
+static bool is_zero(const void *p, size_t size)
+{
+	const u8 *bytes = p;
+	size_t i = 0;
+
+	while (i < size && bytes[i] == 0)
+		i++;
+	return i == size;
+}
+
+static bool name_is_good(const char *name)
+{
+	size_t n = 0;
+
+	while (n < SWITCH_NAME_SIZE && name[n] > ' ' && name[n] <= '~')
+		n++;
+	return n > 0 && n < SWITCH_NAME_SIZE && is_zero(name + n, SWITCH_NAME_SIZE - n);
+}
+
+int domain_io_check(const struct vl_device *w)
+{
+	bool good;
+
+	if (w->kind == VL_DEVICE_NET)
+		good = !(w->flags & ~VL_DEVICE_ANY_MAC) && w->size == 0 &&
+		       switch_mac_is_good(w->mac) && name_is_good(w->bridge);
+	else
+		good = w->kind == VL_DEVICE_BLOCK && !(w->flags & ~VL_DEVICE_READ_ONLY) &&
+		       w->size != 0 && w->size % VL_SECTOR_SIZE == 0 && w->size <= VL_DISK_MOST &&
+		       is_zero(w->mac, sizeof(w->mac)) && is_zero(w->bridge, sizeof(w->bridge));
+	good = good && is_zero(w->zero, sizeof(w->zero)) &&
+	       is_zero(&w->status, sizeof(*w) - offsetof(struct vl_device, status));
+	return good ? 0 : -VL_EINVAL;
+}
+
+static u64 frames_of(u64 bytes)
+{
+	return (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+
+static void *alloc(u64 bytes)
+{
+	mfn_t mfn;
+
+	if (!frame_alloc_run(frames_of(bytes), &mfn))
+		return NULL;
+	return memset(direct(mfn_to_ma(mfn)), 0, bytes);
+}
+
+static void release(void *p, u64 bytes)
+{
+	mfn_t first = ma_to_mfn((ma_t){(u64)p - DIRECT_BASE});
+
+	for (u64 i = 0; p != NULL && i < frames_of(bytes); i++)
+		frame_free((mfn_t){first.v + i});
+}
+
+static void destroy(struct io_device *d)
+{
+	for (u64 i = 0; i < d->nr_pages; i++)
+		frame_free(ma_to_mfn((ma_t){d->page[i] & ~UNTOUCHED}));
+	release(d->page,
+		frames_of(d->mmio == &d->blk.mmio ? d->blk.disk.sectors * SECTOR_SIZE : 0) *
+			sizeof(u64));
+	release(d->queue, sizeof(*d->queue));
+	release(d, sizeof(*d));
+}
+
+static bool create_net(struct io_device *d, const struct vl_device *w)
+{
+	virtio_net_init(&d->net, w->mac);
+	d->mmio = &d->net.mmio;
+	d->queue = alloc(sizeof(*d->queue));
+	return d->queue != NULL;
+}
+
+/* Half of what is free stays for what domains need to live. */
+static bool create_disk(struct io_device *d, const struct vl_device *w)
+{
+	const struct disk disk = {w->size / SECTOR_SIZE, w->flags & VL_DEVICE_READ_ONLY, disk_page,
+				  d};
+	u64 pages = frames_of(w->size);
+	mfn_t mfn;
+
+	virtio_blk_init(&d->blk, &disk);
+	d->mmio = &d->blk.mmio;
+	if (pages > frames_free_count() / 2)
+		return false;
+	d->page = alloc(pages * sizeof(u64));
+	while (d->page != NULL && d->nr_pages < pages && frame_alloc_run(1, &mfn))
+		d->page[d->nr_pages++] = mfn_to_ma(mfn).v | UNTOUCHED;
+	return d->nr_pages == pages;
+}
+
+static int connect(struct io_device *d, const struct vl_device *w)
+{
+	const struct switch_wish wish = {w->mac, w->bridge, (w->flags & VL_DEVICE_ANY_MAC) != 0, d,
+					 d->queue};
+	int port;
+
+	lock_take(&switch_lock);
+	port = switch_attach(&network, &wish);
+	lock_release(&switch_lock);
+	d->port = (u32)port;
+	return port < 0 ? port : 0;
+}
+
+/* With both locks of the domain: from here on its vcpus see it. */
+static s64 publish(struct domain *d, struct io_device *device, const struct vl_device *w)
+{
+	u32 i = 0;
+	int err = 0;
+
+	if (d->platform == NULL)
+		return -VL_ENOENT;
+	while (i < VL_MAX_DEVICES && d->device[i] != NULL)
+		i++;
+	if (i == VL_MAX_DEVICES)
+		return -VL_ENOSPC;
+	device->index = i;
+	if (w->kind == VL_DEVICE_NET)
+		err = connect(device, w);
+	if (err < 0)
+		return err;
+	d->device[i] = device;
+	return i;
+}
+
+s64 domain_io_add(struct domain *d, const struct vl_device *wanted)
+{
+	struct io_device *device = alloc(sizeof(*device));
+	s64 answer = -VL_ENOMEM;
+
+	if (device == NULL)
+		return answer;
+	device->domain = d;
+	device->flags = wanted->flags;
+	if (wanted->kind == VL_DEVICE_NET ? create_net(device, wanted)
+					  : create_disk(device, wanted)) {
+		lock_take(&d->lock);
+		lock_take(&d->irq_lock);
+		answer = publish(d, device, wanted);
+		lock_release(&d->irq_lock);
+		lock_release(&d->lock);
+	}
+	if (answer < 0)
+		destroy(device);
+	return answer;
+}
+
+static struct io_device *take_device(struct domain *d, u32 index)
+{
+	struct io_device *device;
+
+	lock_take(&d->lock);
+	lock_take(&d->irq_lock);
+	device = d->device[index];
+	d->device[index] = NULL;
+	if (device != NULL && device->queue != NULL) {
+		lock_take(&switch_lock);
+		switch_detach(&network, device->port);
+		lock_release(&switch_lock);
+	}
+	lock_release(&d->irq_lock);
+	lock_release(&d->lock);
+	return device;
+}
+
+void domain_io_destroy(struct domain *d)
+{
+	for (u32 i = 0; i < VL_MAX_DEVICES; i++) {
+		struct io_device *device = take_device(d, i);
+
+		if (device != NULL)
+			destroy(device);
+	}
+	__atomic_store_n(&d->devices_wait, 0, __ATOMIC_SEQ_CST);
+}
+
+/* --- for others --- */
+
+s64 domain_io_fill(struct domain *d, u64 index, u64 offset, const void *from, u64 size)
+{
+	struct io_device *device;
+	s64 answer = -VL_ENOENT;
+
+	if (index >= VL_MAX_DEVICES)
+		return answer;
+	lock_take(&d->lock);
+	lock_take(&d->irq_lock);
+	device = d->device[index];
+	if (device != NULL && device->mmio->id == VIRTIO_ID_BLOCK)
+		answer = virtio_blk_fill(&device->blk, offset, from, size) ? (s64)size : -VL_EINVAL;
+	lock_release(&d->irq_lock);
+	lock_release(&d->lock);
+	return answer;
+}
+
+static void tell_net(const struct io_device *d, struct vl_device *info)
+{
+	const struct switch_port *p = &network.port[d->port];
+
+	lock_take(&switch_lock);
+	memcpy(info->mac, d->net.mmio.config, sizeof(info->mac));
+	memcpy(info->bridge, p->name, sizeof(info->bridge));
+	info->reads = p->counts.got;
+	info->read_bytes = p->counts.got_bytes;
+	info->writes = p->counts.sent;
+	info->write_bytes = p->counts.sent_bytes;
+	info->dropped = p->counts.dropped;
+	info->refused = p->counts.refused + d->net.refused;
+	lock_release(&switch_lock);
+}
+
+static void tell_disk(const struct virtio_blk *b, struct vl_device *info)
+{
+	info->size = b->disk.sectors * SECTOR_SIZE;
+	info->reads = b->reads;
+	info->read_bytes = b->read_bytes;
+	info->writes = b->writes;
+	info->write_bytes = b->write_bytes;
+	info->refused = b->refused;
+}
+
+static void tell(const struct io_device *d, struct vl_device *info)
+{
+	*info = (struct vl_device){
+		.kind = d->mmio->id,
+		.flags = d->flags,
+		.status = d->mmio->status,
+		.faults = (u32)d->mmio->faults,
+	};
+	if (info->kind == VL_DEVICE_NET)
+		tell_net(d, info);
+	else
+		tell_disk(&d->blk, info);
+}
+
+bool domain_io_info(struct domain *d, u64 index, struct vl_device *info)
+{
+	const struct io_device *device = NULL;
+
+	if (index >= VL_MAX_DEVICES)
+		return false;
+	lock_take(&d->lock);
+	lock_take(&d->irq_lock);
+	device = d->device[index];
+	if (device != NULL)
+		tell(device, info);
+	lock_release(&d->irq_lock);
+	lock_release(&d->lock);
+	return device != NULL;
+}

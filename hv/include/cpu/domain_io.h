@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtio devices of later domains (public/hypercall.h, VL_DEVICE_BASE): their
+ * windows, their interrupt lines, what their disks are made of, and the switch
+ * between all of them.
+ *
+ * What a queue says is done by the domain's own vcpus, in their exits, so that nobody else
+ * touches its memory, and its work counts as its own.
+ */
+#ifndef VELLUM_CPU_DOMAIN_IO_H
+#define VELLUM_CPU_DOMAIN_IO_H
+
+#include "cpu/vcpu.h"
+
+/** Whether [pa, pa + size) has a part in a window of the vcpu's domain, with or without a device.
+ */
+bool domain_io_overlaps(const struct vcpu *v, u64 pa, u64 size);
+
+/** An access of the vcpu to a window, of 1, 2 or 4 bytes. */
+u32 domain_io_read(struct vcpu *v, u64 pa, u8 size);
+void domain_io_write(struct vcpu *v, u64 pa, u8 size, u32 value);
+
+/** Whether the domain's devices wait for its first vcpu. */
+static inline bool domain_io_waits(const struct domain *d)
+{
+	return __atomic_load_n(&d->devices_wait, __ATOMIC_ACQUIRE) != 0;
+}
+
+/** Its first vcpu, with the domain's irq_lock: a bounded piece of what they wait for. */
+void domain_io_work(struct vcpu *v);
+
+/** The domain has no devices any more; as domain_platform_destroy(). */
+void domain_io_destroy(struct domain *d);
+
+/* --- calls of others --- */
+
+/** Which of VL_CALL_DEVICE_ADD's conditions `wanted` does not meet, as a negative error. */
+int domain_io_check(const struct vl_device *wanted);
+
+/** A checked one; of a domain that is used (domain_use()). Its index, or a negative error. */
+s64 domain_io_add(struct domain *d, const struct vl_device *wanted);
+
+/** Write to a disk; -VL_ENOENT: there is none; -VL_EINVAL: it is too small. */
+s64 domain_io_fill(struct domain *d, u64 index, u64 offset, const void *from, u64 size);
+
+/** False: there is no such device. */
+bool domain_io_info(struct domain *d, u64 index, struct vl_device *info);
+
+#endif
