@@ -16,7 +16,7 @@ enum type {
 	TYPE_TEXT,
 	TYPE_NUMBER,
 	TYPE_ACTION,
-	TYPE_NOT_YET, /* lists that have to be empty */
+	TYPE_DEVICES,
 };
 
 struct key {
@@ -25,7 +25,6 @@ struct key {
 	bool required;
 	size_t offset;         /* in struct config */
 	uint64_t least, most;  /* of numbers; of texts: the shortest */
-	const char *why_not;   /* TYPE_NOT_YET */
 	const char *most_what; /* unit, for messages */
 };
 
@@ -45,8 +44,8 @@ static const struct key keys[NR_CONFIG_KEYS] = {
 	[KEY_ON_POWEROFF] = {"on_poweroff", TYPE_ACTION, AT(on_poweroff)},
 	[KEY_ON_REBOOT] = {"on_reboot", TYPE_ACTION, AT(on_reboot)},
 	[KEY_ON_CRASH] = {"on_crash", TYPE_ACTION, AT(on_crash)},
-	[KEY_VIF] = {"vif", TYPE_NOT_YET, .why_not = "a guest has no network"},
-	[KEY_DISK] = {"disk", TYPE_NOT_YET, .why_not = "a guest has no disks"},
+	[KEY_VIF] = {"vif", TYPE_DEVICES, .required = false},
+	[KEY_DISK] = {"disk", TYPE_DEVICES, .required = false},
 };
 
 /* Keys of xl.cfg(5) that many files have, and what stands for them here. */
@@ -183,24 +182,32 @@ static void store_action(struct config *config, const struct key *key, const str
 		    key->name);
 }
 
-static void refuse_list(const struct key *key, const struct setting *s, struct problems *p)
+static int store_device(struct config *config, const struct key *key, const struct value *v,
+			struct problems *p)
 {
-	if (s->value->kind != VALUE_LIST) {
-		problem_add(p, PROBLEM_ERROR, s->value->at, "`%s` is a list of strings", key->name);
-		return;
+	if (v->kind != VALUE_STRING) {
+		problem_add(p, PROBLEM_ERROR, v->at, "`%s` is a list of strings", key->name);
+		return 0;
 	}
-	for (const struct value *v = s->value->first; v != NULL; v = v->next)
-		if (v->kind != VALUE_STRING)
-			problem_add(p, PROBLEM_ERROR, v->at, "`%s` is a list of strings",
-				    key->name);
-	if (s->value->first != NULL)
-		problem_add(p, PROBLEM_ERROR, s->at,
-			    "`%s` is not supported yet: %s until Vellum has I/O of its own",
-			    key->name, key->why_not);
+	if (key == &keys[KEY_VIF])
+		return devices_add_vif(&config->devices, v, p);
+	return devices_add_disk(&config->devices, v, &config->tree, p);
 }
 
-static void store(struct config *config, const struct key *key, const struct setting *s,
-		  struct problems *p)
+static int store_devices(struct config *config, const struct key *key, const struct setting *s,
+			 struct problems *p)
+{
+	int rc = 0;
+
+	if (s->value->kind != VALUE_LIST)
+		problem_add(p, PROBLEM_ERROR, s->value->at, "`%s` is a list of strings", key->name);
+	for (const struct value *v = s->value->first; v != NULL && rc == 0; v = v->next)
+		rc = store_device(config, key, v, p);
+	return rc;
+}
+
+static int store(struct config *config, const struct key *key, const struct setting *s,
+		 struct problems *p)
 {
 	switch (key->type) {
 	case TYPE_TEXT:
@@ -212,10 +219,10 @@ static void store(struct config *config, const struct key *key, const struct set
 	case TYPE_ACTION:
 		store_action(config, key, s, p);
 		break;
-	case TYPE_NOT_YET:
-		refuse_list(key, s, p);
-		break;
+	case TYPE_DEVICES:
+		return store_devices(config, key, s, p);
 	}
+	return 0;
 }
 
 /* Join what += adds to the first value, a string to a string or a list to a list. */
@@ -271,20 +278,35 @@ static void check_name(const struct config *config, struct problems *p)
 		problem_add(p, PROBLEM_ERROR, config->at[KEY_NAME], "the name %s", wrong);
 }
 
-static void set_all(struct config *config, struct setting *const first[], struct problems *p)
+/* What Linux finds its devices by comes behind its own words. */
+static int set_cmdline(struct config *config)
 {
-	for (size_t i = 0; i < NR_CONFIG_KEYS; i++) {
+	char words[DEVICES_WORDS_SIZE];
+
+	devices_make_macs(&config->devices, config->name ? config->name : "");
+	devices_words(config->devices.nr_vifs + config->devices.nr_disks, words);
+	config->cmdline =
+		tree_join(&config->tree, config->extra, words + (*config->extra == 0 && *words));
+	return config->cmdline != NULL ? 0 : -ENOMEM;
+}
+
+static int set_all(struct config *config, struct setting *const first[], struct problems *p)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < NR_CONFIG_KEYS && rc == 0; i++) {
 		const struct setting *s = first[i];
 
 		if (s != NULL && s->value != NULL) {
 			config->at[i] = s->value->at;
-			store(config, &keys[i], s, p);
+			rc = store(config, &keys[i], s, p);
 		} else if (s == NULL && keys[i].required) {
 			problem_add(p, PROBLEM_ERROR, (struct position){0}, "`%s` is missing",
 				    keys[i].name);
 		}
 	}
 	check_name(config, p);
+	return rc ? rc : set_cmdline(config);
 }
 
 int config_parse(const char *text, size_t size, struct config *config, struct problems *p)
@@ -294,6 +316,7 @@ int config_parse(const char *text, size_t size, struct config *config, struct pr
 
 	*config = (struct config){
 		.extra = "",
+		.cmdline = "",
 		.vcpus = 1,
 		.weight = 256,
 		.on_poweroff = ACTION_DESTROY,
@@ -304,7 +327,7 @@ int config_parse(const char *text, size_t size, struct config *config, struct pr
 	if (rc == 0)
 		rc = collect(&config->tree, first, p);
 	if (rc == 0)
-		set_all(config, first, p);
+		rc = set_all(config, first, p);
 	problems_sort(p);
 	return rc == -E2BIG ? 0 : rc;
 }

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "dom-tools/config/devices.h"
 #include "dom-tools/config/problems.h"
 #include "dom-tools/config/syntax.h"
 
@@ -47,12 +48,14 @@ struct config {
 	const char *kernel;
 	const char *ramdisk; /* NULL: none */
 	const char *extra;   /* the command line, "" if none */
+	const char *cmdline; /* that, and what tells Linux of its devices */
 	uint64_t memory_mib;
 	uint64_t vcpus;
 	uint64_t weight;
 	enum config_action on_poweroff;
 	enum config_action on_reboot;
 	enum config_action on_crash;
+	struct config_devices devices;
 	struct position at[NR_CONFIG_KEYS]; /* of the values; line 0 of those that are not set */
 	struct tree tree;                   /* owns the strings */
 };

@@ -144,6 +144,56 @@ int vl_guest_start(struct vl_client *c, uint32_t domid, const struct vl_vcpu_sta
 	return request_answer(c, &r, &nothing, e);
 }
 
+int vl_guest_add_device(struct vl_client *c, uint32_t domid, const struct vl_device *device,
+			uint32_t *index, struct vl_error *e)
+{
+	struct request r = {.name = "device_add", .io.nr = VL_CALL_DEVICE_ADD};
+	struct vl_device buffer = *device;
+	uint64_t answer = 0;
+	int rc;
+
+	r.io.arg[0] = domid;
+	request_buffer(&r, 1, &buffer, sizeof(buffer));
+	rc = request_answer(c, &r, &answer, e);
+	*index = (uint32_t)answer;
+	switch (r.io.result) {
+	case -VL_EEXIST:
+		return vl_fail(
+			e, EEXIST,
+			"another guest has the same `mac` on bridge `%s`; give this one another",
+			device->bridge);
+	case -VL_ENOSPC:
+		return vl_fail(e, ENOSPC, "all guests together have at most %u vifs", VL_MAX_PORTS);
+	case -VL_ENOMEM:
+		return vl_fail(e, ENOMEM,
+			       "Vellum's partition has no room for this device; boot with a larger "
+			       "vellum_mem=, or make the disk smaller");
+	default:
+		return rc;
+	}
+}
+
+int vl_guest_fill_disk(struct vl_client *c, uint32_t domid, uint32_t index, uint64_t offset,
+		       const void *data, size_t size, struct vl_error *e)
+{
+	static uint8_t piece[4096];
+	int rc = 0;
+
+	for (size_t at = 0; at < size && rc == 0; at += sizeof(piece)) {
+		struct request r = {.name = "disk_write", .io.nr = VL_CALL_DISK_WRITE};
+		size_t n = size - at < sizeof(piece) ? size - at : sizeof(piece);
+		uint64_t written;
+
+		memcpy(piece, (const uint8_t *)data + at, n);
+		r.io.arg[0] = domid;
+		r.io.arg[1] = index;
+		r.io.arg[2] = offset + at;
+		request_buffer(&r, 3, piece, (uint32_t)n);
+		rc = request_answer(c, &r, &written, e);
+	}
+	return rc;
+}
+
 int vl_guest_commit(struct vl_client *c, bool paused, const uint32_t on_stop[VL_NR_STOPS],
 		    struct vl_error *e)
 {

@@ -26,6 +26,15 @@ int vl_guest_write(struct vl_client *c, uint64_t offset, const void *data, size_
 int vl_guest_give(struct vl_client *c, struct vl_error *e);
 int vl_guest_start(struct vl_client *c, uint32_t domid, const struct vl_vcpu_start *start,
 		   struct vl_error *e);
+/** A virtio device for it, before it runs; *index tells which one it is. EEXIST: its address is
+ * another's; ENOMEM: Vellum's partition has no room. */
+int vl_guest_add_device(struct vl_client *c, uint32_t domid, const struct vl_device *device,
+			uint32_t *index, struct vl_error *e);
+
+/** What one of its disks is to contain, any number of bytes at `offset`. */
+int vl_guest_fill_disk(struct vl_client *c, uint32_t domid, uint32_t index, uint64_t offset,
+		       const void *data, size_t size, struct vl_error *e);
+
 int vl_guest_commit(struct vl_client *c, bool paused, const uint32_t on_stop[VL_NR_STOPS],
 		    struct vl_error *e);
 

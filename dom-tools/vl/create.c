@@ -54,7 +54,7 @@ static int fill(struct making *m, const struct check *c, const struct guest_plan
 		.kernel = &c->kernel,
 		.kernel_file = c->kernel_file,
 		.ramdisk = c->ramdisk,
-		.cmdline = c->config.extra,
+		.cmdline = c->config.cmdline,
 		.domid = m->domid,
 		.hypercall_page = &page,
 	};
@@ -69,6 +69,45 @@ static int fill(struct making *m, const struct check *c, const struct guest_plan
 	image.tsc_khz = hv.tsc_khz;
 	image.lapic_khz = hv.lapic_khz;
 	return guest_image_write(&image, plan, write_memory, m->client, start, e);
+}
+
+static int add_vif(struct making *m, const struct config_vif *vif, struct vl_error *e)
+{
+	struct vl_device device = {.kind = VL_DEVICE_NET};
+	uint32_t index;
+
+	memcpy(device.mac, vif->mac, sizeof(device.mac));
+	memcpy(device.bridge, vif->bridge, sizeof(device.bridge));
+	return vl_guest_add_device(m->client, m->domid, &device, &index, e);
+}
+
+static int add_disk(struct making *m, const struct config_disk *disk, const struct file_map *file,
+		    struct vl_error *e)
+{
+	struct vl_device device = {
+		.kind = VL_DEVICE_BLOCK,
+		.flags = disk->read_only ? VL_DEVICE_READ_ONLY : 0,
+		.size = disk->file ? file->size : disk->size,
+	};
+	uint32_t index;
+	int rc = vl_guest_add_device(m->client, m->domid, &device, &index, e);
+
+	if (rc == 0 && disk->file)
+		rc = vl_guest_fill_disk(m->client, m->domid, index, 0, file->data, file->size, e);
+	return rc;
+}
+
+/* In the order in which its command line tells of them. */
+static int add_devices(struct making *m, const struct check *c, struct vl_error *e)
+{
+	const struct config_devices *d = &c->config.devices;
+	int rc = 0;
+
+	for (size_t i = 0; i < d->nr_vifs && rc == 0; i++)
+		rc = add_vif(m, &d->vif[i], e);
+	for (size_t i = 0; i < d->nr_disks && rc == 0; i++)
+		rc = add_disk(m, &d->disk[i], &c->disk[i], e);
+	return rc;
 }
 
 static uint32_t what_to_do(enum config_action action)
@@ -116,6 +155,8 @@ static int make(struct making *m, const struct check *c, const struct guest_plan
 	strncpy(d.name, c->config.name, sizeof(d.name) - 1);
 	if (rc == 0)
 		rc = vl_guest_create(m->client, &d, &m->domid, e);
+	if (rc == 0)
+		rc = add_devices(m, c, e);
 	if (rc == 0)
 		rc = fill(m, c, plan, &start, e);
 	if (rc == 0)

@@ -50,6 +50,8 @@ void check_free(struct check *c)
 	c->has_kernel = false;
 	file_unmap(&c->kernel_file);
 	file_unmap(&c->ramdisk);
+	for (size_t i = 0; i < CONFIG_DEVICES_MOST; i++)
+		file_unmap(&c->disk[i]);
 	config_free(&c->config);
 	file_unmap(&c->file);
 }
@@ -80,7 +82,7 @@ static void check_note(struct check *c, const struct elf64 *elf)
 
 static void check_cmdline(struct check *c)
 {
-	size_t most = GUEST_CMDLINE_MOST, n = strlen(c->config.extra);
+	size_t most = GUEST_CMDLINE_MOST, n = strlen(c->config.cmdline);
 
 	if (c->kernel.packed && c->kernel.bzimage.cmdline_max < most)
 		most = c->kernel.bzimage.cmdline_max;
@@ -135,12 +137,39 @@ static void check_size(struct check *c)
 			    to_mib(c->memory_least), to_mib(c->memory_least) - memory);
 }
 
+static void check_disk(struct check *c, const struct config_disk *disk, struct file_map *file)
+{
+	const uint64_t most = CONFIG_DISK_MOST_MIB * MIB_BYTES;
+	struct vl_error e;
+
+	if (file_map(disk->file, file, &e))
+		problem_add(&c->problems, PROBLEM_ERROR, disk->at, "%s", e.text);
+	else if (file->size == 0 || file->size % VL_SECTOR_SIZE != 0)
+		problem_add(&c->problems, PROBLEM_ERROR, disk->at,
+			    "%s has %zu bytes, and a disk has whole sectors of %u", disk->file,
+			    file->size, VL_SECTOR_SIZE);
+	else if (file->size > most)
+		problem_add(&c->problems, PROBLEM_ERROR, disk->at,
+			    "%s has %" PRIu64 " MiB, and the largest disk is of %d MiB", disk->file,
+			    to_mib(file->size), CONFIG_DISK_MOST_MIB);
+}
+
+static void check_disks(struct check *c)
+{
+	const struct config_devices *d = &c->config.devices;
+
+	for (size_t i = 0; i < d->nr_disks; i++)
+		if (d->disk[i].file != NULL)
+			check_disk(c, &d->disk[i], &c->disk[i]);
+}
+
 void check_files(struct check *c)
 {
 	if (c->config.kernel)
 		check_kernel(c);
 	if (c->config.ramdisk)
 		check_ramdisk(c);
+	check_disks(c);
 	check_size(c);
 }
 

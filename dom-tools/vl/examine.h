@@ -21,8 +21,9 @@ struct check {
 	bool has_kernel; /* it is good, and `kernel` filled */
 	struct file_map kernel_file;
 	struct kernel kernel;
-	struct file_map ramdisk;  /* size 0: none */
-	struct guest_parts parts; /* if has_kernel */
+	struct file_map ramdisk;                   /* size 0: none */
+	struct file_map disk[CONFIG_DEVICES_MOST]; /* of those with contents */
+	struct guest_parts parts;                  /* if has_kernel */
 	bool has_machine;
 	struct vl_ioctl_memory machine; /* if has_machine */
 	uint64_t memory_least;          /* 0: not known */

@@ -265,6 +265,34 @@ static int64_t vcpu_start(struct world *w, const uint64_t *arg, const void *page
 	return 0;
 }
 
+/* The devices of the domain that is being made. */
+static int64_t device_add(struct world *w, uint64_t domid, const void *page, uint32_t size)
+{
+	const struct vl_device *d = page;
+
+	if (!find_domain(w, domid) || domid == w->self)
+		return -VL_ENOENT;
+	if (size < sizeof(*d))
+		return -VL_EINVAL;
+	if (d->kind == VL_DEVICE_NET)
+		fprintf(stderr, "vl-fake: device %u: %02x:%02x:%02x:%02x:%02x:%02x on %.16s\n",
+			w->devices, d->mac[0], d->mac[1], d->mac[2], d->mac[3], d->mac[4],
+			d->mac[5], d->bridge);
+	else
+		fprintf(stderr, "vl-fake: device %u: disk of %llu bytes, flags %u\n", w->devices,
+			(unsigned long long)d->size, d->flags);
+	return w->devices++;
+}
+
+static int64_t disk_write(struct world *w, const uint64_t *arg, const void *page, uint32_t size)
+{
+	if (!find_domain(w, arg[0]) || arg[1] >= w->devices)
+		return -VL_ENOENT;
+	fprintf(stderr, "vl-fake: device %u: %u bytes at %llu, the first is %#x\n",
+		(unsigned int)arg[1], size, (unsigned long long)arg[2], *(const uint8_t *)page);
+	return size;
+}
+
 static int64_t set_state(struct world *w, uint64_t domid, uint32_t state)
 {
 	struct vl_domain_info *d = find_domain(w, domid);
@@ -384,6 +412,10 @@ static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, voi
 		return domain_sched_info(w, arg[0], page, size);
 	case VL_CALL_VCPU_START:
 		return vcpu_start(w, arg, page, size);
+	case VL_CALL_DEVICE_ADD:
+		return device_add(w, arg[0], page, size);
+	case VL_CALL_DISK_WRITE:
+		return disk_write(w, arg, page, size);
 	case VL_CALL_DOMAIN_PAUSE:
 		return set_state(w, arg[0], VL_STATE_PAUSED);
 	case VL_CALL_DOMAIN_UNPAUSE:
@@ -430,6 +462,8 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		[VL_CALL_DOMAIN_CONSOLE_READ] = 3,
 		[VL_CALL_DOMAIN_CONSOLE_WRITE] = 3,
 		[VL_CALL_VCPU_START] = 4,
+		[VL_CALL_DEVICE_ADD] = 3,
+		[VL_CALL_DISK_WRITE] = 5,
 		[VL_CALL_DOMAIN_PAUSE] = 1,
 		[VL_CALL_DOMAIN_UNPAUSE] = 1,
 		[VL_CALL_DOMAIN_WEIGHT] = 2,

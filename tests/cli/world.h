@@ -102,7 +102,8 @@ struct world {
 	uint64_t allocatable; /* and what it finds then */
 	int guest_error;
 	uint32_t busy;
-	int started; /* the domain in the making has a vcpu, as `start` says */
+	int started;          /* the domain in the making has a vcpu, as `start` says */
+	unsigned int devices; /* that domains were given */
 	struct vl_vcpu_start start;
 	uint32_t console_of;
 	size_t console_size;

@@ -310,6 +310,8 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_MEMORY_GIVE] = "memory_give",
 		[VL_CALL_DOMAIN_CONSOLE_READ] = "domain_console_read",
 		[VL_CALL_VCPU_START] = "vcpu_start",
+		[VL_CALL_DEVICE_ADD] = "device_add",
+		[VL_CALL_DISK_WRITE] = "disk_write",
 		[VL_CALL_DOMAIN_PAUSE] = "domain_pause",
 		[VL_CALL_DOMAIN_UNPAUSE] = "domain_unpause",
 		[VL_CALL_DOMAIN_WEIGHT] = "domain_weight",

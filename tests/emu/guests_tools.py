@@ -113,6 +113,15 @@ def guests_two_linux(t):
     t.check("ok: two Linux guests" in lines, f"the guest's verdict: {lines[-3:]}")
 
 
+@test("guests-linux-io", shows="I4 U2 U3", needs="vellum min initrd-guests", limit=400)
+def guests_linux_io(t):
+    """Two later Linux guests, whose own virtio drivers find a read-only disk with a file's contents, an empty one that keeps a file
+    system, and each other: ping, and a TCP stream with the right checksum."""
+    m = run(t, ["guests-io"], 380, memory=512, icount=True)
+    lines = output_of(m, "guests-io")
+    t.check("ok: disks and network" in lines, f"the guest's verdict: {lines[-3:]}")
+
+
 def check_shares(t, before, after, weights):
     """What each guest got of the CPU is its weight's share of what they got together, within 5 %."""
     got = {name: after[name] - before[name] for name in weights}

@@ -184,8 +184,8 @@ static void wrong_syntax(void **state)
 		{5, 7, "extra 'x'", "a string stands where `+=` or `=`"},
 		{5, 13, "extra = 'x' 'y'", "a string stands where the end of the line or `;`"},
 		{5, 1, "= 5", "`=` stands where a name should be"},
-		{5, 7, "vif = [ 'x', 'y'", "not closed"},
-		{5, 7, "vif = [\n'x',\nextra = 'good'", "not closed"},
+		{5, 7, "vif = [ '', ''", "not closed"},
+		{5, 7, "vif = [\n'',\nextra = 'good'", "not closed"},
 		{5, 9, "vif = [ , ]", "`,` stands where"},
 		{5, 13, "vif = [ 'x' 'y' ]", "a string stands where"},
 		{5, 9, "vif = [ x ]", "text stands in quotes"},
@@ -224,8 +224,22 @@ static void wrong_meaning(void **state)
 		{11, "ramdisk = ['x']", "`ramdisk` is a string, not a list"},
 		{12, "on_crash = 'coredump-destroy'", "'destroy', 'restart' or 'preserve'"},
 		{12, "on_crash = [ ]", "'destroy', 'restart' or 'preserve'"},
-		{1, "vif = [ 'mac=00:16:3e:00:00:01' ]", "`vif` is not supported yet"},
-		{1, "disk = [ 'a', 'b' ]", "`disk` is not supported yet"},
+		{9, "vif = [ 'mac=00:16:3e:00:00:01x' ]", "no address of one station"},
+		{9, "vif = [ 'mac=00:16:3e:00:00' ]", "no address of one station"},
+		{9, "vif = [ 'mac=00:00:00:00:00:00' ]", "no address of one station"},
+		{9, "vif = [ 'mac=0:16:3e:00:00:1' ]", "no address of one station"},
+		{9, "vif = [ 'bridge=' ]", "no name of a bridge"},
+		{9, "vif = [ 'bridge=sixteen-letters-' ]", "no name of a bridge"},
+		{9, "vif = [ 'ip=10.0.0.1' ]", "a vif has `mac` and `bridge`"},
+		{41, "vif = [ '', '', '', '', '', '', '', '', '' ]", "at most 8 devices"},
+		{10, "disk = [ 'a' ]", "cannot be written to"},
+		{10, "disk = [ 'a,raw,vda,r,x' ]", "is not supported"},
+		{10, "disk = [ 'ram:0M' ]", "is no size"},
+		{10, "disk = [ 'ram:1' ]", "is no size"},
+		{10, "disk = [ 'ram:-1M' ]", "is no size"},
+		{10, "disk = [ 'ram:99999999999999999999M' ]", "is no size"},
+		{10, "disk = [ 5 ]", "`disk` is a list of strings"},
+		{7, "vif = 'mac=00:16:3e:00:00:01'", "`vif` is a list"},
 		{8, "disk = 'a'", "`disk` is a list"},
 		{1, "frobnicate = 1", "unknown key `frobnicate`; vl.cfg(5)"},
 		{1, "vcpu = 1", "did you mean `vcpus`?"},
@@ -241,6 +255,50 @@ static void wrong_meaning(void **state)
 		parse_with_good(cases[i].text);
 		assert_one(5, cases[i].column, cases[i].part);
 	}
+}
+
+static void devices(void **state)
+{
+	static const u8 mac[] = {0x02, 0xaB, 0, 0, 0, 0x10};
+	const struct config_devices *d = &config.devices;
+	u8 made[6];
+
+	(void)state;
+	parse_with_good(
+		"extra = 'quiet'\n"
+		"vif = [ ' mac=02:aB:00:00:00:10 , bridge=lan ', '' ]\n"
+		"vif += [ 'bridge=fifteen-letters' ]\n"
+		"disk = [ '/a file,raw,vda,r', 'vdev=vdb, target=ram:64M', 'ram:3K,,,ro' ]\n");
+	assert_no_problem();
+	assert_int_equal(d->nr_vifs, 3);
+	assert_memory_equal(d->vif[0].mac, mac, sizeof(mac));
+	assert_string_equal(d->vif[0].bridge, "lan");
+	assert_string_equal(d->vif[1].bridge, "br0");
+	assert_string_equal(d->vif[2].bridge, "fifteen-letters");
+	assert_memory_not_equal(d->vif[1].mac, d->vif[2].mac, 6);
+	assert_int_equal(d->vif[1].mac[0], 2);
+	assert_int_equal(d->nr_disks, 3);
+	assert_string_equal(d->disk[0].file, "/a file");
+	assert_true(d->disk[0].read_only);
+	assert_null(d->disk[1].file);
+	assert_false(d->disk[1].read_only);
+	assert_int_equal(d->disk[1].size, 64 * MIB);
+	assert_int_equal(d->disk[2].size, 3 * KIB);
+	assert_true(d->disk[2].read_only);
+	assert_string_equal(config.extra, "quiet");
+	assert_string_equal(config.cmdline, "quiet virtio_mmio.device=4K@0xfef00000:5"
+					    " virtio_mmio.device=4K@0xfef01000:6"
+					    " virtio_mmio.device=4K@0xfef02000:9"
+					    " virtio_mmio.device=4K@0xfef03000:10"
+					    " virtio_mmio.device=4K@0xfef04000:11"
+					    " virtio_mmio.device=4K@0xfef05000:12");
+	memcpy(made, d->vif[1].mac, sizeof(made));
+	config_free(&config);
+	parse_with_good("vif = [ 'mac=02:00:00:00:00:01', '' ]");
+	assert_memory_equal(d->vif[1].mac, made, sizeof(made)); /* the same name, the same place */
+	assert_string_equal(config.cmdline, "virtio_mmio.device=4K@0xfef00000:5"
+					    " virtio_mmio.device=4K@0xfef01000:6");
+	config_free(&config);
 }
 
 static void names(void **state)
@@ -398,9 +456,10 @@ int main(void)
 		cmocka_unit_test(defaults),     cmocka_unit_test(every_key),
 		cmocka_unit_test(strings),      cmocka_unit_test(wrong_literals),
 		cmocka_unit_test(wrong_syntax), cmocka_unit_test(wrong_meaning),
-		cmocka_unit_test(names),        cmocka_unit_test(all_at_once),
-		cmocka_unit_test(empty),        cmocka_unit_test(too_much),
-		cmocka_unit_test(long_text),    cmocka_unit_test(damaged),
+		cmocka_unit_test(devices),      cmocka_unit_test(names),
+		cmocka_unit_test(all_at_once),  cmocka_unit_test(empty),
+		cmocka_unit_test(too_much),     cmocka_unit_test(long_text),
+		cmocka_unit_test(damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
