@@ -52,7 +52,13 @@ static bool is_apic(pa_t pa)
 	return round_down(pa.v, PAGE_SIZE) == APIC_PAGE;
 }
 
-/* Of another device, too, the lower half of 64 bits is all. */
+/* Of 64 bits: the other device's registers are 32 bits wide, so it gets two accesses, as a bus of
+ * that width makes them. Nothing is behind the page. */
+static bool has_upper_half(pa_t pa, u8 size)
+{
+	return size > REGISTER_SIZE && pa.v % PAGE_SIZE + size <= PAGE_SIZE;
+}
+
 static u64 load(struct vcpu *v, pa_t pa, u8 size)
 {
 	u64 value;
@@ -60,15 +66,20 @@ static u64 load(struct vcpu *v, pa_t pa, u8 size)
 	if (is_apic(pa))
 		return load_apic(v, (u32)(pa.v % PAGE_SIZE), size);
 	value = domain_io_read(v, pa.v, (u8)min_u64(size, REGISTER_SIZE));
+	if (has_upper_half(pa, size))
+		value |= (u64)domain_io_read(v, pa.v + REGISTER_SIZE, REGISTER_SIZE) << 32;
 	return size < REGISTER_SIZE ? value & (((u64)1 << 8 * size) - 1) : value;
 }
 
 static void store(struct vcpu *v, pa_t pa, u8 size, u64 value)
 {
-	if (is_apic(pa))
+	if (is_apic(pa)) {
 		apic_mmio_write(v, (u32)(pa.v % PAGE_SIZE), (u32)value);
-	else
-		domain_io_write(v, pa.v, (u8)min_u64(size, REGISTER_SIZE), (u32)value);
+		return;
+	}
+	domain_io_write(v, pa.v, (u8)min_u64(size, REGISTER_SIZE), (u32)value);
+	if (has_upper_half(pa, size))
+		domain_io_write(v, pa.v + REGISTER_SIZE, REGISTER_SIZE, (u32)(value >> 32));
 }
 
 #define ALU(name)                                                                                  \

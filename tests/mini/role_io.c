@@ -266,6 +266,9 @@ void role_disk(void)
 	struct virtio *v = start_disk(0), *constant = start_disk(1);
 	u64 sectors = virtio_get(v, VR_CONFIG);
 
+	if (*(volatile u64 *)(v->window + VR_CONFIG) != sectors)
+		panic("read as 64 bits it has %lu sectors",
+		      *(volatile u64 *)(v->window + VR_CONFIG));
 	read_disk(v, 0);
 	read_disk(constant, 0);
 	write_disk(v, 91);
