@@ -6,6 +6,7 @@
  */
 #include "cpu/vcpu.h"
 
+#include "domain/share.h"
 #include "lib/string.h"
 #include "mem/layout.h"
 #include "mem/own_tables.h"
@@ -64,6 +65,21 @@ static RARELY_USED u32 protect_foreign(const struct vcpu *v, u64 va, u32 access,
 	return access & PF_WRITE ? WALK_FAULT | PF_PRESENT | access : 0;
 }
 
+/* Who writes to a page that shares its frame gets one of its own; who reads gets no right to write
+ * later. */
+static RARELY_USED void protect_shared(const struct vcpu *v, u64 va, u32 access,
+				       struct translation *t)
+{
+	pfn_t page = {(t->page.v + (va & (level_size(t->level) - 1))) >> PAGE_SHIFT};
+
+	if (!p2m_is_shared(&v->domain->p2m, page))
+		return;
+	if (access & PF_WRITE)
+		share_break(v->domain, page.v);
+	else
+		t->rights &= ~(PTE_W | PTE_D);
+}
+
 u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 access,
 		   struct translation *t)
 {
@@ -74,6 +90,8 @@ u32 vcpu_translate(struct vcpu *v, const struct paging_mode *mode, u64 va, u32 a
 		apply_aliases(v, va, t);
 	if (fault == 0 && v->domain->p2m.foreign_read_only != 0)
 		fault = protect_foreign(v, va, access, t);
+	if (fault == 0 && v->domain->p2m.shared != 0)
+		protect_shared(v, va, access, t);
 	return fault;
 }
 

@@ -188,6 +188,10 @@ static __attribute__((noinline)) u32 walk_and_fill(struct vcpu *v, enum shadow_v
 
 	if (view != SHADOW_USER && access_is_device(v, va, access))
 		return UNKNOWN;
+	/* A shared frame may have to be left, and then translations are dropped at an exit's end.
+	 */
+	if (v->domain->p2m.shared != 0)
+		return UNKNOWN;
 	mode = vcpu_paging_mode_smap(v, view == SHADOW_GUARDED);
 	fault = vcpu_translate(v, mode, va, access, &t);
 	if (fault != 0)

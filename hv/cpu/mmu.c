@@ -17,6 +17,9 @@
 #define CR3_NOFLUSH ((u64)1 << 63)
 #define PCID_MASK   0xfffu
 
+/* Of those that the last time left. */
+#define TABLES_BURIED 96u
+
 void vcpu_reload_root(struct vcpu *v)
 {
 	fast_roots(v);
@@ -40,6 +43,25 @@ void vcpu_flush(struct vcpu *v)
 void vcpu_renew(struct vcpu *v)
 {
 	flush(v, shadow_renew);
+}
+
+void vcpu_pages_changed(const struct domain *d)
+{
+	for (u32 i = 0; i < VL_MAX_CPUS; i++) {
+		struct vcpu *v = remote_vcpu(d, i);
+
+		if (v == NULL)
+			continue;
+		access_forget_all(v);
+		v->stale = true;
+	}
+}
+
+RARELY_USED void vcpu_drop_stale(struct vcpu *v)
+{
+	v->stale = false;
+	shadow_bury(&v->shadow, TABLES_BURIED);
+	vcpu_renew(v);
 }
 
 bool vcpu_load_cr3(struct vcpu *v, u64 value)

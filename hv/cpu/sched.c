@@ -57,7 +57,7 @@ void sched_init_host(struct cpu_block *b, bool ready)
 	share_set_ready(&h->queue, &b->sched.member, ready);
 	h->current = b;
 	h->busy = ready;
-	h->armed = h->work_due = CLOCK_NEVER;
+	h->armed = h->work_due = h->background_due = CLOCK_NEVER;
 	b->sched.on_cpu = 1;
 	b->sched.deadline = CLOCK_NEVER;
 }
@@ -286,6 +286,7 @@ static u64 next_look(struct sched_host *h)
 
 	if (h->nr_others == 0)
 		return next;
+	next = min_u64(next, h->background_due);
 	lock_take(&h->lock);
 	next = min_u64(next, h->busy ? h->slice_end : now + FAR);
 	for (const struct cpu_block *b = h->others; b != NULL; b = b->sched.next)
@@ -356,6 +357,23 @@ void sched_work(struct vcpu *v)
 		arm(own);
 }
 
+void sched_set_background(u64 tsc, void (*work)(void))
+{
+	struct cpu_block *host = host_block();
+
+	host->host.background = work;
+	host->host.background_due = tsc;
+	__atomic_store_n(&host->stack.cpu.look, 1, __ATOMIC_RELAXED);
+}
+
+static void do_background(struct sched_host *h)
+{
+	if (h->nr_others == 0 || h->background_due > rdtsc())
+		return;
+	h->background_due = CLOCK_NEVER;
+	h->background();
+}
+
 /* --- switching --- */
 
 /* The one before is left for good: its stack, its tables and its root. */
@@ -395,8 +413,10 @@ static void idle(struct cpu_block *own)
 
 static struct cpu_block *next_after(struct cpu_block *own)
 {
-	struct cpu_block *next = decide(own);
+	struct cpu_block *next;
 
+	do_background(&host_block()->host);
+	next = decide(own);
 	arm(host_block());
 	return next;
 }

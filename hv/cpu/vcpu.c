@@ -389,8 +389,11 @@ void vcpu_to_real_view(struct vcpu *v, struct trap_frame *f)
 
 void vcpu_load_root(struct vcpu *v)
 {
-	u64 root = shadow_top(&v->shadow, vcpu_view(v)).v;
+	u64 root;
 
+	if (v->stale)
+		vcpu_drop_stale(v);
+	root = shadow_top(&v->shadow, vcpu_view(v)).v;
 	if (read_cr3() != root)
 		write_cr3(root);
 }

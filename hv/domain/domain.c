@@ -9,6 +9,7 @@
  */
 #include "domain/domain.h"
 
+#include "domain/share.h"
 #include "lib/log.h"
 #include "lib/print.h"
 #include "lib/string.h"
@@ -368,6 +369,9 @@ void *domain_buffer(const struct domain *d, pa_t pa, u64 size)
 		return direct((ma_t){pa.v});
 	if (!memmap_is_ram(&d->memory, r))
 		return NULL;
+	/* The caller may write. For the domain it is the same page as before. */
+	if (d->p2m.shared != 0)
+		share_break((struct domain *)(uintptr_t)d, mfn.v);
 	if (d->layers & VL_LAYER_MEMORY)
 		mfn = p2m_lookup(&d->p2m, pa_to_pfn(pa));
 	if (mfn.v == P2M_NOTHING)

@@ -6,6 +6,7 @@
  */
 #include "domain/grant.h"
 
+#include "domain/share.h"
 #include "lib/panic.h"
 #include "public/errno.h"
 
@@ -166,6 +167,7 @@ s64 grant_map(struct domain *d, struct domain *owner, u64 ref, u64 pfn)
 		d->maps = make_table(d);
 	if (d->maps == NULL)
 		return -VL_ENOMEM;
+	share_break(owner, g->pfn); /* from here on it is pinned */
 	err = p2m_map_foreign(&d->p2m, (pfn_t){pfn}, p2m_lookup(&owner->p2m, (pfn_t){g->pfn}),
 			      g->read_only);
 	if (err < 0) {

@@ -7,6 +7,7 @@
 #include "domain/owner.h"
 
 #include "domain/grant.h"
+#include "domain/share.h"
 #include "lib/panic.h"
 #include "mem/frames.h"
 #include "p2m/mover.h"
@@ -22,8 +23,7 @@ static bool is_shown(const struct domain *d, u64 pfn)
 	return pfn >> P2M_PFN_BITS == 0 && memmap_is_ram(&d->memory, page_of(pfn));
 }
 
-/* Vellum has a pointer to it, or shows it at another address; or another domain has mapped it. */
-static bool is_shared(const struct domain *d, u64 pfn)
+bool owner_is_pinned(const struct domain *d, u64 pfn)
 {
 	struct range page = page_of(pfn);
 
@@ -55,7 +55,7 @@ static int can_give(const struct domain *first, u64 pfn)
 	mfn = p2m_lookup(&first->p2m, (pfn_t){pfn}).v;
 	if (mfn == P2M_NOTHING)
 		return -VL_EFAULT;
-	return mfn != pfn || is_shared(first, pfn) ? -VL_EBUSY : 0;
+	return mfn != pfn || owner_is_pinned(first, pfn) ? -VL_EBUSY : 0;
 }
 
 /* In this order: as long as its frame is on the way, nobody has it. */
@@ -91,15 +91,17 @@ static mfn_t frame_kept_for(const struct domain *first, const struct domain *d, 
 
 static mfn_t take_one(struct domain *first, struct domain *from, u64 pfn)
 {
-	mfn_t mfn = p2m_lookup(&from->p2m, (pfn_t){pfn});
+	mfn_t mfn = share_leave(from, pfn);
 	struct p2m_owner owner;
 
 	if (is_beside(mfn)) {
 		frame_free(mfn);
 		mfn = frame_kept_for(first, from, pfn);
 	}
-	assert(p2m_is_given(&first->p2m, (pfn_t){mfn.v}, &owner) && owner.domid == from->domid &&
-	       owner.pfn == pfn);
+	assert(p2m_is_given(&first->p2m, (pfn_t){mfn.v}, &owner) &&
+	       (p2m_is_shared(&from->p2m, (pfn_t){pfn})
+			? share_has(&owner)
+			: owner.domid == from->domid && owner.pfn == pfn));
 	p2m_clear(&from->p2m, (pfn_t){pfn});
 	p2m_clear(&first->p2m, (pfn_t){mfn.v});
 	return mfn;
@@ -131,7 +133,7 @@ int owner_can_take(const struct domain *from, u64 pfn, u64 count)
 		if ((pfn + i) >> P2M_PFN_BITS != 0 ||
 		    p2m_lookup(&from->p2m, (pfn_t){pfn + i}).v == P2M_NOTHING)
 			return -VL_EFAULT;
-		if (is_shared(from, pfn + i))
+		if (owner_is_pinned(from, pfn + i))
 			return -VL_EBUSY;
 	}
 	return 0;
@@ -166,7 +168,7 @@ static void label_frames_of(struct domain *first, const struct domain *d)
 	for (u64 pfn = 0; p2m_next_moved(&d->p2m, &pfn); pfn++) {
 		mfn_t mfn = p2m_lookup(&d->p2m, (pfn_t){pfn});
 
-		if (!is_beside(mfn))
+		if (!is_beside(mfn) && !p2m_is_shared(&d->p2m, (pfn_t){pfn}))
 			p2m_give_again(&first->p2m, (pfn_t){mfn.v},
 				       (struct p2m_owner){d->domid, pfn});
 	}
@@ -202,7 +204,7 @@ void owner_relabel(struct domain *first)
 		label_frames_of(first, d);
 	for (u64 pfn = 0; p2m_next_given(&first->p2m, &pfn); pfn++) {
 		p2m_is_given(&first->p2m, (pfn_t){pfn}, &owner);
-		if (is_had(&owner, pfn))
+		if (share_has(&owner) || is_had(&owner, pfn))
 			continue;
 		next_beside(&beside);
 		p2m_give_again(&first->p2m, (pfn_t){pfn}, beside);
@@ -224,6 +226,14 @@ static u64 audit_frames_of(const struct domain *first, const struct domain *d)
 		frames++;
 		if (is_beside(mfn))
 			continue;
+		if (p2m_is_shared(&d->p2m, (pfn_t){pfn})) {
+			if (!p2m_is_given(&first->p2m, (pfn_t){mfn.v}, &owner) ||
+			    !share_has(&owner))
+				panic("domain %u shares frame %lx as page %lx, but it is not in a "
+				      "group",
+				      d->domid, mfn.v, pfn);
+			continue;
+		}
 		if (!p2m_is_given(&first->p2m, (pfn_t){mfn.v}, &owner) || owner.pfn != pfn ||
 		    owner.domid != d->domid)
 			panic("domain %u has frame %lx as page %lx, but it was given to domain %u "
@@ -255,7 +265,7 @@ void owner_debug_audit(const struct domain *first)
 		given++;
 		p2m_is_given(&first->p2m, (pfn_t){pfn}, &owner);
 		d = domain_find(owner.domid, NULL);
-		if (!is_had(&owner, pfn) &&
+		if (!share_has(&owner) && !is_had(&owner, pfn) &&
 		    (d == NULL || !is_beside(p2m_lookup(&d->p2m, (pfn_t){owner.pfn}))))
 			panic("frame %lx is given to page %lx of domain %u, which has another", pfn,
 			      owner.pfn, owner.domid);

@@ -106,11 +106,12 @@ static int find_spaces(struct domain_remap *r, struct remap_task *task)
 	return 0;
 }
 
-/* What is mapped is mapped by frame. */
+/* What is mapped is mapped by frame; and frames that are kept for shared pages are used by nobody
+ * that a remap would see. */
 bool domain_somebody_shares(void)
 {
 	for (const struct domain *d = domain_next(0); d != NULL; d = domain_next(d->domid + 1))
-		if (d->maps != NULL)
+		if (d->maps != NULL || d->p2m.shared != 0)
 			return true;
 	return false;
 }

@@ -14,6 +14,7 @@
 /* Of frames, 4 KiB: */
 #define ENTRY_FOREIGN   ((u64)4)
 #define ENTRY_READ_ONLY ((u64)8)
+#define ENTRY_SHARED    ((u64)16)
 /* Of a table, how many of its entries are away or lead to such: */
 #define ENTRY_AWAY_ONE  ((u64)4)
 #define ENTRY_AWAY      (((u64)1023) * ENTRY_AWAY_ONE)

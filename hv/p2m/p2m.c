@@ -105,7 +105,7 @@ bool p2m_destroy_some(struct p2m *p, u64 tables)
 			return false;
 		p->root[i] = 0;
 	}
-	p->frames = p->moved = p->given = p->foreign = p->foreign_read_only = 0;
+	p->frames = p->moved = p->given = p->foreign = p->foreign_read_only = p->shared = 0;
 	portions_set_all(&p->portions);
 	return true;
 }
@@ -201,6 +201,7 @@ static void count(struct p2m *p, u64 entry, u64 pa, u32 level, u64 sign)
 	} else if (!is_table(entry)) {
 		p->frames += frames;
 		p->moved += (entry & ENTRY_NUMBER) != pa ? frames : 0;
+		p->shared += entry & ENTRY_SHARED ? frames : 0;
 	} else {
 		for (u64 i = 0; i < ENTRIES; i++)
 			count(p, table_of(entry)[i], pa + (i << level_shift(level - 1)), level - 1,
@@ -405,6 +406,21 @@ bool p2m_is_read_only(const struct p2m *p, pfn_t pfn)
 	u64 entry = find(p, pfn.v << PAGE_SHIFT, &level);
 
 	return is_foreign(entry) && (entry & ENTRY_READ_ONLY);
+}
+
+void p2m_share(struct p2m *p, pfn_t pfn, mfn_t mfn)
+{
+	int err = put(p, pfn.v << PAGE_SHIFT, 1, mfn.v << PAGE_SHIFT | ENTRY_FRAMES | ENTRY_SHARED);
+
+	assert(err == 0); /* its entry exists */
+}
+
+bool p2m_is_shared(const struct p2m *p, pfn_t pfn)
+{
+	u32 level;
+	u64 entry = find(p, pfn.v << PAGE_SHIFT, &level);
+
+	return (entry & ENTRY_KIND) == ENTRY_FRAMES && (entry & ENTRY_SHARED);
 }
 
 void p2m_clear(struct p2m *p, pfn_t pfn)

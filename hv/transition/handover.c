@@ -23,6 +23,7 @@
 #include "domain/grant.h"
 #include "lib/log.h"
 #include "hypercall/live_remap.h"
+#include "hypercall/share.h"
 #include "public/calls.h"
 #include "public/errno.h"
 #include "transition/home.h"
@@ -72,7 +73,10 @@ static s64 make_check(struct vcpu *v)
 
 	if (err == 0)
 		err = check_heir(heir);
-	return err < 0 ? err : home_check(v, heir, heirs_how);
+	if (err == 0)
+		err = home_check(v, heir, heirs_how);
+	/* Each page has a frame of its own, in as many calls as it takes. */
+	return err == 0 && share_off() != 0 ? -VL_EAGAIN : err;
 }
 
 static s64 make_still(struct vcpu *v)

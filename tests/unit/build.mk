@@ -5,7 +5,7 @@
 # with the formatting code that all of it needs. To add a test: one word in UNIT_TESTS, one line below.
 
 UNIT_TESTS := bootinfo memmap options crc32 bzimage elf64 placement bootparams print decode decode_return \
-	decode_zydis pic pic_hardware lapic lapic_hardware lapic_messages ioapic pit rtc uart16550 platform platform_cpus events io_hardware walk p2m portions owner remap grant image_sum madt lock remote walk_race fair config payload guest virtqueue virtio_mmio virtio_devices switch
+	decode_zydis pic pic_hardware lapic lapic_hardware lapic_messages ioapic pit rtc uart16550 platform platform_cpus events io_hardware walk p2m portions owner share remap grant image_sum madt lock remote walk_race fair config payload guest virtqueue virtio_mmio virtio_devices switch
 
 UNIT_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c
 UNIT_madt_SOURCES := boot/madt.c
@@ -33,7 +33,8 @@ UNIT_fair_SOURCES := hv/sched/fair.c hv/sched/share.c
 UNIT_portions_SOURCES := hv/p2m/portions.c
 UNIT_p2m_SOURCES := hv/p2m/p2m.c hv/p2m/portions.c hv/p2m/away.c tests/unit/pages.c
 UNIT_remap_SOURCES := $(patsubst %,hv/p2m/%.c,p2m portions away numbers owners plan remap) tests/unit/remap_world.c
-UNIT_owner_SOURCES := hv/domain/owner.c hv/p2m/p2m.c hv/p2m/portions.c hv/mem/memmap.c tests/unit/pages.c
+UNIT_owner_SOURCES := hv/domain/owner.c hv/domain/share.c hv/p2m/p2m.c hv/p2m/portions.c hv/mem/memmap.c tests/unit/pages.c
+UNIT_share_SOURCES := hv/domain/share_scan.c $(UNIT_owner_SOURCES)
 UNIT_grant_SOURCES := hv/domain/grant.c hv/p2m/p2m.c hv/p2m/portions.c hv/mem/memmap.c tests/unit/pages.c
 UNIT_pic_SOURCES := hv/irq/pic.c
 UNIT_pic_hardware_SOURCES := hv/irq/pic_hardware.c hv/irq/pic.c

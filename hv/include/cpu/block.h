@@ -77,7 +77,7 @@ struct sched_vcpu {
 
 /** Of a host: who runs there. */
 struct sched_host {
-	struct lock lock; /* LOCK_SCHED, for all of this but `armed` and `work*` */
+	struct lock lock; /* LOCK_SCHED, for all of this but `armed`, `work*`, `background*` */
 	struct fair_queue queue;
 	struct cpu_block *others;   /* blocks of later domains */
 	u32 nr_others;              /* read without the lock */
@@ -89,6 +89,8 @@ struct sched_host {
 	u64 armed;                  /* Vellum's timer, a TSC; CLOCK_NEVER: it is not set */
 	u64 work_due;               /* TSC, CLOCK_NEVER: none; see sched_set_work() */
 	void (*work)(struct vcpu *v);
+	u64 background_due; /* the same; see sched_set_background() */
+	void (*background)(void);
 };
 
 struct cpu_block {

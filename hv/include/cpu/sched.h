@@ -154,6 +154,13 @@ void sched_set_work(u64 tsc, void (*work)(struct vcpu *v));
 /** Do it, if it is due and `v` the owner's. At the places that are told above. */
 void sched_work(struct vcpu *v);
 
+/**
+ * The same by whoever's vcpu comes to the end of an exit or to its HLT next, as long as the CPU has
+ * vcpus of later domains: for work that is nobody's in particular, and takes no longer than a
+ * switch may. No vcpu but that one is in the middle of anything.
+ */
+void sched_set_background(u64 tsc, void (*work)(void));
+
 /** Vellum's timer interrupted. False: no scheduler has set it. */
 bool sched_tick(void);
 

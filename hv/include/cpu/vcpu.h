@@ -180,7 +180,8 @@ struct vcpu {
 	struct {
 		u64 va, rip;
 		u32 access;
-	} prefill; /* the user's page fault that its kernel is handling */
+	} prefill;  /* the user's page fault that its kernel is handling */
+	bool stale; /* vcpu_pages_changed() */
 };
 
 /** Vectors of exits that no gate has. */
@@ -228,6 +229,11 @@ void vcpu_flush(struct vcpu *v);
 
 /** The same in a bounded time: shadow_renew(). */
 void vcpu_renew(struct vcpu *v);
+
+/** Pages of the domain have other frames: what its vcpus know of them is not used any more by
+ * Vellum, and dropped before a vcpu runs. No vcpu of it runs on another CPU. */
+void vcpu_pages_changed(const struct domain *d);
+void vcpu_drop_stale(struct vcpu *v);
 
 /** Load the root that goes with view and address space, even if it is the same: the TLB is empty
  * then. */

@@ -31,6 +31,10 @@ int owner_give(struct domain *first, struct domain *to, u64 pfn, const u64 *list
  */
 int owner_can_take(const struct domain *from, u64 pfn, u64 count);
 
+/** Vellum has a pointer to a page of a domain's, or shows it at another address; or another domain
+ * has mapped it: it stays where it is. */
+bool owner_is_pinned(const struct domain *d, u64 pfn);
+
 /** Take them, if they can be taken: each is cleared, and at home again. */
 void owner_take(struct domain *first, struct domain *from, u64 pfn, u64 count);
 

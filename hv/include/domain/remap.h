@@ -36,7 +36,8 @@ int domain_remap_begin(struct domain_remap *r, struct domain *d, enum remap_mode
  * again. 0: d's p2m is the identity for each page that it has. */
 s64 domain_remap_step(struct domain_remap *r, u64 pages);
 
-/** Whether a domain maps pages of another: frames are not to change places then. */
+/** Whether a domain maps pages of another, or shares frames with others: frames are not to change
+ * places then. */
 bool domain_somebody_shares(void);
 
 /** remap_abort(). */

@@ -36,6 +36,7 @@ struct p2m {
 	u64 given;    /* page frames that a later domain has; never `own` */
 	u64 foreign;  /* page frames of other domains that are mapped here; in none of the above */
 	u64 foreign_read_only;    /* those of them that may not be written to */
+	u64 shared;               /* of `frames`, those that have them with others: p2m_share() */
 	struct portions portions; /* where it has entries, or could; `own`: everywhere */
 	u64 root[P2M_ROOT_ENTRIES];
 };
@@ -109,6 +110,13 @@ int p2m_map_foreign(struct p2m *p, pfn_t pfn, mfn_t mfn, bool read_only);
 /** Whether such a one is there; and that for reading alone. */
 bool p2m_is_foreign(const struct p2m *p, pfn_t pfn);
 bool p2m_is_read_only(const struct p2m *p, pfn_t pfn);
+
+/**
+ * A later domain's page, whose entry is of 4 KiB, is one of several that have this frame: it is not
+ * to be written to. p2m_set() gives it one of its own again, also without fail.
+ */
+void p2m_share(struct p2m *p, pfn_t pfn, mfn_t mfn);
+bool p2m_is_shared(const struct p2m *p, pfn_t pfn);
 
 /** Empty the entry of one page frame, which is not part of a larger one: it is at home, or of a
  * later domain gone. Needs no memory. */

@@ -433,6 +433,7 @@ static inline int64_t vl_call_test_spoil_shadow(vl_hypercall_fn call, uint64_t v
  * Returns 0, also if Vellum knows it already; or a negated error:
  *   VL_EINVAL: apic_id is above 254.
  *   VL_ENOSPC: Vellum knows VL_MAX_CPUS already.
+ *   VL_EBUSY: other guests share pages, which takes one CPU (share).
  *   VL_ENOMEM: the partition has no room for what belongs to a CPU.
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
@@ -1148,7 +1149,8 @@ static inline int64_t vl_call_device_info(vl_hypercall_fn call, uint64_t domid, 
  *     away.
  *   VL_EBUSY: there is a third domain; the other one does not run, or halts for good;
  *     VL_LAYER_IO is virtualized.
- *   VL_EAGAIN: it has not begun to run: call again.
+ *   VL_EAGAIN: it has not begun to run, or pages that share a frame are not all apart yet
+ *     (share): call again.
  *   VL_EOPNOTSUPP: Vellum knows several CPUs, or the other domain has several vcpus, or the
  *     caller's is not the one that it was started on, or VL_LAYER_ALL is not virtualized there,
  *     or its local APIC is not Vellum's, or cannot leave the x2APIC mode.
@@ -1173,7 +1175,7 @@ static inline int64_t vl_call_hand_over(vl_hypercall_fn call, uint64_t domid, ui
  * Returns how many of the domain's pages are not at home then; or a negated error:
  *   VL_ENOENT: no later domain has this id.
  *   VL_EINVAL: percent or beside is out of range.
- *   VL_EBUSY: the domain is not paused, or a domain maps pages of another.
+ *   VL_EBUSY: the domain is not paused, or domains share pages.
  *   VL_ENOMEM: Vellum has not so many frames.
  *   VL_EOPNOTSUPP: a release build of Vellum, or a CPU in passthrough.
  *   VL_EPERM: the caller is not the first guest.
@@ -1322,7 +1324,38 @@ static inline int64_t vl_call_portions(vl_hypercall_fn call, uint64_t portions_p
 	return call(VL_CALL_PORTIONS, portions_pa, portions_size, 0, 0, 0);
 }
 
+#define VL_CALL_SHARE 67
+
+/**
+ * While it is on, Vellum looks at pages of the other guests, of zeros first, and puts those with
+ * the same contents into one frame, which is read-only to all of them; a page that is written to
+ * gets a frame of its own, with nothing seen of it by its guest. For that each page keeps a
+ * frame in reserve, so it cannot fail. The first guest's own pages are left alone: devices may
+ * write to them. hand_over un-shares all pages first. Looking takes a fifth of the CPU's time at
+ * most, whatever the rate.
+ * Who: only the first guest. Since ABI 0.3.
+ * how: VL_SHARE_ON, VL_SHARE_OFF; VL_SHARE_KEEP: as it is.
+ * rate: VL_SHARE_ON: pages to look at a second, 1 to VL_SHARE_RATE_MOST; else 0.
+ * info_pa, info_size: where struct vl_share_info lies (physical address) and its bytes; filled
+ *   with what is shared then.
+ * Returns VL_SHARE_OFF: how many pages share a frame still: call again until there are none;
+ *   else 0; or a negated error:
+ *   VL_EINVAL: how or rate is out of range, or the buffer is smaller than the structure.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_ENOMEM: Vellum has no frames for the table of what it has seen.
+ *   VL_EOPNOTSUPP: VL_SHARE_ON, and Vellum knows several CPUs, or the caller is in passthrough,
+ *     or the local APIC's timer is not Vellum's.
+ *   VL_EBUSY: VL_SHARE_ON, and test_remap has a live remap going on.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_share(vl_hypercall_fn call, uint64_t how, uint64_t rate,
+				    uint64_t info_pa, uint64_t info_size)
+{
+	return call(VL_CALL_SHARE, how, rate, info_pa, info_size, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 67
+#define VL_CALL_LIMIT 68
 
 #endif

@@ -348,6 +348,29 @@ struct vl_portions {
 };
 VL_ABI_ASSERT(sizeof(struct vl_portions) == 520, "vl_portions is ABI");
 
+/* VL_CALL_SHARE: what it is asked for; and the most pages a second that are looked at. */
+#define VL_SHARE_KEEP      0
+#define VL_SHARE_ON        1
+#define VL_SHARE_OFF       2
+#define VL_SHARE_RATE_MOST 1000000
+
+/** Answer of VL_CALL_SHARE. */
+struct vl_share_info {
+	uint32_t on;
+	uint32_t rate;    /* pages to look at a second */
+	uint64_t pages;   /* that share a frame now, and are read-only until they are written to */
+	uint64_t frames;  /* that they are in */
+	uint64_t kept;    /* frames that nobody uses: for these pages, when they are written to */
+	uint64_t looked;  /* since boot, as all that follows: pages that were looked at, */
+	uint64_t passes;  /* times that all were, */
+	uint64_t merged;  /* pages that were merged with others, */
+	uint64_t zero;    /* of these, pages of zeros, */
+	uint64_t broken;  /* pages that got a frame of their own again */
+	uint64_t pieces;  /* Vellum looked at some pages, so many times, */
+	uint64_t longest; /* and the longest of these took so many ticks of the TSC */
+};
+VL_ABI_ASSERT(sizeof(struct vl_share_info) == 88, "vl_share_info is ABI");
+
 /** In and out buffer of VL_CALL_CONSOLE_READ; text follows directly, up to the buffer's end. */
 struct vl_console_read {
 	uint64_t pos;  /* in: first byte wanted, counted from boot; out: first byte returned */

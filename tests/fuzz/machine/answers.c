@@ -72,6 +72,7 @@ static const u64 errors[VL_CALL_LIMIT] = {
 		E(ENOENT) | E(EINVAL) | E(EEXIST) | E(ENOSPC) | E(ENOMEM) | E(EFAULT) | E(EPERM),
 	[VL_CALL_DISK_WRITE] = E(ENOENT) | E(EINVAL) | E(EFAULT) | E(EPERM),
 	[VL_CALL_DEVICE_INFO] = E(ENOENT) | E(EPERM) | E(EFAULT) | E(EINVAL),
+	[VL_CALL_SHARE] = E(EINVAL) | E(EFAULT) | E(EPERM) | OPNOTSUPP,
 };
 
 bool answer_is_elsewhere(u64 nr)

@@ -9,6 +9,7 @@
 
 #include "tests/fuzz/damage.h"
 
+#include "cpu/apic.h"
 #include "cpu/block.h"
 #include "cpu/sched.h"
 #include "cpu/sched_host.h"
@@ -85,6 +86,19 @@ void sched_shutdown(struct vcpu *v, u32 reason)
 
 void sched_yield(void)
 {
+}
+
+/* No timer is Vellum's: pages are never shared. */
+bool apic_can_own_timer(const struct vcpu *v)
+{
+	(void)v;
+	return false;
+}
+
+void sched_set_background(u64 tsc, void (*work)(void))
+{
+	(void)tsc, (void)work;
+	abort();
 }
 
 void sched_set_weight(struct domain *d, u32 weight)

@@ -18,6 +18,7 @@ _Static_assert(PUPPET_CALL_GRANT_MAP == VL_CALL_GRANT_MAP && PUPPET_CALL_YIELD =
 
 /* Its pages. */
 enum { CODE, TOP, LEVEL3, LEVEL2, LEVEL1, GDT };
+_Static_assert(PUPPET_LEVEL2 == LEVEL2, "tests find it");
 #define SHARED_PAGE (PUPPET_PAGES + 1) /* behind its RAM */
 #define WINDOW      (PUPPET_PAGES + 2)
 #define MAPPED      (PUPPET_PAGES + 3)
@@ -155,15 +156,24 @@ static bool turn_window(const struct puppet *p, u64 pa)
 	return perform(p, PUPPET_WRITE);
 }
 
-bool puppet_read(const struct puppet *p, u64 pa, u64 *word)
+bool puppet_read_virtual(const struct puppet *p, u64 va, u64 *word)
 {
-	if (!turn_window(p, pa))
-		return false;
-	*word_of(p, PUPPET_ARG) = pa_of(p, WINDOW) + pa % PAGE_SIZE;
+	*word_of(p, PUPPET_ARG) = va;
 	if (!perform(p, PUPPET_READ))
 		return false;
 	*word = *word_of(p, PUPPET_ANSWER);
 	return true;
+}
+
+bool puppet_read(const struct puppet *p, u64 pa, u64 *word)
+{
+	return turn_window(p, pa) &&
+	       puppet_read_virtual(p, pa_of(p, WINDOW) + pa % PAGE_SIZE, word);
+}
+
+u64 puppet_pa(const struct puppet *p, u32 page_number)
+{
+	return pa_of(p, page_number);
 }
 
 bool puppet_write(const struct puppet *p, u64 pa, u64 word)

@@ -43,6 +43,14 @@ bool puppet_call(const struct puppet *p, s64 *answer, u64 nr, u64 a, u64 b, u64 
 bool puppet_read(const struct puppet *p, u64 pa, u64 *word);
 bool puppet_write(const struct puppet *p, u64 pa, u64 word);
 
+/** The same at an address that its own tables say something about, since something else wrote to
+ * them. */
+bool puppet_read_virtual(const struct puppet *p, u64 va, u64 *word);
+
+/** The physical address of its page, and of the tables by their level. */
+u64 puppet_pa(const struct puppet *p, u32 page_number);
+#define PUPPET_LEVEL2 3u
+
 /** Pages of its RAM that it has no use for itself, by page frame: first and number. */
 #define PUPPET_FREE       8u
 #define PUPPET_FREE_PAGES (PUPPET_PAGES - PUPPET_FREE)
