@@ -307,6 +307,65 @@ int vl_guest_home(struct vl_client *c, uint64_t how, struct vl_home_info *h, uin
 	return rc;
 }
 
+static int share(struct vl_client *c, uint64_t how, uint64_t rate, struct vl_share_info *info,
+		 uint64_t *left, struct vl_error *e)
+{
+	struct request r = {
+		.name = "share", .io.nr = VL_CALL_SHARE, .io.arg[0] = how, .io.arg[1] = rate};
+	int rc;
+
+	*info = (struct vl_share_info){0};
+	request_buffer(&r, 2, info, sizeof(*info));
+	rc = request_answer(c, &r, left, e);
+	if (rc == 0 && (info->frames > info->pages || info->kept != info->pages - info->frames))
+		return request_nonsense(&r, e, "pages without a frame");
+	return rc;
+}
+
+int vl_share_on(struct vl_client *c, uint32_t rate, struct vl_error *e)
+{
+	struct vl_share_info info;
+	uint64_t nothing;
+	int rc = share(c, VL_SHARE_ON, rate, &info, &nothing, e);
+
+	if (rc == -VL_EOPNOTSUPP)
+		return vl_fail(
+			e, EOPNOTSUPP,
+			"Vellum cannot share pages as it runs: it takes one CPU, virtualized "
+			"with all its layers (`vl virtualize`), whose local APIC's timer is "
+			"Vellum's");
+	return rc;
+}
+
+int vl_share_off(struct vl_client *c, struct vl_error *e)
+{
+	struct vl_share_info info;
+	uint64_t left, before = UINT64_MAX;
+	int rc;
+
+	while ((rc = share(c, VL_SHARE_OFF, 0, &info, &left, e)) == 0 && left) {
+		if (left > before)
+			return vl_fail(e, EPROTO, "pages are shared again meanwhile");
+		before = left;
+	}
+	return rc;
+}
+
+int vl_share_stats(struct vl_client *c, struct vl_share_info *info, struct vl_error *e)
+{
+	uint64_t nothing;
+
+	return share(c, VL_SHARE_KEEP, 0, info, &nothing, e);
+}
+
+/* In as many calls as it takes; an older Vellum shares nothing. */
+static int part_pages(struct vl_client *c, struct vl_error *e)
+{
+	int rc = vl_share_off(c, e);
+
+	return rc == -VL_ENOSYS ? 0 : rc;
+}
+
 int vl_guest_hand_over(struct vl_client *c, uint64_t how, struct vl_error *e)
 {
 	struct request r = {.name = "hand_over", .io.nr = VL_CALL_HAND_OVER};
@@ -316,6 +375,8 @@ int vl_guest_hand_over(struct vl_client *c, uint64_t how, struct vl_error *e)
 
 	if (rc == 0)
 		rc = find_heir(c, self.domid, &heir, e);
+	if (rc == 0)
+		rc = part_pages(c, e);
 	if (rc)
 		return rc;
 	r.io.arg[0] = heir.domid;

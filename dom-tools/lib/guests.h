@@ -57,6 +57,14 @@ int vl_guest_hand_over(struct vl_client *c, uint64_t how, struct vl_error *e);
 int vl_guest_home(struct vl_client *c, uint64_t how, struct vl_home_info *h, uint64_t *left,
 		  struct vl_error *e);
 
+/**
+ * Equal pages of other guests: have Vellum look for them, so many pages a second; give each page a
+ * frame of its own again, and look no more; what is shared.
+ */
+int vl_share_on(struct vl_client *c, uint32_t rate, struct vl_error *e);
+int vl_share_off(struct vl_client *c, struct vl_error *e);
+int vl_share_stats(struct vl_client *c, struct vl_share_info *info, struct vl_error *e);
+
 /** Keep it from running, and let it. */
 int vl_guest_pause(struct vl_client *c, const struct vl_domain_info *d, struct vl_error *e);
 int vl_guest_unpause(struct vl_client *c, const struct vl_domain_info *d, struct vl_error *e);

@@ -42,6 +42,7 @@ enum operand_kind {
 	OPERAND_NEW_NAME,
 	OPERAND_MEMORY,
 	OPERAND_RANGE,
+	OPERAND_SHARE,
 };
 
 struct operand_spec {
@@ -109,6 +110,7 @@ int cmd_unpause(struct invocation *inv, struct vl_error *e);
 int cmd_console(struct invocation *inv, struct vl_error *e);
 int cmd_mem_set(struct invocation *inv, struct vl_error *e);
 int cmd_sched(struct invocation *inv, struct vl_error *e);
+int cmd_share(struct invocation *inv, struct vl_error *e);
 int cmd_p2m(struct invocation *inv, struct vl_error *e);
 int cmd_check(struct invocation *inv, struct vl_error *e);
 int cmd_version(struct invocation *inv, struct vl_error *e);

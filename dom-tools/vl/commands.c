@@ -91,6 +91,17 @@ static const struct option_spec mem_set_options[] = {
 	{0},
 };
 
+static const struct option_spec share_options[] = {
+	JSON,
+	{
+		.letter = 'r',
+		.name = "rate",
+		.argument = "N",
+		.help = "look at N pages a second, 2000 without it",
+	},
+	{0},
+};
+
 static const struct option_spec sched_options[] = {
 	JSON,
 	{
@@ -233,6 +244,15 @@ const struct command commands[] = {
 		.operand = {{OPERAND_DOMAIN, .optional = true}},
 		.needs_vellum = true,
 		.run = cmd_sched,
+	},
+	{
+		.name = "share",
+		.summary = "keep equal pages of other guests in one frame, or say how many",
+		.details = "A page gets a frame of its own when it is written to.\n",
+		.options = share_options,
+		.operand = {{.kind = OPERAND_SHARE}},
+		.needs_vellum = true,
+		.run = cmd_share,
 	},
 	{
 		.name = "domid",

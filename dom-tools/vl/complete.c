@@ -100,6 +100,15 @@ static int count_operands(const struct command *c, char **words, int n)
 	return operands;
 }
 
+static void offer_words(const char *typed)
+{
+	static const char *const words[] = {"on", "off", "stats"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strncmp(words[i], typed, strlen(typed)) == 0)
+			puts(words[i]);
+}
+
 static void offer_arguments(const struct command *c, char **words, int n, const char *typed)
 {
 	int position = count_operands(c, words, n);
@@ -118,6 +127,8 @@ static void offer_arguments(const struct command *c, char **words, int n, const 
 		offer_commands(typed);
 	else if (c->operand[position].kind == OPERAND_FILE)
 		puts(":file"); /* the shell knows better how to complete these */
+	else if (c->operand[position].kind == OPERAND_SHARE)
+		offer_words(typed);
 }
 
 int cmd_complete(struct invocation *inv, struct vl_error *e)

@@ -384,6 +384,27 @@ static int64_t hand_over(struct world *w, uint64_t domid, uint64_t how)
 	return 0;
 }
 
+/* Off, each call leaves half of the pages, and none if they are few. */
+static int64_t share(struct world *w, uint64_t how, uint64_t rate, void *page, uint32_t size)
+{
+	struct vl_share_info *s = &w->share;
+
+	if (how != VL_SHARE_KEEP && (how == VL_SHARE_ON || s->on || s->pages))
+		fprintf(stderr, "vl-fake: share %llu %llu\n", (unsigned long long)how,
+			(unsigned long long)rate);
+	if (how != VL_SHARE_KEEP) {
+		s->on = how == VL_SHARE_ON;
+		s->rate = (uint32_t)rate;
+	}
+	if (how == VL_SHARE_OFF) {
+		s->pages = s->pages > 10 ? s->pages / 2 : 0;
+		s->frames = s->pages / 4;
+		s->kept = s->pages - s->frames;
+	}
+	fill(page, size, s, sizeof(*s));
+	return how == VL_SHARE_OFF ? (int64_t)s->pages : 0;
+}
+
 /* Live, each question finds half as many pages away. */
 static int64_t home(struct world *w, uint64_t how, void *page, uint32_t size)
 {
@@ -426,6 +447,8 @@ static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, voi
 		return domain_shutdown(w, arg[0], arg[1]);
 	case VL_CALL_HAND_OVER:
 		return hand_over(w, arg[0], arg[1]);
+	case VL_CALL_SHARE:
+		return share(w, arg[0], arg[1], page, size);
 	case VL_CALL_HOME:
 		return home(w, arg[0], page, size);
 	case VL_CALL_PORTION_ADD:
@@ -474,6 +497,7 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		[VL_CALL_PORTION_ADD] = 2,
 		[VL_CALL_PORTION_REMOVE] = 2,
 		[VL_CALL_PORTIONS] = 2,
+		[VL_CALL_SHARE] = 4,
 	};
 
 	if (nr >= VL_CALL_LIMIT)

@@ -39,6 +39,7 @@
  *   console ID TEXT            what that domain writes to its console, for one read
  *   onwait STATEMENT           what happens while vl waits: `state ID N [REASON]`, `gone ID`,
  *                              `memory ID BYTES`, `console ...`, or `type TEXT` at stdin
+ *   share PAGES FRAMES RATE    so many pages are shared, in so many frames
  *   home PAGES [fails]         so many of its pages are not at home yet; and cannot come there
  *   tsc_rate HZ                ticks of the TSC a second (default 1000)
  *   answer CALL VALUE          CALL (version, hv_info, ...) returns VALUE, a number or -ERRNO; for
@@ -86,6 +87,7 @@ struct world {
 	uint64_t meminfo; /* KiB; ~0: there is no such file */
 	uint64_t tsc_rate;
 	struct vl_home_info home;
+	struct vl_share_info share;
 	int home_fails;
 	uint64_t step;
 	struct vl_domain_counters grow;

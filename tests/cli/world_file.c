@@ -318,6 +318,7 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_DOMAIN_SHUTDOWN] = "domain_shutdown",
 		[VL_CALL_HAND_OVER] = "hand_over",
 		[VL_CALL_HOME] = "home",
+		[VL_CALL_SHARE] = "share",
 	};
 
 	for (uint64_t i = 0; i < VL_CALL_LIMIT; i++)
@@ -345,6 +346,26 @@ static void set_home(struct world *w, char *rest)
 	w->home_fails = strcmp(rest, "fails") == 0;
 	w->home = (struct vl_home_info){
 		.pages = pages, .left = pages, .longest = 5, .begun = 1000, .now = 1000};
+}
+
+static void set_share(struct world *w, char *rest)
+{
+	uint64_t pages = number(word(&rest)), frames = number(word(&rest));
+
+	w->share = (struct vl_share_info){
+		.on = 1,
+		.rate = (uint32_t)number(word(&rest)),
+		.pages = pages,
+		.frames = frames,
+		.kept = pages - frames,
+		.looked = 4096,
+		.passes = 3,
+		.merged = pages + 5,
+		.zero = 7,
+		.broken = 5,
+		.pieces = 100,
+		.longest = 2000,
+	};
 }
 
 static void set_abi(struct world *w, char *rest)
@@ -465,6 +486,8 @@ void world_statement(struct world *w, char *line)
 		w->meminfo = strcmp(rest, "none") == 0 ? UINT64_MAX : number(word(&rest));
 	else if (strcmp(what, "home") == 0)
 		set_home(w, rest);
+	else if (strcmp(what, "share") == 0)
+		set_share(w, rest);
 	else if (strcmp(what, "tsc_rate") == 0)
 		w->tsc_rate = number(word(&rest));
 	else if (strcmp(what, "ring") == 0)
