@@ -180,3 +180,33 @@ def handover_linux_live(t):
     text = plain(m.console.text)
     t.log("\n".join(re.findall(r"^heir: (?:progress .*|\d+ rounds.*)$", text, re.MULTILINE)))
     t.check(re.search(r"^heir: progress .* 100 %  \d{4,} of", text, re.MULTILINE), "vl devirtualize showed it")
+
+
+def check_shared(t, m):
+    found = re.search(r"^# share: the heir has (\d+) pages in (\d+) frames", m.console.text, re.MULTILINE)
+    t.check(found and int(found.group(1)) > 300 and int(found.group(2)) < int(found.group(1)) / 4, f"pages of the heir were shared: {found and found.group(0)}")
+
+
+@test("share-handover", shows="U8 M12 M19", needs="vellum vellum-debug mini", limit=400)
+def share_handover(t):
+    """A guest that is scattered over the machine, and most of whose pages share frames, gets the machine: paused, and live in each mode
+    and with each kind of owners, its memory is what it was. QEMU, counting instructions."""
+    for hypervisor in ("vellum", "vellum-debug"):
+        m = Qemu(t, image("test=entry*,guests_c*", hypervisor, "share=1"), icount=True, name=hypervisor)
+        check(t, m, 100, "exit-16")
+        check_shared(t, m)
+    for mode, how in MODES.items():
+        for kind, owners in OWNERS.items():
+            more = f"how={how | owners | LIVE:x} near=1 share=1"
+            m = Qemu(t, image("live=1 bound=f4240 test=entry*", more=more), icount=True, name=f"{mode}-{kind}")
+            check_live(t, m, 100)
+            check_shared(t, m)
+
+
+@test("share-handover-linux", shows="U8 M12 M13 M19", needs="vellum min min-vmlinux initrd-guests", limit=400, slow=True)
+def share_handover_linux(t):
+    """vl destroy --force while pages of the second Linux share frames: they are parted, it gets the machine, and its memory
+    comes home live. QEMU."""
+    m = Qemu(t, linux_image(["handover"], initrd="initrd-guests", cmdline="how=--live share=1"), memory=512)
+    check_linux(t, m, 300)
+    t.check(re.search(r"^shared now: \d{3,} pages", m.console.text, re.MULTILINE), "its pages were shared")

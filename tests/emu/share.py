@@ -2,7 +2,7 @@
 """Page sharing: guests with equal pages, within each and between them, and what happens when one is written to."""
 import images
 from bochs import Bochs
-from guest import finish_mini
+from guest import finish_linux, finish_mini, linux_image, output_of
 from qemu import Qemu
 from registry import test
 
@@ -37,3 +37,14 @@ def share_mini_debug(t):
 def share_mini_bochs(t):
     """The same in Bochs."""
     check(t, Bochs(t, image(TESTS, "vellum-debug")), 380)
+
+
+@test("share-linux", shows="U8 M4 M18", needs="vellum min initrd-guests", limit=500, slow=True)
+def share_linux(t):
+    """Two Linux guests run a load that checks its memory while their equal pages are merged; one is destroyed, the other goes on, also when
+    nothing is shared any more, and the machine goes back to passthrough with all of its memory."""
+    m = Qemu(t, linux_image(["guests-two-linux"], initrd="initrd-guests", cmdline="share=1"), memory=512, icount=True)
+    finish_linux(t, m, ["guests-two-linux"], 480)
+    lines = output_of(m, "guests-two-linux")
+    t.log("; ".join(line for line in lines if line.startswith(("shared now", "since boot", "longest pause"))))
+    t.check("ok: two Linux guests" in lines, f"the guest's verdict: {lines[-3:]}")
