@@ -137,20 +137,27 @@ static void set_line(struct domain *d, u32 index)
 			  virtio_mmio_line(d->device[index]->mmio), rdtsc());
 }
 
-/* A bit goes before its device is looked at, so that what comes then is not overlooked. */
+/* The next one in turn, so that a device that is never done keeps no other from its turn. */
+static u32 next_waiting(u32 waits, u32 turn)
+{
+	u32 behind = waits & ~0u << turn;
+
+	return (u32)__builtin_ctz(behind != 0 ? behind : waits);
+}
+
+/* One device a hold of the lock (L2). Its bit goes before it is looked at, so that what comes then
+ * is not overlooked. */
 void domain_io_work(struct vcpu *v)
 {
 	struct domain *d = v->domain;
-	u32 waits = __atomic_exchange_n(&d->devices_wait, 0, __ATOMIC_SEQ_CST), more = 0;
+	u32 i = next_waiting(__atomic_load_n(&d->devices_wait, __ATOMIC_ACQUIRE), d->devices_turn);
 
-	for (; waits != 0; waits &= waits - 1) {
-		u32 i = (u32)__builtin_ctz(waits);
-
-		more |= work(d->device[i]) ? 1u << i : 0;
-		set_line(d, i);
-	}
-	more = __atomic_or_fetch(&d->devices_wait, more, __ATOMIC_SEQ_CST);
-	platform_set_work(d->platform, more != 0, rdtsc());
+	d->devices_turn = (i + 1) % VL_MAX_DEVICES;
+	__atomic_and_fetch(&d->devices_wait, ~(1u << i), __ATOMIC_SEQ_CST);
+	if (work(d->device[i]))
+		__atomic_or_fetch(&d->devices_wait, 1u << i, __ATOMIC_SEQ_CST);
+	set_line(d, i);
+	platform_set_work(d->platform, domain_io_waits(d), rdtsc());
 }
 
 /* --- the windows --- */

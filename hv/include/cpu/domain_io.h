@@ -26,7 +26,7 @@ static inline bool domain_io_waits(const struct domain *d)
 	return __atomic_load_n(&d->devices_wait, __ATOMIC_ACQUIRE) != 0;
 }
 
-/** Its first vcpu, with the domain's irq_lock: a bounded piece of what they wait for. */
+/** Its first vcpu, if they wait, with the domain's irq_lock: a bounded piece of that. */
 void domain_io_work(struct vcpu *v);
 
 /** The domain has no devices any more; as domain_platform_destroy(). */

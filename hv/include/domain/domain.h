@@ -62,7 +62,8 @@ struct domain {
 	struct platform *platform;
 	struct io_device *device[VL_MAX_DEVICES]; /* the same; cpu/domain_io.h */
 	u32 devices_wait;                         /* a bit each, for its first vcpu; atomic */
-	struct events events;                     /* under a lock of their own */
+	u32 devices_turn;     /* which of them is the next one, under irq_lock */
+	struct events events; /* under a lock of their own */
 	char name[DOMAIN_NAME_SIZE];
 	u64 hypercalls;
 	u64 tsc_start;
