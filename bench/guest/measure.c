@@ -98,7 +98,7 @@ void measure_counters(void)
 /* False where there is no Vellum, or none under this guest now. */
 static int read_counters(struct vl_domain_counters *now)
 {
-	struct vl_device device;
+	struct vl_device_file device;
 	struct vl_client client;
 	struct vl_error error;
 	int known;
