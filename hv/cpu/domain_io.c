@@ -327,7 +327,7 @@ static bool create_disk(struct io_device *d, const struct vl_device *w)
 	if (pages > frames_free_count() / 2)
 		return false;
 	d->page = alloc(pages * sizeof(u64));
-	while (d->page != NULL && d->nr_pages < pages && frame_alloc_run(1, &mfn))
+	while (d->page != NULL && d->nr_pages < pages && frame_alloc_any(&mfn))
 		d->page[d->nr_pages++] = mfn_to_ma(mfn).v | UNTOUCHED;
 	return d->nr_pages == pages;
 }

@@ -107,7 +107,7 @@ static bool take_one(u64 *index)
 	return true;
 }
 
-bool frame_alloc(mfn_t *out)
+bool frame_alloc_any(mfn_t *out)
 {
 	u64 index;
 	bool found;
@@ -120,6 +120,13 @@ bool frame_alloc(mfn_t *out)
 	if (!found)
 		return false;
 	*out = index_to_mfn(index);
+	return true;
+}
+
+bool frame_alloc(mfn_t *out)
+{
+	if (!frame_alloc_any(out))
+		return false;
 	memset(direct(mfn_to_ma(*out)), 0, PAGE_SIZE);
 	return true;
 }

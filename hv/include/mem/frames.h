@@ -17,8 +17,9 @@ void frames_init(struct range partition);
 /** The partition, as given to frames_init(). */
 struct range frames_partition(void);
 
-/** One frame, zeroed; false when the partition is used up. */
+/** One frame, zeroed; false when the partition is used up. The same with whatever is in it. */
 bool frame_alloc(mfn_t *out);
+bool frame_alloc_any(mfn_t *out);
 
 /** `count` frames in a row, the first a multiple of `align`, not zeroed; false when there is no
  * such run. */
