@@ -117,10 +117,20 @@ static bool is_quiet(const struct vcpu *v)
 	const struct platform_cpu *c = &v->domain->platform->cpu[v->cpu];
 	u64 deadline = __atomic_load_n(&c->deadline, __ATOMIC_RELAXED);
 
-	if (v->cpu == 0 && domain_io_waits(v->domain))
-		return false;
 	return !__atomic_load_n(&c->waits, __ATOMIC_RELAXED) && deadline == v->timer &&
 	       rdtsc() < deadline;
+}
+
+void domain_platform_work(struct vcpu *v)
+{
+	struct platform *p;
+
+	if (v->cpu != 0 || !domain_io_waits(v->domain))
+		return;
+	p = lock(v);
+	if (domain_io_waits(v->domain))
+		domain_io_work(v);
+	unlock(v, p);
 }
 
 bool domain_platform_waits(struct vcpu *v)
@@ -131,8 +141,6 @@ bool domain_platform_waits(struct vcpu *v)
 	if (is_quiet(v))
 		return false;
 	p = lock(v);
-	if (v->cpu == 0 && domain_io_waits(v->domain))
-		domain_io_work(v);
 	platform_advance(p, v->cpu, rdtsc());
 	waits = p->cpu[v->cpu].waits;
 	unlock(v, p);

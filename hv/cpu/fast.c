@@ -92,8 +92,11 @@ void fast_arm(struct vcpu *v)
 	struct fast *f = this_fast();
 	bool common;
 
-	if (v->handler_unread && v->cpl == 3)
+	if (v->handler_unread && v->cpl == 3) {
 		fast_update(v);
+		if (v->stale) /* a table that was walked shared its frame */
+			vcpu_drop_stale(v);
+	}
 	common = v->fast && v->iopl == 0 && !v->nmi_blocked && !v->nmi_pending && !v->ac_hidden &&
 		 !v->keys_off && !(v->cpl == 0 && v->gs_user && v->exit_cpl == 0) &&
 		 (v->cpl == 3 || !(v->frame->rflags & (RFLAGS_TF | RFLAGS_NT)));
@@ -228,10 +231,15 @@ static s64 fast_mmu_flush(u64 what, u64 va, u64 unused)
 
 static s64 fast_descriptors(u64 unused1, u64 unused2, u64 unused3)
 {
+	struct vcpu *v = caller();
+	s64 answer = vcpu_descriptors(v);
+
 	(void)unused1;
 	(void)unused2;
 	(void)unused3;
-	return vcpu_descriptors(caller());
+	if (v->stale) /* the same; and this is no exit, which would see to it */
+		vcpu_drop_stale(v);
+	return answer;
 }
 
 static s64 fast_mmu_flush_remote(u64 cpus, u64 space, u64 va)

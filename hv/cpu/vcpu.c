@@ -18,6 +18,8 @@
 #include "cpu/remote.h"
 #include "cpu/sched.h"
 #include "cpu/stop.h"
+#include "lib/panic.h"
+#include "lib/debug.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mem/layout.h"
@@ -488,5 +490,7 @@ void vcpu_exit(struct trap_frame *frame)
 	lock_check_none_held();
 	vcpu_load_root(v);
 	vcpu_to_real_view(v, frame);
+	if (is_debug_build())
+		assert(!v->stale);
 	vcpu_resume16(v, frame);
 }

@@ -5,6 +5,7 @@
  * CPU by a store to a flag, with no interrupt. So the machine's own MONITOR watches
  * the frame that the guest's line lies in.
  */
+#include "cpu/domain_platform.h"
 #include "cpu/emulate.h"
 #include "cpu/percpu.h"
 #include "cpu/remote.h"
@@ -70,9 +71,16 @@ static void park(struct vcpu *v)
 }
 
 /* Whether the guest's IF is set is not looked at. */
+static bool is_awake(struct vcpu *v)
+{
+	if (has_platform(v))
+		domain_platform_work(v);
+	return vcpu_interrupt_waits(v) || v->nmi_pending;
+}
+
 static void wait_for_interrupt(struct vcpu *v)
 {
-	while (!vcpu_interrupt_waits(v) && !v->nmi_pending) {
+	while (!is_awake(v)) {
 		remote_halt(&v->remote);
 		sleep(v);
 		remote_wake(&v->remote);

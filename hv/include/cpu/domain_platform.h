@@ -45,6 +45,10 @@ static inline bool has_platform(const struct vcpu *v)
 
 /* --- the vcpu's own; has_platform() --- */
 
+/** What its devices have to do, a bounded part of it. Its pages may get other frames by that
+ * (share.h), so not behind vcpu_load_root(). */
+void domain_platform_work(struct vcpu *v);
+
 /** Whether it would take an interrupt with its IF set. Sets its timer. */
 bool domain_platform_waits(struct vcpu *v);
 
