@@ -167,13 +167,14 @@ def guests_shell_bochs(t):
     check_shell(t, m, 1480)
 
 
-IO = "company_io_calls,company_io_net,company_io_disk,company_io_hostile"
+IO = "company_io_calls,company_io_net,company_io_disk,company_io_hostile,company_io_shared"
 
 
 @test("guests-io", shows="I4 U3", needs="vellum-debug mini", limit=300)
 def guests_io(t):
     """Guests with virtio devices: two exchange frames with checksums over the switch, one has disks, and one breaks every rule that
-    a driver has beside them, which only its own devices notice. QEMU, on a debug build."""
+    a driver has beside them, which only its own devices notice; and with buffers in pages that share their frames. QEMU, on a
+    debug build."""
     finish_mini(t, Qemu(t, later(IO, hypervisor="vellum-debug"), icount=True), 280)
 
 

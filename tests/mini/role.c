@@ -235,12 +235,21 @@ static void live_on(u64 seed, u32 ticks)
 	}
 }
 
-/* Right behind the first tick, which may be one of the timer's start. */
+static u64 ticks_before; /* those that count */
+
+/* Right behind a tick. */
+static u64 count_ticks(u64 seed, u32 wait)
+{
+	live_on(seed, wait);
+	ticks_before = timer_ticks();
+	return rdtsc();
+}
+
+/* The first one may be of the timer's start. */
 static u64 begin_ticks(u64 seed)
 {
 	timer_start(HZ);
-	live_on(seed, 2);
-	return rdtsc();
+	return count_ticks(seed, 2);
 }
 
 /* As Vellum measured it: a measurement by a PIT whose each access traps is too slow. */
@@ -258,7 +267,7 @@ static u64 tsc_khz(void)
 static void check_ticks(u64 begin, u64 late)
 {
 	u64 tick = tsc_khz() * 1000 / HZ, want = (rdtsc() - begin + tick / 2) / tick;
-	u64 got = timer_ticks() - 2;
+	u64 got = timer_ticks() - ticks_before;
 
 	if (got > want + (late != 0) || got + late < want)
 		panic("%lu ticks have come, not %lu", got, want);
@@ -336,6 +345,9 @@ static void heir(void)
 	if (live) {
 		while (vl_call_verify_image(hypercall_page) == -VL_EPERM)
 			live_on(seed, 1);
+		/* Until here another guest had the CPU, too, in Bochs for more ticks at a time than
+		 * a PIC can keep. */
+		start = count_ticks(seed, 1);
 		live_home();
 		check_ticks(start, 1);
 	}

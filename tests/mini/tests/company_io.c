@@ -181,6 +181,49 @@ TEST_ON_REQUEST(company_io_net, "U3")
 	CHECK(devirtualize() == 0 && frames_free() == frames, "frames are missing");
 }
 
+static s64 share(u64 how, u64 rate)
+{
+	static struct vl_share_info shares __attribute__((aligned(128)));
+	s64 answer = vl_call_share(hypercall_page, how, rate, ptr_to_pa(&shares).v, sizeof(shares));
+
+	return answer < 0 || how != VL_SHARE_KEEP ? answer : (s64)shares.broken;
+}
+
+/* Buffers of devices are pages that share their frames, as often as Vellum gets to it. */
+TEST_ON_REQUEST(company_io_shared, "U3 U8")
+{
+	struct other *talker = other(0), *echo = other(1), *disks = other(2);
+	s64 broken;
+
+	make_net(echo, "echo", "role=echo", MAC_ECHO);
+	make_net(talker, "talk", "role=talk", MAC_TALK);
+	other_make(disks, "disk", "role=disk");
+	for (u32 i = 0; i < 2; i++) {
+		want_disk(DISK_SECTORS, i == 1 ? VL_DEVICE_READ_ONLY : 0);
+		add_at(disks->domid, i);
+		fill_disk(disks->domid, i, DISK_SECTORS * VL_SECTOR_SIZE);
+	}
+	CHECK(share(VL_SHARE_ON, VL_SHARE_RATE_MOST) == 0, "sharing is not on");
+	broken = share(VL_SHARE_KEEP, 0);
+	go(echo);
+	other_await_text(echo, "listening", LIMIT);
+	go(talker);
+	go(disks);
+	other_await(talker, VL_STATE_SHUTDOWN, LIMIT);
+	CHECK(other_said(talker, "talked of 300 frames"), "it said \"%s\"", talker->text);
+	other_await(disks, VL_STATE_SHUTDOWN, LIMIT);
+	CHECK(other_said(disks, "disks of 165 sectors hold"), "it said \"%s\"", disks->text);
+	broken = share(VL_SHARE_KEEP, 0) - broken;
+	print("# %ld pages were parted\n", broken);
+	CHECK(broken > 0, "no page was shared");
+	while (share(VL_SHARE_OFF, 0) > 0)
+		;
+	other_destroy(talker);
+	other_destroy(echo);
+	other_destroy(disks);
+	devirtualize();
+}
+
 TEST_ON_REQUEST(company_io_disk, "U3")
 {
 	struct other *g = other(0);
