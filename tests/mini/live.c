@@ -212,7 +212,11 @@ void live_home(void)
 		}
 	}
 	ask(VL_HOME_KEEP);
+	vl_call_set_failpoint(hypercall_page, 0);
+}
+
+void live_check(void)
+{
 	tell();
 	check_all();
-	vl_call_set_failpoint(hypercall_page, 0);
 }

@@ -11,8 +11,14 @@ void live_begin(void);
 /**
  * While Vellum brings this kernel's memory home: check and change all of a large piece of it, again
  * and again, until it is said to be at home; with interrupts off but for a moment each page. Prints
- * how much was changed meanwhile, and for how long nothing was; panics if anything is wrong.
+ * next to nothing: a line of text takes a tick of the timer and more.
  */
 void live_home(void);
+
+/**
+ * Prints how much was changed meanwhile, and for how long nothing was, and checks all once more;
+ * panics if anything is wrong.
+ */
+void live_check(void);
 
 #endif

@@ -61,11 +61,18 @@ void guests_read_hv(void)
 }
 
 /* Bytes of the partition that no shadow has: what is free but for how this guest used its own
- * memory meanwhile. */
+ * memory meanwhile. Two calls tell it, between which a shadow of another CPU may grow. */
 u64 guests_partition_free(void)
 {
+	u64 free, tables;
+
 	guests_read_hv();
-	return guests_hv.partition_free + guests_counters.shadow_tables * PAGE_SIZE;
+	do {
+		free = guests_hv.partition_free;
+		tables = guests_counters.shadow_tables;
+		guests_read_hv();
+	} while (guests_hv.partition_free != free);
+	return free + tables * PAGE_SIZE;
 }
 
 bool guests_free_settles(u64 free)

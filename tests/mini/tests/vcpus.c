@@ -245,7 +245,7 @@ TEST_ON_REQUEST(vcpus_ring, "I3 I8 U7")
 		CHECK(arrived[cpu] == MANY, "vcpu %u got %u of %u", cpu, arrived[cpu], MANY);
 }
 
-static u32 awake;
+static volatile bool awake[SMP_MAX_CPUS];
 
 static void sleep_deaf(void *arg)
 {
@@ -253,35 +253,39 @@ static void sleep_deaf(void *arg)
 	interrupts_off();
 	while (!stop)
 		asm volatile("hlt");
-	__atomic_fetch_add(&awake, 1, __ATOMIC_SEQ_CST);
+	awake[smp_index()] = true;
 }
 
 static void listen_for_nmis(void *arg)
 {
 	listen(arg);
-	__atomic_fetch_add(&awake, 1, __ATOMIC_SEQ_CST);
+	awake[smp_index()] = true;
 }
 
-/* One NMI may come just before a HLT. */
-static void wake_all(void)
+/* One NMI may come just before a HLT. Each is waited for: none is under way when the next count
+ * begins. */
+static void wake(u32 cpu)
 {
 	stop = true;
-	while (__atomic_load_n(&awake, __ATOMIC_SEQ_CST) < smp_count() - 1) {
-		apic_send(0, TO_OTHERS | ICR_NMI);
+	while (!awake[cpu]) {
+		u32 before = nmis[cpu];
+
+		apic_send(cpu, ICR_NMI);
+		wait_for(&nmis[cpu], before + 1, "to wake it");
 		smp_delay(1);
 	}
-	for (u32 cpu = 1; cpu < smp_count(); cpu++)
-		smp_wait(cpu);
+	smp_wait(cpu);
 }
 
 static void send_nmis(void (*how)(void *), const char *what)
 {
 	u32 before[SMP_MAX_CPUS];
 
-	for (u32 i = 0; i < SMP_MAX_CPUS; i++)
+	for (u32 i = 0; i < SMP_MAX_CPUS; i++) {
 		before[i] = nmis[i];
+		awake[i] = false;
+	}
 	stop = false;
-	awake = 0;
 	begin_others(how);
 	for (u32 i = 1; i <= NMIS; i++) {
 		for (u32 cpu = 1; cpu < smp_count(); cpu++) {
@@ -292,7 +296,8 @@ static void send_nmis(void (*how)(void *), const char *what)
 	for (u32 cpu = 1; cpu < smp_count(); cpu++)
 		CHECK(nmis[cpu] == before[cpu] + NMIS, "%s: vcpu %u got %u", what, cpu,
 		      nmis[cpu] - before[cpu]);
-	wake_all();
+	for (u32 cpu = 1; cpu < smp_count(); cpu++)
+		wake(cpu);
 	CHECK(nmis[0] == before[0], "the sender got %u", nmis[0] - before[0]);
 }
 
