@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dom-tools/lib/cpus.h"
 #include "dom-tools/lib/domains.h"
 #include "dom-tools/lib/portions.h"
 #include "dom-tools/lib/request.h"
@@ -265,22 +266,29 @@ static int find_heir(struct vl_client *c, uint32_t self, struct vl_domain_info *
 #define HAND_OVER_TRIES 200
 #define HAND_OVER_PAUSE 10000 /* us */
 
-/* On the CPU that the machine was started on, which gets what the interrupt controllers send. */
 static int64_t hand_over(struct vl_client *c, struct request *r, uint64_t *answer,
 			 struct vl_error *e)
 {
-	cpu_set_t first;
 	int rc = -VL_EAGAIN;
 
-	CPU_ZERO(&first);
-	CPU_SET(0, &first);
-	sched_setaffinity(0, sizeof(first), &first);
 	for (int i = 0; i < HAND_OVER_TRIES && rc == -VL_EAGAIN; i++) {
 		if (i > 0)
 			usleep(HAND_OVER_PAUSE);
 		rc = request_answer(c, r, answer, e);
 	}
 	return rc;
+}
+
+/* That is the one that gets what the interrupt controllers send; all others are offline, as they
+ * are while a kernel suspends a machine. */
+static int be_on_first_cpu(const struct vl_domain_info *self, uint64_t *taken, struct vl_error *e)
+{
+	cpu_set_t first;
+
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	sched_setaffinity(0, sizeof(first), &first);
+	return self->nr_vcpus > 1 ? cpus_take_offline(taken, e) : 0;
 }
 
 static int too_many_to_search(struct vl_error *e)
@@ -370,19 +378,22 @@ int vl_guest_hand_over(struct vl_client *c, uint64_t how, struct vl_error *e)
 {
 	struct request r = {.name = "hand_over", .io.nr = VL_CALL_HAND_OVER};
 	struct vl_domain_info self, heir = {0};
-	uint64_t nothing;
+	uint64_t nothing, taken = 0;
 	int rc = vl_get_domain(c, VL_DOMID_SELF, &self, e);
 
 	if (rc == 0)
 		rc = find_heir(c, self.domid, &heir, e);
 	if (rc == 0)
 		rc = part_pages(c, e);
+	if (rc == 0)
+		rc = be_on_first_cpu(&self, &taken, e);
 	if (rc)
 		return rc;
 	r.io.arg[0] = heir.domid;
 	r.io.arg[1] = how;
 	sync();
 	rc = (int)hand_over(c, &r, &nothing, e);
+	cpus_bring_back(taken);
 	if (rc == -VL_E2BIG)
 		return too_many_to_search(e);
 	if (rc == -VL_EBUSY || rc == -VL_EAGAIN)
@@ -397,8 +408,8 @@ int vl_guest_hand_over(struct vl_client *c, uint64_t how, struct vl_error *e)
 			       heir.domid, heir.nr_vcpus);
 	if (rc == -VL_EOPNOTSUPP)
 		return vl_fail(e, EOPNOTSUPP,
-			       "Vellum cannot hand the machine over as it runs: it takes one "
-			       "CPU, all layers, and an APIC that Vellum stands before");
+			       "Vellum cannot hand the machine over as it runs: it takes all "
+			       "layers, and an APIC that Vellum stands before");
 	return rc;
 }
 

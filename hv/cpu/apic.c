@@ -389,6 +389,11 @@ void apic_send(u32 apic_id, enum lapic_delivery what)
 	send(apic_id, (u32)what << 8 | LAPIC_ICR_ASSERT);
 }
 
+void apic_init_others(void)
+{
+	send(0, (u32)LAPIC_INIT << 8 | LAPIC_ICR_ASSERT | LAPIC_ICR_OTHERS);
+}
+
 /* A CPU in passthrough has no model. */
 static void keep_icr(struct vcpu *v)
 {

@@ -166,12 +166,17 @@ static bool free_tables(struct cpu_block *b, u64 tables)
 	return all && b->pool.spare <= TABLES_KEPT;
 }
 
+void sched_leave_host(struct cpu_block *b)
+{
+	part(b);
+	if (b->stack.cpu.host != this_cpu()->host)
+		free_unshared(b->stack.cpu.host);
+}
+
 void sched_succeed(struct cpu_block *b)
 {
-	u64 ran;
+	u64 ran = b->sched.member.entity.ran;
 
-	ran = b->sched.member.entity.ran;
-	part(b);
 	block_succeed(b);
 	b->sched.stopped = false;
 	sched_init_host(b, !b->sched.halted);

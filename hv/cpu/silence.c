@@ -2,8 +2,8 @@
 /*
  * Silencing the machine (cpu/silence.h), from the outside to the inside: first
  * who makes interrupts, then who passes them on, then the local APIC, into
- * which nothing comes any more. Other CPUs are in Vellum with no lock but their
- * own, if any; INIT ends that.
+ * which nothing comes any more. Other CPUs, if any, are offline: halted in Vellum, or in the guest
+ * if they were so before it was virtualized; INIT ends that.
  */
 #include "cpu/silence.h"
 
@@ -63,5 +63,6 @@ void silence_machine(struct vcpu *v)
 	ioapic_silence(&ioapic);
 	outb(PIC_MASTER + 1, ALL_LINES);
 	outb(PIC_SLAVE + 1, ALL_LINES);
+	apic_init_others();
 	apic_silence(v);
 }

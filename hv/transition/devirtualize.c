@@ -32,6 +32,7 @@
 #include "transition/home.h"
 #include "transition/interrupts.h"
 #include "transition/own_image.h"
+#include "transition/parked.h"
 #include "transition/steps.h"
 #include "transition/tidy.h"
 #include "transition/together.h"
@@ -113,46 +114,6 @@ static u32 choose_steps(u64 layers, struct transition_step *step)
 	return count;
 }
 
-/* --- CPUs that are virtualized and do not come --- */
-
-static bool change_run(struct cpu *cpu, u32 from, u32 to)
-{
-	return __atomic_compare_exchange_n(&cpu->run, &from, to, false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_SEQ_CST);
-}
-
-static void change_all(u32 from, u32 to)
-{
-	for (u32 i = 0; i < cpu_count(); i++)
-		change_run(cpu_by_index(i), from, to);
-}
-
-/* Those that are parked stay so until change_all() lets them go; there must be no others. */
-static s64 hold_parked(void)
-{
-	u64 others = 0;
-
-	for (u32 i = 0; i < cpu_count(); i++) {
-		struct cpu *cpu = cpu_by_index(i);
-
-		others += cpu->vcpu != NULL && !change_run(cpu, CPU_PARKED, CPU_HELD);
-	}
-	if (others == together_count())
-		return 0;
-	change_all(CPU_HELD, CPU_PARKED);
-	return -VL_EBUSY;
-}
-
-static void leave_parked(struct domain *d)
-{
-	for (u32 i = 0; i < cpu_count(); i++) {
-		struct cpu *cpu = cpu_by_index(i);
-
-		if (cpu->run == CPU_HELD)
-			remote_give_up(d, cpu->index, CPU_HELD);
-	}
-}
-
 static s64 prepare(struct domain *d, struct vcpu *v, u64 layers)
 {
 	struct transition_step step[ARRAY_SIZE(all_steps)];
@@ -160,12 +121,12 @@ static s64 prepare(struct domain *d, struct vcpu *v, u64 layers)
 	s64 err = check(d, v, layers);
 
 	if (err == 0 && first)
-		err = hold_parked();
+		err = parked_hold(together_count());
 	if (err < 0)
 		return err;
 	err = transition_prepare(v, step, choose_steps(layers, step));
 	if (err < 0 && first)
-		change_all(CPU_HELD, CPU_PARKED);
+		parked_let_go();
 	return err;
 }
 
@@ -175,7 +136,7 @@ static void undo(struct vcpu *v, u64 layers)
 
 	transition_undo(v, step, choose_steps(layers, step));
 	if (together_is_first())
-		change_all(CPU_HELD, CPU_PARKED);
+		parked_let_go();
 }
 
 static void leave_memory(struct domain *d)
@@ -236,7 +197,7 @@ static void leave_domain(struct domain *d, u64 layers)
 		leave_memory(d);
 	d->layers &= ~(u32)layers;
 	if (!(layers & VL_LAYER_CPU)) {
-		change_all(CPU_HELD, CPU_PARKED);
+		parked_let_go();
 		return;
 	}
 	for (u32 i = 0; i < cpu_count(); i++) {
@@ -247,7 +208,7 @@ static void leave_domain(struct domain *d, u64 layers)
 		vcpu_count(v, &d->counters);
 		vcpu_report(v);
 	}
-	leave_parked(d);
+	parked_leave(d);
 	d->mode = VL_MODE_PASSTHROUGH;
 	d->counters.devirtualized++;
 	own_image_forget();

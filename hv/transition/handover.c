@@ -5,9 +5,10 @@
  * its memory where it is; devirtualize (devirtualize.c) brings that home when
  * the heir calls for it, as any guest that owns the machine does.
  *
- *  1. prepare: there is an heir, which can have the machine; it stops, all other CPUs stand still
- *  2. commit, the point of no return, on the stack of the caller: devices and CPUs are silenced,
- *             what the two share ends, the domain ends
+ *  1. prepare: there is an heir, which can have the machine; it stops; all other CPUs are offline,
+ *             and stay so
+ *  2. commit, the point of no return, on the stack of the caller: what the two share ends, devices
+ *             and CPUs are silenced, the domain ends
  *  3. take:   on the stack of the heir's vcpu, whose block is the CPU's from here on: the caller's
  *             block is given back; the devices go on where the heir's platform stood
  *
@@ -27,7 +28,9 @@
 #include "public/calls.h"
 #include "public/errno.h"
 #include "transition/home.h"
+#include "transition/parked.h"
 #include "transition/steps.h"
+#include "transition/tidy.h"
 #include "hypercall_handlers.h"
 
 /* Under remote_begin_alone(). */
@@ -35,18 +38,11 @@ static struct domain *heir;
 static u64 heirs_how;           /* VL_REMAP_*: its memory is to come home */
 static struct cpu_block *ended; /* until the heir has given it back */
 
-/* Others would get INIT wherever they are, with what they hold: not yet. */
-static bool has_several_cpus(void)
-{
-	return cpu_count() > 1;
-}
-
 /* The CPU that the machine was booted on gets the 8259s' interrupts. */
 static s64 check_caller(const struct domain *d, const struct vcpu *v)
 {
-	if (has_several_cpus() || apic_is_x2apic_for_good() || v == NULL ||
-	    (d->layers & VL_LAYER_ALL) != VL_LAYER_ALL || v->iopl3 || v->lapic.access == NULL ||
-	    v->cpu != 0)
+	if (apic_is_x2apic_for_good() || v == NULL || (d->layers & VL_LAYER_ALL) != VL_LAYER_ALL ||
+	    v->iopl3 || v->lapic.access == NULL || v->cpu != 0)
 		return -VL_EOPNOTSUPP;
 	return d->layers & VL_LAYER_IO ? -VL_EBUSY : 0;
 }
@@ -79,6 +75,19 @@ static s64 make_check(struct vcpu *v)
 	return err == 0 && share_off() != 0 ? -VL_EAGAIN : err;
 }
 
+/* A CPU that is online could be anywhere, with what it holds. */
+static s64 make_hold(struct vcpu *v)
+{
+	(void)v;
+	return parked_hold(1) < 0 ? -VL_EAGAIN : 0;
+}
+
+static void undo_hold(struct vcpu *v)
+{
+	(void)v;
+	parked_let_go();
+}
+
 static s64 make_still(struct vcpu *v)
 {
 	remote_stop_domain(v, v->domain);
@@ -93,6 +102,7 @@ static void undo_still(struct vcpu *v)
 
 static const struct transition_step steps[] = {
 	{make_check, NULL},
+	{make_hold, undo_hold},
 	{make_still, undo_still},
 };
 
@@ -121,13 +131,17 @@ static void __attribute__((noreturn)) commit(struct domain *d, struct vcpu *v)
 {
 	struct cpu_block *b = heir->block[0];
 
-	silence_machine(v);
 	grant_end(d);
-	events_end(d);
+	events_end(d);       /* the heir's vcpu may be woken by that */
+	sched_leave_host(b); /* no CPU is shared any more */
+	parked_leave(d);
+	silence_machine(v);
 	remote_leave(v);
 	domain_unuse(heir);
 	domain_hand_over(heir);
+	transition_forget();
 	heir->block[0] = NULL;
+	b->stack.cpu.host = this_cpu();
 	b->stack.cpu.index = 0;
 	b->stack.cpu.apic_id = b->vcpu.apic_id = this_cpu()->apic_id;
 	ended = this_block();

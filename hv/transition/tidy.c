@@ -134,6 +134,14 @@ void transition_tidy(u64 tables)
 		prepare_block(other, tables);
 }
 
+void transition_forget(void)
+{
+	lock_take(&lock);
+	for (u32 i = 0; i < cpu_count(); i++)
+		block_of(cpu_by_index(i))->left.tidy = false;
+	lock_release(&lock);
+}
+
 void transition_take(struct cpu_block *own)
 {
 	lock_take(&lock);

@@ -20,6 +20,7 @@
 
 #include "dom-tools/lib/device.h"
 #include "tests/cli/driver.h"
+#include "tests/cli/processors.h"
 #include "tests/cli/world.h"
 
 #define FAKE_FD 12345
@@ -94,11 +95,14 @@ int __wrap_close(int fd)
 	return __real_close(fd);
 }
 
-/* What the kernel tells of its memory; the world file itself is opened by this, too. */
+/* What the kernel tells of its processors and memory; the world file itself is opened by this, too.
+ */
 FILE *__wrap_fopen(const char *path, const char *mode)
 {
 	static char text[64];
 
+	if (is_processor(path))
+		return processor_open(world(), path, mode);
 	if (strcmp(path, MEMINFO) != 0)
 		return __real_fopen(path, mode);
 	if (world()->meminfo == UINT64_MAX) {

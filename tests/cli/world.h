@@ -41,6 +41,7 @@
  *                              `memory ID BYTES`, `console ...`, or `type TEXT` at stdin
  *   share PAGES FRAMES RATE    so many pages are shared, in so many frames
  *   home PAGES [fails]         so many of its pages are not at home yet; and cannot come there
+ *   stays N                    processor N does not go offline
  *   tsc_rate HZ                ticks of the TSC a second (default 1000)
  *   answer CALL VALUE          CALL (version, hv_info, ...) returns VALUE, a number or -ERRNO; for
  *                              virtualize and devirtualize, when the kernel calls them
@@ -89,6 +90,7 @@ struct world {
 	struct vl_home_info home;
 	struct vl_share_info share;
 	int home_fails;
+	uint32_t stays; /* 0: none */
 	uint64_t step;
 	struct vl_domain_counters grow;
 	uint64_t failpoint;

@@ -488,6 +488,8 @@ void world_statement(struct world *w, char *line)
 		set_home(w, rest);
 	else if (strcmp(what, "share") == 0)
 		set_share(w, rest);
+	else if (strcmp(what, "stays") == 0)
+		w->stays = (uint32_t)number(word(&rest));
 	else if (strcmp(what, "tsc_rate") == 0)
 		w->tsc_rate = number(word(&rest));
 	else if (strcmp(what, "ring") == 0)

@@ -132,6 +132,29 @@ def handover_live_size(t):
     t.check(large["pieces"] < small["pieces"] * 10, f"pieces: {small['pieces']} and {large['pieces']}")
 
 
+def smp_image(cpus, words, hypervisor="vellum"):
+    """The heir starts the others itself, by INIT and SIPI from below 1 MiB, which nobody has by then."""
+    tests = f"cpus={cpus} low=1 map=all cycles=20 test=entry*,smp_calls*,smp_cycles,smp_j*,smp_layers,smp_memory,smp_off*"
+    return image(tests, hypervisor, f"map=all cpus={cpus} {words}", "mem=all")
+
+
+@test("handover-smp", shows="M19 U7 I4", needs="vellum-debug mini", limit=400)
+def handover_smp(t):
+    """On two CPUs and three: the heir, which ran on the first or on the last of them, gets the machine once the others are
+    offline, whether they were virtualized or not; it starts them as on a machine that was just switched on, and all of them
+    go through transitions."""
+    for cpus, words in ((2, ""), (2, "there=1"), (2, "native=1"), (3, "there=1")):
+        m = Qemu(t, smp_image(cpus, words, "vellum-debug"), smp=cpus, icount=True, name=f"{cpus}{words[:6]}")
+        check(t, m, 90, "exit-16")
+
+
+@test("handover-smp-bochs", shows="M19 U7 I4", needs="vellum mini", limit=300, slow=True)
+def handover_smp_bochs(t):
+    """The same in Bochs with two, where INIT ends a HLT at once."""
+    for words in ("there=1", "native=1"):
+        check(t, Bochs(t, smp_image(2, words), cpus=2, name=words[:6]), 140, "shutdown-port")
+
+
 @test("handover-suite", shows="M19 I1 I2 I3 I8", needs="vellum mini", limit=1200, group="soak")
 def handover_suite(t):
     """All of the mini guest's suite in the heir."""
@@ -180,6 +203,14 @@ def handover_linux_live(t):
     text = plain(m.console.text)
     t.log("\n".join(re.findall(r"^heir: (?:progress .*|\d+ rounds.*)$", text, re.MULTILINE)))
     t.check(re.search(r"^heir: progress .* 100 %  \d{4,} of", text, re.MULTILINE), "vl devirtualize showed it")
+
+
+@test("handover-linux-smp", shows="M19 U7 I9 U2", needs="vellum full min-vmlinux initrd-guests", limit=400, slow=True)
+def handover_linux_smp(t):
+    """vl destroy --force of the distribution-like Linux on a machine of two CPUs, which goes offline on the second one for that: the
+    other Linux goes to passthrough on the first. QEMU."""
+    image = linux_image(["handover"], kernel="full", initrd="initrd-guests", cmdline="how=--paused")
+    check_linux(t, Qemu(t, image, memory=1024, smp=2), 300)
 
 
 def check_shared(t, m):

@@ -174,11 +174,21 @@ static void tell_info(void *arg)
 	CHECK(answer == 0, "set_vcpu_info answered %ld", answer);
 }
 
+/* low=1: that page is nobody's, though our memory map does not have it (an heir's). */
+static u8 *trampoline_page(void)
+{
+	char one[2];
+
+	if (memory_is_ram(AP_TRAMPOLINE, PAGE_SIZE))
+		return pa_to_ptr((pa_t){AP_TRAMPOLINE});
+	CHECK(cmdline_get("low", one, sizeof(one)), "no memory below 1 MiB");
+	return (u8 *)(uintptr_t)mmio_map((pa_t){AP_TRAMPOLINE}, PAGE_SIZE);
+}
+
 static void start_by_sipi(u32 wanted)
 {
-	u8 *page = pa_to_ptr((pa_t){AP_TRAMPOLINE});
+	u8 *page = trampoline_page();
 
-	CHECK(memory_is_ram(AP_TRAMPOLINE, PAGE_SIZE), "no memory below 1 MiB");
 	memcpy(page, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
 	*(u64 *)(page + AP_ROOT_OFFSET) = ptr_to_pa(boot_root).v;
 	*(u64 *)(page + AP_EFER_OFFSET) = read_msr(MSR_EFER) & ~(u64)EFER_LMA;

@@ -65,6 +65,9 @@ void apic_send_vector(struct vcpu *v, u32 apic_id, u8 vector);
 /** Send a message for good: the guest's own use of the register is not looked after. */
 void apic_send(u32 apic_id, enum lapic_delivery what);
 
+/** INIT to all CPUs but this one: they wait to be started (SIPI), wherever they were. */
+void apic_init_others(void);
+
 /**
  * The machine changes hands: nothing comes from this CPU's local APIC any more, nor is anything in
  * service there, and it is in xAPIC mode. `v` has it, trapped; afterwards nobody has. Lets

@@ -124,11 +124,14 @@ void sched_exit(struct vcpu *v);
  * something of it, which it has to serve. May return for no reason. */
 void sched_halt(struct vcpu *v);
 
+/** The block of a vcpu, which is stopped, is no CPU's any more, whichever it was. */
+void sched_leave_host(struct cpu_block *b);
+
 /**
- * A CPU's owner changes: the block of a later guest's vcpu, which is stopped and the last one on
- * this CPU, is its host from here on, and may run. Then sched_go_to(): what runs here is left for
- * ever, and `function` runs on the block's stack, below where it stopped, with the live state of
- * nobody; it ends by sched_go_on(), which is where the block had stopped.
+ * This CPU's owner changes: the block of a later guest's vcpu, which has left its host, and none
+ * other is left on this CPU, is the CPU's host from here on, and may run. Then sched_go_to(): what
+ * runs here is left for ever, and `function` runs on the block's stack, below where it stopped,
+ * with the live state of nobody; it ends by sched_go_on(), which is where the block had stopped.
  */
 void sched_succeed(struct cpu_block *b);
 void sched_go_to(struct cpu_block *b, void (*function)(void)) __attribute__((noreturn));
@@ -140,8 +143,7 @@ void sched_free_block(struct cpu_block *b);
 /** The vcpu never runs again, nor do its domain's others: vcpu_crash() and a guest that ends. */
 void sched_end(struct vcpu *v) __attribute__((noreturn));
 
-/** The guest has its local APIC back: Vellum's timer on this CPU is not set, whatever it was for.
- */
+/** Vellum's timer on this CPU is not set any more: the guest has its local APIC back. */
 void sched_timer_gone(void);
 
 /**

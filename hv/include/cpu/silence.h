@@ -11,8 +11,8 @@
 /**
  * No device writes to memory any more, and none interrupts: PCI functions and the ISA bus's DMA are
  * stopped, the HPET too, all entries of the IOAPIC and all lines of the 8259s masked, and the local
- * APIC of this CPU, which is trapped for `v`, has nothing requested or in service. What came
- * meanwhile is lost.
+ * APIC of this CPU, which is trapped for `v`, has nothing requested or in service. All other CPUs
+ * wait to be started. What came meanwhile is lost.
  */
 void silence_machine(struct vcpu *v);
 

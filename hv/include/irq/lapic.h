@@ -54,6 +54,7 @@
 #define LAPIC_TO_SELF          1u
 #define LAPIC_TO_ALL           2u
 #define LAPIC_TO_OTHERS        3u
+#define LAPIC_ICR_OTHERS       (LAPIC_TO_OTHERS << 18)
 
 #define NR_LAPIC_VECTORS 256
 #define LAPIC_WORDS      (NR_LAPIC_VECTORS / 32)

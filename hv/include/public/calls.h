@@ -1150,10 +1150,11 @@ static inline int64_t vl_call_device_info(vl_hypercall_fn call, uint64_t domid, 
  *   VL_EBUSY: there is a third domain; the other one does not run, or halts for good;
  *     VL_LAYER_IO is virtualized.
  *   VL_EAGAIN: it has not begun to run, or pages that share a frame are not all apart yet
- *     (share): call again.
- *   VL_EOPNOTSUPP: Vellum knows several CPUs, or the other domain has several vcpus, or the
- *     caller's is not the one that it was started on, or VL_LAYER_ALL is not virtualized there,
- *     or its local APIC is not Vellum's, or cannot leave the x2APIC mode.
+ *     (share), or a CPU besides the caller's is virtualized and not offline (parked): put it
+ *     offline, call again.
+ *   VL_EOPNOTSUPP: the other domain has several vcpus, or the caller's CPU is not the one that
+ *     it was started on, or VL_LAYER_ALL is not virtualized there, or its local APIC is not
+ *     Vellum's, or cannot leave the x2APIC mode.
  *   VL_EIO: a failpoint (set_failpoint).
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.

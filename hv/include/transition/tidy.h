@@ -23,6 +23,9 @@ void transition_take(struct cpu_block *own);
 /** It is in passthrough again, or has not left it. Any CPU may make its vcpu anew from here on. */
 void transition_give(struct cpu_block *own);
 
+/** What was made ready is for a guest that is no more. */
+void transition_forget(void);
+
 /** A shadow for the vcpu of this block; 0 or -VL_ENOMEM. */
 int transition_make_shadow(struct cpu_block *b, struct failure *f);
 

@@ -5,7 +5,8 @@
  * emulator. The words of its command line behind role=heir are in heir=, with
  * '+' for blanks; how its memory comes home is in how=, how many pages it has in
  * pages=, and with near=1 they are in each other's places. With share=1 most of its
- * pages share a frame by then.
+ * pages share a frame by then. With cpus= there are others, which are offline by then: since before
+ * anything was virtualized with native=1; the heir runs on the last of them with there=1.
  */
 #include "mini/cmdline.h"
 #include "mini/cpu.h"
@@ -13,7 +14,9 @@
 #include "mini/hypercall.h"
 #include "mini/memory.h"
 #include "mini/other.h"
+#include "mini/smp.h"
 #include "mini/tap.h"
+#include "mini/tests/domains.h"
 #include "mini/timer.h"
 #include "public/errno.h"
 
@@ -71,21 +74,88 @@ static void share_pages(void)
 	print("# share: the heir has %lu pages in %lu frames\n", info.pages, info.frames);
 }
 
-TEST_ON_REQUEST(hand_over, "M19")
+/* --- other CPUs --- */
+
+static void halt_for_good(void *arg)
+{
+	*(volatile bool *)arg = true;
+	for (;;)
+		asm volatile("cli; hlt" ::: "memory");
+}
+
+static void put_offline(u32 cpu)
+{
+	volatile bool halts = false;
+
+	smp_begin(cpu, halt_for_good, (void *)(uintptr_t)&halts);
+	while (!halts)
+		smp_relax();
+}
+
+static void put_others_offline(void)
+{
+	for (u32 cpu = 1; cpu < smp_count(); cpu++)
+		put_offline(cpu);
+}
+
+static void begin_with_others(void)
+{
+	char one[2];
+
+	if (!cmdline_get("cpus", one, sizeof(one)))
+		return;
+	smp_start();
+	if (cmdline_get("native", one, sizeof(one)))
+		put_others_offline();
+	else
+		CHECK(smp_change_all(true) == 0, "not virtualized");
+}
+
+/* Each guest goes to a CPU that has none yet. */
+static void start_heir(struct other *g, const char *words)
+{
+	static const char *const names[] = {"in the way", "too"};
+	char one[2];
+	u64 in_the_way[ARRAY_SIZE(names)];
+	u32 count = cmdline_get("there", one, sizeof(one)) ? smp_count() - 1 : 0;
+
+	for (u32 i = 0; i < count; i++)
+		in_the_way[i] = guest_make(names[i], 1);
+	other_start(g, "heir", words);
+	other_await_text(g, "the heir waits", LIMIT);
+	for (u32 i = 0; i < count; i++)
+		guest_destroy(in_the_way[i]);
+}
+
+/* Not while they are online. */
+static void end_with_others(const struct other *g)
+{
+	char one[2];
+	s64 answer;
+
+	if (smp_count() == 1 || cmdline_get("native", one, sizeof(one)))
+		return;
+	answer = vl_call_hand_over(hypercall_page, g->domid, VL_REMAP_USUAL);
+	CHECK(answer == -VL_EAGAIN, "hand_over with CPUs online answered %ld", answer);
+	put_others_offline();
+}
+
+TEST_ON_REQUEST(hand_over, "M19 U7")
 {
 	struct other *g = other(0);
 	char words[256];
 	u64 pages;
 	s64 answer;
 
+	begin_with_others();
 	other_scatter(rdtsc() | 1, cmdline_get("near", words, sizeof(words)));
 	heirs_words(words, sizeof(words));
 	if (cmdline_get_hex("pages", &pages))
 		other_size(pages);
-	other_start(g, "heir", words);
-	other_await_text(g, "the heir waits", LIMIT);
+	start_heir(g, words);
 	if (cmdline_get("share", words, sizeof(words)))
 		share_pages();
+	end_with_others(g);
 	answer = hand_over(g->domid);
 	test_fail("hand_over answered %ld", answer);
 }
