@@ -30,12 +30,22 @@ $(GUEST_FILES).made: $(B)/mini/mini.elf $(B)/linux/min/bzImage $(B)/initrd/small
 	@cp $(EXAMPLES) $(GUEST_FILES)/etc/vl/
 	@touch $@
 
+# The RAM disk of a guest that works on several vcpus.
+VCPUS_TESTS := $(B)/initrd/vcpus-tests
+$(B)/initrd/vcpus.cpio.gz: $(INITRD_SOURCES) $(B)/linux-tests/smpload
+	@echo "  INITRD  $@"
+	@rm -rf $(VCPUS_TESTS)
+	@mkdir -p $(VCPUS_TESTS)
+	@cp $(B)/linux-tests/smpload tests/linux/scripts/guest-vcpus $(VCPUS_TESTS)
+	@scripts/mkinitrd --tests $(VCPUS_TESTS) --out $@
+
 # The same with the distribution-like kernel as a guest.
 GUEST_FILES_FULL := $(B)/initrd/guests-full
-$(GUEST_FILES_FULL).made: $(GUEST_FILES).made $(B)/linux/full/bzImage
+$(GUEST_FILES_FULL).made: $(GUEST_FILES).made $(B)/linux/full/bzImage $(B)/initrd/vcpus.cpio.gz
 	@rm -rf $(GUEST_FILES_FULL)
 	@cp -r $(GUEST_FILES) $(GUEST_FILES_FULL)
 	@cp $(B)/linux/full/bzImage $(GUEST_FILES_FULL)/guests/linux
+	@cp $(B)/initrd/vcpus.cpio.gz $(GUEST_FILES_FULL)/guests/initrd-vcpus
 	@touch $@
 
 $(B)/initrd/run.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(GUEST_FILES).made

@@ -147,7 +147,7 @@ def guests_shell(t):
 
 @test("guests-shell-vcpus", shows="U1 U2 U7", needs="vellum min initrd-guests", limit=300, slow=True)
 def guests_shell_vcpus(t):
-    """The same with two vcpus, of which this Linux does not use the second."""
+    """The same with two vcpus, the second of which a kernel for one CPU leaves alone."""
     m = Qemu(t, linux_image(["guests-shell"], initrd="initrd-guests", cmdline="guest_vcpus=2"), memory=512)
     check_shell(t, m, 280)
 
