@@ -18,6 +18,7 @@
 #define PIECE      8u /* sectors of a request */
 #define REQUESTS   5u /* at a time, of three descriptors each */
 #define BLK_IN     0u
+#define WINDOWS    3u /* that it looks at */
 
 static struct vl_event_page events __attribute__((aligned(sizeof(struct vl_event_page))));
 static struct vl_device told __attribute__((aligned(128)));
@@ -29,7 +30,7 @@ struct request {
 	} head;
 	u8 status;
 	u8 data[PIECE * SECTOR];
-} __attribute__((aligned(4096)));
+} __attribute__((aligned(16)));
 
 static struct busy {
 	struct virtio *v;
@@ -37,7 +38,7 @@ static struct busy {
 	u32 under; /* heads that are with the device, a bit each */
 	struct request request[REQUESTS];
 	u8 frame[VIRTIO_ENTRIES + 1][HEADER + FRAME_MOST]; /* the last one is sent */
-} busy[VL_MAX_DEVICES];
+} busy[WINDOWS];
 
 static u64 state = 17;
 static bool zeros; /* may be in disks, too */
@@ -192,7 +193,7 @@ static void let_go(struct busy *b)
 
 static void heed(void)
 {
-	for (u32 i = 0; i < VL_MAX_DEVICES; i++)
+	for (u32 i = 0; i < WINDOWS; i++)
 		if (busy[i].kind != 0 && is_to_go(i))
 			let_go(&busy[i]);
 }
@@ -205,13 +206,13 @@ void role_busy(void)
 	if (vl_call_event_setup(hypercall_page, ptr_to_pa(&events).v, 0) != 0)
 		panic("it gets no events");
 	zeros = cmdline_get("zeros", word, sizeof(word));
-	for (u32 i = 0; i < VL_MAX_DEVICES; i++)
+	for (u32 i = 0; i < WINDOWS; i++)
 		busy[i].v = virtio_at(i);
 	print("busy\n");
 	for (;;) {
 		if (__atomic_fetch_and(&events.pending[0], ~bit, __ATOMIC_SEQ_CST) & bit)
 			heed();
-		for (u32 i = 0; i < VL_MAX_DEVICES; i++)
+		for (u32 i = 0; i < WINDOWS; i++)
 			if (busy[i].kind != 0)
 				drive(&busy[i]);
 			else
