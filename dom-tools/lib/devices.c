@@ -6,9 +6,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <time.h>
 
 #include "dom-tools/lib/request.h"
-#include "dom-tools/lib/transport.h"
 
 #define PAUSE_MS 100
 
@@ -81,6 +81,7 @@ static int still_used(uint32_t domid, uint32_t index, unsigned int seconds, stru
 int vl_guest_remove_device(struct vl_client *c, uint32_t domid, uint32_t index, bool now,
 			   unsigned int seconds, struct vl_error *e)
 {
+	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
 	uint64_t left = 1, waited = 0;
 	int rc = 0;
 
@@ -95,9 +96,7 @@ int vl_guest_remove_device(struct vl_client *c, uint32_t domid, uint32_t index, 
 			continue;
 		if (waited >= (uint64_t)seconds * 1000)
 			return still_used(domid, index, seconds, e);
-		if (c->transport->ops->wait(c->transport, -1, PAUSE_MS) < 0)
-			return vl_fail(e, EINTR, "interrupted; domain %" PRIu32 " stays asked",
-				       domid);
+		nanosleep(&pause, NULL);
 		waited += PAUSE_MS;
 	}
 	return rc;

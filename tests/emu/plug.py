@@ -2,7 +2,7 @@
 """Virtio devices that come to a later guest while it runs, and go from it."""
 import images
 from bochs import Bochs
-from guest import finish_mini
+from guest import finish_linux, finish_mini, linux_image, output_of
 from qemu import Qemu
 from registry import test
 
@@ -38,3 +38,12 @@ def plug_large(t):
     """Disks of 16 MiB come, go, and end with their guest in many calls, none of which is longer than 20,000 instructions. QEMU,
     counting instructions."""
     finish_mini(t, Qemu(t, image("company_plug_large", "vellum"), icount=True), 110)
+
+
+@test("plug-linux", shows="I4 U2 U3", needs="vellum min initrd-guests", limit=400)
+def plug_linux(t):
+    """A later Linux guest, told of all windows, gets a network device, a disk with a file's contents and an empty one while it runs,
+    pings, reads, keeps a file system, and loses each again, by vl and by vl-devices inside; at last one by force."""
+    m = Qemu(t, linux_image(["guests-plug"], initrd="initrd-guests"), memory=512)
+    finish_linux(t, m, ["guests-plug"], 380)
+    t.check("ok: attached and detached" in output_of(m, "guests-plug"), "the guest's verdict")
