@@ -8,8 +8,9 @@
  * woken for it. A port ends, behind the switch's lock, before the vcpu does that it wakes.
  *
  * What one exit does is bounded (BATCH, ROUNDS). What is left, the first vcpu goes on
- * with when its timer comes, which is at once: the guest has run an instruction by then, and
- * everything that waits for the CPU has had its chance.
+ * with at the end of its next exit, the one after its time slice at the latest: its timer is set
+ * to now, but behind this exit's look at timers (sched_exit()). Everything that waits for the CPU
+ * has had its chance by then.
  */
 #include "cpu/domain_io.h"
 
