@@ -16,7 +16,7 @@ $(B)/linux-tests/%: tests/linux/%.c
 -include tests/linux/probe/build.mk
 include bench/guest/build.mk
 
-INITRD_SOURCES := scripts/mkinitrd $(wildcard tests/linux/init tests/linux/scripts/*)
+INITRD_SOURCES := scripts/mkinitrd dom-tools/vl-devices $(wildcard tests/linux/init tests/linux/scripts/*)
 
 # What later guests start from, by the places on the first one's RAM disk.
 GUEST_FILES := $(B)/initrd/guests

@@ -279,15 +279,20 @@ static void check_name(const struct config *config, struct problems *p)
 }
 
 /* What Linux finds its devices by comes behind its own words. */
-static int set_cmdline(struct config *config)
+static const char *make_cmdline(struct config *config, size_t windows)
 {
 	char words[DEVICES_WORDS_SIZE];
 
+	devices_words(windows, words);
+	return tree_join(&config->tree, config->extra, words + (*config->extra == 0 && *words));
+}
+
+static int set_cmdline(struct config *config)
+{
 	devices_make_macs(&config->devices, config->name ? config->name : "");
-	devices_words(config->devices.nr_vifs + config->devices.nr_disks, words);
-	config->cmdline =
-		tree_join(&config->tree, config->extra, words + (*config->extra == 0 && *words));
-	return config->cmdline != NULL ? 0 : -ENOMEM;
+	config->cmdline = make_cmdline(config, config->devices.nr_vifs + config->devices.nr_disks);
+	config->cmdline_whole = make_cmdline(config, CONFIG_DEVICES_MOST);
+	return config->cmdline != NULL && config->cmdline_whole != NULL ? 0 : -ENOMEM;
 }
 
 static int set_all(struct config *config, struct setting *const first[], struct problems *p)
@@ -317,6 +322,7 @@ int config_parse(const char *text, size_t size, struct config *config, struct pr
 	*config = (struct config){
 		.extra = "",
 		.cmdline = "",
+		.cmdline_whole = "",
 		.vcpus = 1,
 		.weight = 256,
 		.on_poweroff = ACTION_DESTROY,

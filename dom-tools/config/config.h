@@ -49,6 +49,8 @@ struct config {
 	const char *ramdisk; /* NULL: none */
 	const char *extra;   /* the command line, "" if none */
 	const char *cmdline; /* that, and what tells Linux of its devices */
+	/* The same, and of all windows that devices could come to while it runs. */
+	const char *cmdline_whole;
 	uint64_t memory_mib;
 	uint64_t vcpus;
 	uint64_t weight;

@@ -125,20 +125,23 @@ int devices_add_vif(struct config_devices *d, const struct value *v, struct prob
 }
 
 /* FNV-1a: names that differ in little give addresses that do not. */
+void devices_make_mac(struct config_vif *vif, const char *name, size_t index)
+{
+	uint32_t hash = 2166136261u + (uint32_t)index;
+
+	for (const char *c = name; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 16777619u;
+	memcpy(vif->mac,
+	       (uint8_t[]){0x02, 0x56, (uint8_t)(hash >> 24), (uint8_t)(hash >> 16),
+			   (uint8_t)(hash >> 8), (uint8_t)hash},
+	       MAC_SIZE);
+}
+
 void devices_make_macs(struct config_devices *d, const char *name)
 {
-	for (size_t i = 0; i < d->nr_vifs; i++) {
-		struct config_vif *vif = &d->vif[i];
-		uint32_t hash = 2166136261u + (uint32_t)i;
-
-		for (const char *c = name; *c; c++)
-			hash = (hash ^ (unsigned char)*c) * 16777619u;
-		if (!vif->has_mac)
-			memcpy(vif->mac,
-			       (uint8_t[]){0x02, 0x56, (uint8_t)(hash >> 24), (uint8_t)(hash >> 16),
-					   (uint8_t)(hash >> 8), (uint8_t)hash},
-			       MAC_SIZE);
-	}
+	for (size_t i = 0; i < d->nr_vifs; i++)
+		if (!d->vif[i].has_mac)
+			devices_make_mac(&d->vif[i], name, i);
 }
 
 /* --- disk --- */

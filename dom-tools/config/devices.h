@@ -42,10 +42,13 @@ int devices_add_vif(struct config_devices *d, const struct value *v, struct prob
 int devices_add_disk(struct config_devices *d, const struct value *v, struct tree *tree,
 		     struct problems *p);
 
-/** Give those vifs an address that have none: the same for the same name of a guest. */
+/** Give a vif the address that the guest of this name has as number `index`; or those that have
+ * none: the same for the same name of a guest. */
+void devices_make_mac(struct config_vif *vif, const char *name, size_t index);
 void devices_make_macs(struct config_devices *d, const char *name);
 
-/** The words that tell Linux of `count` devices, each with a space before it, into `words`. */
+/** The words that tell Linux of the first `count` windows for devices, each with a space before it.
+ */
 #define DEVICES_WORDS_SIZE (CONFIG_DEVICES_MOST * 48)
 void devices_words(size_t count, char words[DEVICES_WORDS_SIZE]);
 

@@ -43,6 +43,10 @@ enum operand_kind {
 	OPERAND_MEMORY,
 	OPERAND_RANGE,
 	OPERAND_SHARE,
+	OPERAND_VIF,
+	OPERAND_DISK,
+	OPERAND_NET_DEVICE,
+	OPERAND_BLOCK_DEVICE,
 };
 
 struct operand_spec {
@@ -91,6 +95,12 @@ bool option_given(const struct invocation *inv, const char *name);
 const char *option_value(const struct invocation *inv, const char *name);
 
 int cmd_info(struct invocation *inv, struct vl_error *e);
+int cmd_network_list(struct invocation *inv, struct vl_error *e);
+int cmd_network_attach(struct invocation *inv, struct vl_error *e);
+int cmd_network_detach(struct invocation *inv, struct vl_error *e);
+int cmd_block_list(struct invocation *inv, struct vl_error *e);
+int cmd_block_attach(struct invocation *inv, struct vl_error *e);
+int cmd_block_detach(struct invocation *inv, struct vl_error *e);
 int cmd_list(struct invocation *inv, struct vl_error *e);
 int cmd_domid(struct invocation *inv, struct vl_error *e);
 int cmd_domname(struct invocation *inv, struct vl_error *e);

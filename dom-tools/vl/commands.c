@@ -91,6 +91,23 @@ static const struct option_spec mem_set_options[] = {
 	{0},
 };
 
+static const struct option_spec info_options[] = {
+	JSON,
+	FLAG(0, "devices", "and the devices of this guest"),
+	{0},
+};
+
+static const struct option_spec detach_options[] = {
+	FLAG('f', "force", "take it away, whatever the guest does with it"),
+	{
+		.letter = 't',
+		.name = "timeout",
+		.argument = "SECONDS",
+		.help = "how long the guest has for it, 10 without it",
+	},
+	{0},
+};
+
 static const struct option_spec share_options[] = {
 	JSON,
 	{
@@ -139,7 +156,7 @@ const struct command commands[] = {
 		.name = "info",
 		.summary = "show the hypervisor, its memory and this guest's mode",
 		.details = "Sizes are bytes in JSON, and KiB in text.\n",
-		.options = json_options,
+		.options = info_options,
 		.needs_vellum = true,
 		.run = cmd_info,
 	},
@@ -234,6 +251,61 @@ const struct command commands[] = {
 		.operand = {{.kind = OPERAND_DOMAIN}, {.kind = OPERAND_MEMORY}},
 		.needs_vellum = true,
 		.run = cmd_mem_set,
+	},
+	{
+		.name = "network-list",
+		.summary = "list a guest's virtio network devices",
+		.details = "State: up, unused or starting (its driver has not begun), broken (its "
+			   "driver broke a\nrule), held (not to be seen yet), leaving.\n",
+		.options = json_options,
+		.operand = {{.kind = OPERAND_DOMAIN}},
+		.needs_vellum = true,
+		.run = cmd_network_list,
+	},
+	{
+		.name = "network-attach",
+		.summary = "give a guest that runs a network device",
+		.details = "VIF as in vl.cfg(5), as mac=02:00:00:00:00:01,bridge=lan.\n",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_DOMAIN}, {.kind = OPERAND_VIF}},
+		.needs_vellum = true,
+		.run = cmd_network_attach,
+	},
+	{
+		.name = "network-detach",
+		.summary = "take a network device away from a guest that runs",
+		.details = "The guest is asked to let go of it.\n",
+		.options = detach_options,
+		.operand = {{.kind = OPERAND_DOMAIN}, {.kind = OPERAND_NET_DEVICE}},
+		.needs_vellum = true,
+		.run = cmd_network_detach,
+	},
+	{
+		.name = "block-list",
+		.summary = "list a guest's virtio disks",
+		.details = "State as with `vl network-list`.\n",
+		.options = json_options,
+		.operand = {{.kind = OPERAND_DOMAIN}},
+		.needs_vellum = true,
+		.run = cmd_block_list,
+	},
+	{
+		.name = "block-attach",
+		.summary = "give a guest that runs a disk",
+		.details = "DISK as in vl.cfg(5), as ram:8M or FILE,raw,,r.\n",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_DOMAIN}, {.kind = OPERAND_DISK}},
+		.needs_vellum = true,
+		.run = cmd_block_attach,
+	},
+	{
+		.name = "block-detach",
+		.summary = "take a disk away from a guest that runs, with what is on it",
+		.details = "The guest is asked to let go of it.\n",
+		.options = detach_options,
+		.operand = {{.kind = OPERAND_DOMAIN}, {.kind = OPERAND_BLOCK_DEVICE}},
+		.needs_vellum = true,
+		.run = cmd_block_detach,
 	},
 	{
 		.name = "sched",

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "dom-tools/lib/device.h"
+#include "dom-tools/lib/devices.h"
 #include "dom-tools/lib/domains.h"
 #include "dom-tools/vl/options.h"
 #include "dom-tools/vl/output.h"
@@ -100,6 +101,29 @@ static int count_operands(const struct command *c, char **words, int n)
 	return operands;
 }
 
+/* Those of the domain that the word names. */
+static void offer_devices(const char *domain, uint32_t kind, const char *typed)
+{
+	struct vl_device_file dev;
+	struct vl_client client;
+	struct vl_domain_info info;
+	struct vl_devices devices;
+	struct vl_error ignored;
+	char index[16];
+
+	if (vl_device_open(&dev, &ignored))
+		return;
+	if (vl_connect(&client, &dev.transport, &ignored) == 0 &&
+	    vl_find_domain(&client, domain, &info, &ignored) == 0 &&
+	    vl_get_devices(&client, info.domid, &devices, &ignored) == 0)
+		for (uint32_t i = 0; i < VL_MAX_DEVICES; i++) {
+			snprintf(index, sizeof(index), "%u", i);
+			if (devices.there[i] && devices.device[i].kind == kind)
+				offer(index, typed);
+		}
+	dev.transport.ops->close(&dev.transport);
+}
+
 static void offer_words(const char *typed)
 {
 	static const char *const words[] = {"on", "off", "stats"};
@@ -127,6 +151,10 @@ static void offer_arguments(const struct command *c, char **words, int n, const 
 		offer_commands(typed);
 	else if (c->operand[position].kind == OPERAND_FILE)
 		puts(":file"); /* the shell knows better how to complete these */
+	else if (c->operand[position].kind == OPERAND_NET_DEVICE)
+		offer_devices(words[n - 1], VL_DEVICE_NET, typed);
+	else if (c->operand[position].kind == OPERAND_BLOCK_DEVICE)
+		offer_devices(words[n - 1], VL_DEVICE_BLOCK, typed);
 	else if (c->operand[position].kind == OPERAND_SHARE)
 		offer_words(typed);
 }

@@ -80,12 +80,15 @@ static void check_note(struct check *c, const struct elf64 *elf)
 			    elf->note.abi_major, VL_ABI_MAJOR);
 }
 
+/* A kernel that has no room for all windows gets those that have a device. */
 static void check_cmdline(struct check *c)
 {
 	size_t most = GUEST_CMDLINE_MOST, n = strlen(c->config.cmdline);
 
 	if (c->kernel.packed && c->kernel.bzimage.cmdline_max < most)
 		most = c->kernel.bzimage.cmdline_max;
+	if (strlen(c->config.cmdline_whole) <= most)
+		c->config.cmdline = c->config.cmdline_whole;
 	if (n > most)
 		problem_add(&c->problems, PROBLEM_ERROR, place(c, KEY_EXTRA),
 			    "the command line has %zu bytes, and the kernel takes %zu", n, most);

@@ -23,6 +23,14 @@ const char *operand_label(enum operand_kind kind)
 		return "RANGE";
 	case OPERAND_SHARE:
 		return "on | off | stats";
+	case OPERAND_VIF:
+		return "VIF";
+	case OPERAND_DISK:
+		return "DISK";
+	case OPERAND_NET_DEVICE:
+		return "INDEX | MAC";
+	case OPERAND_BLOCK_DEVICE:
+		return "INDEX";
 	case OPERAND_NEW_NAME:
 		return "NEW-NAME";
 	case OPERAND_NONE:
@@ -78,7 +86,7 @@ void print_help(FILE *out)
 	fputs("\nThe commands:\n", out);
 	for (const struct command *c = commands; c->name; c++)
 		if (!c->hidden)
-			fprintf(out, "  %-12s %s\n", c->name, c->summary);
+			fprintf(out, "  %-14s %s\n", c->name, c->summary);
 	fputs("\n`vl help COMMAND` explains one, vl(1) all of them.\n"
 	      "Exit codes: 0 done, 1 failed, 2 wrong usage.\n",
 	      out);

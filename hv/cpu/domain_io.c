@@ -8,17 +8,16 @@
  * woken for it. A port ends, behind the switch's lock, before the vcpu does that it wakes.
  *
  * What one exit does is bounded (BATCH, ROUNDS). What is left, the first vcpu goes on
- * with when its timer comes, which is at once: the guest has run an instruction by then, and
- * everything that waits for the CPU has had its chance.
+ * with at the end of its next exit, the one after its time slice at the latest: its timer is set
+ * to now, but behind this exit's look at timers (sched_exit()). Everything that waits for the CPU
+ * has had its chance by then.
  */
 #include "cpu/domain_io.h"
 
 #include "cpu/domain_platform.h"
+#include "cpu/io_device.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
-#include "io/switch.h"
-#include "io/virtio_blk.h"
-#include "io/virtio_net.h"
 #include "lib/string.h"
 #include "mem/frames.h"
 #include "mem/layout.h"
@@ -28,29 +27,12 @@
 #define REQUESTS_A_BATCH 1u
 #define ROUNDS           8u /* batches of a kick */
 #define AGE_SECONDS      300u
-#define UNTOUCHED        ((u64)1) /* of an entry of `page`: not cleared yet */
-#define ABSENT           0xffffffffu
 
 _Static_assert(SWITCH_PORTS == VL_MAX_PORTS && MAC_SIZE == sizeof(((struct vl_device *)0)->mac),
 	       "ABI");
 _Static_assert(SWITCH_NAME_SIZE == sizeof(((struct vl_device *)0)->bridge), "ABI");
 _Static_assert(VL_DEVICE_NET == VIRTIO_ID_NET && VL_DEVICE_BLOCK == VIRTIO_ID_BLOCK, "ABI");
 _Static_assert(VL_SECTOR_SIZE == SECTOR_SIZE, "ABI");
-
-struct io_device {
-	struct domain *domain;
-	u32 index;
-	u32 flags;                  /* VL_DEVICE_* */
-	u32 port;                   /* of a network device */
-	struct switch_queue *queue; /* and its port's */
-	u64 *page;                  /* of a disk: ma of each of its pages, and UNTOUCHED */
-	u64 nr_pages;
-	struct virtio_mmio *mmio; /* in one of: */
-	union {
-		struct virtio_net net;
-		struct virtio_blk blk;
-	};
-};
 
 static struct lock switch_lock = LOCK_INIT(LOCK_SWITCH);
 static struct net_switch network; /* under it */
@@ -131,10 +113,19 @@ static bool work(struct io_device *d)
 	return virtio_net_receive(&d->net, &m, &link, FRAMES_A_BATCH) || more;
 }
 
-static void set_line(struct domain *d, u32 index)
+static void set_line(const struct io_device *d)
 {
-	platform_set_line(d->platform, VL_DEVICE_LINE(index),
-			  virtio_mmio_line(d->device[index]->mmio), rdtsc());
+	platform_set_line(d->domain->platform, VL_DEVICE_LINE(d->index), virtio_mmio_line(d->mmio),
+			  rdtsc());
+}
+
+/* The device of a window; NULL: the guest sees none there. With irq_lock: in another hold it may be
+ * another one. */
+static struct io_device *seen(const struct domain *d, u32 index)
+{
+	struct io_device *device = d->device[index];
+
+	return device != NULL && io_device_is_seen(device) ? device : NULL;
 }
 
 /* The next one in turn, so that a device that is never done keeps no other from its turn. */
@@ -151,12 +142,14 @@ void domain_io_work(struct vcpu *v)
 {
 	struct domain *d = v->domain;
 	u32 i = next_waiting(__atomic_load_n(&d->devices_wait, __ATOMIC_ACQUIRE), d->devices_turn);
+	struct io_device *device = seen(d, i);
 
 	d->devices_turn = (i + 1) % VL_MAX_DEVICES;
 	__atomic_and_fetch(&d->devices_wait, ~(1u << i), __ATOMIC_SEQ_CST);
-	if (work(d->device[i]))
+	if (device != NULL && work(device))
 		__atomic_or_fetch(&d->devices_wait, 1u << i, __ATOMIC_SEQ_CST);
-	set_line(d, i);
+	if (device != NULL)
+		set_line(device);
 	platform_set_work(d->platform, domain_io_waits(d), rdtsc());
 }
 
@@ -169,71 +162,85 @@ bool domain_io_overlaps(const struct vcpu *v, u64 pa, u64 size)
 	return has_platform(v) && range_overlaps(windows, (struct range){pa, pa + size});
 }
 
-static struct io_device *device_at(const struct domain *d, u64 pa)
+static u32 index_of(u64 pa)
 {
-	return d->device[(pa - VL_DEVICE_BASE) / VL_DEVICE_SIZE];
+	return (u32)((pa - VL_DEVICE_BASE) / VL_DEVICE_SIZE);
+}
+
+/* A placeholder (virtio 1.1, section 4.2.2: device id 0), of which drivers take no notice. */
+static u32 read_empty(u32 offset, u8 size)
+{
+	if (size == sizeof(u32) && offset == VIRTIO_REG_MAGIC)
+		return VIRTIO_MAGIC;
+	return size == sizeof(u32) && offset == VIRTIO_REG_VERSION ? VIRTIO_VERSION : 0;
 }
 
 u32 domain_io_read(struct vcpu *v, u64 pa, u8 size)
 {
+	u32 offset = (u32)(pa % VL_DEVICE_SIZE), value;
 	struct domain *d = v->domain;
-	struct io_device *device;
-	u32 value = ABSENT;
+	const struct io_device *device;
 
 	lock_take(&d->irq_lock);
-	device = device_at(d, pa);
-	if (device != NULL)
-		value = virtio_mmio_read(device->mmio, (u32)(pa % VL_DEVICE_SIZE), size);
+	device = seen(d, index_of(pa));
+	value = device != NULL ? virtio_mmio_read(device->mmio, offset, size)
+			       : read_empty(offset, size);
 	lock_release(&d->irq_lock);
 	return value;
 }
 
 /* One batch, and what it does to the line. True if there is more. */
-static bool work_once(struct vcpu *v, struct io_device *device)
+static bool work_once(struct vcpu *v, u32 index)
 {
+	struct io_device *device;
 	bool more;
 
 	lock_take(&v->domain->irq_lock);
-	more = work(device);
-	set_line(v->domain, device->index);
+	device = seen(v->domain, index);
+	more = device != NULL && work(device);
+	if (device != NULL)
+		set_line(device);
 	domain_platform_unlock(v);
 	return more;
 }
 
-static void kick(struct vcpu *v, struct io_device *device)
+static void kick(struct vcpu *v, u32 index)
 {
 	bool more = true;
 
 	for (u32 i = 0; more && i < ROUNDS; i++)
-		more = work_once(v, device);
+		more = work_once(v, index);
 	if (!more)
 		return;
-	__atomic_or_fetch(&v->domain->devices_wait, 1u << device->index, __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&v->domain->devices_wait, 1u << index, __ATOMIC_SEQ_CST);
 	if (v->cpu != 0 && remote_vcpu(v->domain, 0) != NULL)
 		sched_wake(remote_vcpu(v->domain, 0));
 }
 
 /* The line falls with each acknowledge, and rises if there is more: an 8259 counts edges. */
+static int write(struct io_device *d, u32 offset, u8 size, u32 value)
+{
+	const struct guest_memory m = {guest_find, d->domain};
+	int kicked = virtio_mmio_write(d->mmio, &m, offset, size, value);
+
+	if (offset == VIRTIO_REG_INTERRUPT_ACK)
+		platform_set_line(d->domain->platform, VL_DEVICE_LINE(d->index), false, rdtsc());
+	set_line(d);
+	return kicked;
+}
+
 void domain_io_write(struct vcpu *v, u64 pa, u8 size, u32 value)
 {
-	struct domain *d = v->domain;
-	const struct guest_memory m = {guest_find, d};
-	u32 offset = (u32)(pa % VL_DEVICE_SIZE);
 	int kicked = VIRTIO_NOTHING;
 	struct io_device *device;
 
-	lock_take(&d->irq_lock);
-	device = device_at(d, pa);
-	if (device != NULL) {
-		kicked = virtio_mmio_write(device->mmio, &m, offset, size, value);
-		if (offset == VIRTIO_REG_INTERRUPT_ACK)
-			platform_set_line(d->platform, VL_DEVICE_LINE(device->index), false,
-					  rdtsc());
-		set_line(d, device->index);
-	}
+	lock_take(&v->domain->irq_lock);
+	device = seen(v->domain, index_of(pa));
+	if (device != NULL)
+		kicked = write(device, (u32)(pa % VL_DEVICE_SIZE), size, value);
 	domain_platform_unlock(v);
 	if (kicked != VIRTIO_NOTHING)
-		kick(v, device);
+		kick(v, index_of(pa));
 }
 
 /* --- making and ending --- */
@@ -262,11 +269,12 @@ int domain_io_check(const struct vl_device *w)
 	bool good;
 
 	if (w->kind == VL_DEVICE_NET)
-		good = !(w->flags & ~VL_DEVICE_ANY_MAC) && w->size == 0 &&
+		good = !(w->flags & ~(VL_DEVICE_ANY_MAC | VL_DEVICE_HELD)) && w->size == 0 &&
 		       switch_mac_is_good(w->mac) && name_is_good(w->bridge);
 	else
-		good = w->kind == VL_DEVICE_BLOCK && !(w->flags & ~VL_DEVICE_READ_ONLY) &&
-		       w->size != 0 && w->size % VL_SECTOR_SIZE == 0 && w->size <= VL_DISK_MOST &&
+		good = w->kind == VL_DEVICE_BLOCK &&
+		       !(w->flags & ~(VL_DEVICE_READ_ONLY | VL_DEVICE_HELD)) && w->size != 0 &&
+		       w->size % VL_SECTOR_SIZE == 0 && w->size <= VL_DISK_MOST &&
 		       is_zero(w->mac, sizeof(w->mac)) && is_zero(w->bridge, sizeof(w->bridge));
 	good = good && is_zero(w->zero, sizeof(w->zero)) &&
 	       is_zero(&w->status, sizeof(*w) - offsetof(struct vl_device, status));
@@ -295,15 +303,20 @@ static void release(void *p, u64 bytes)
 		frame_free((mfn_t){first.v + i});
 }
 
+void io_device_free(struct io_device *d)
+{
+	release(d->page, d->pages * sizeof(u64));
+	release(d->queue, sizeof(*d->queue));
+	release(d, sizeof(*d));
+}
+
+/* Nobody has seen it. */
 static void destroy(struct io_device *d)
 {
 	for (u64 i = 0; i < d->nr_pages; i++)
-		frame_free(ma_to_mfn((ma_t){d->page[i] & ~UNTOUCHED}));
-	release(d->page,
-		frames_of(d->mmio == &d->blk.mmio ? d->blk.disk.sectors * SECTOR_SIZE : 0) *
-			sizeof(u64));
-	release(d->queue, sizeof(*d->queue));
-	release(d, sizeof(*d));
+		if (d->page[i] != 0)
+			frame_free(ma_to_mfn((ma_t){d->page[i] & ~UNTOUCHED}));
+	io_device_free(d);
 }
 
 static bool create_net(struct io_device *d, const struct vl_device *w)
@@ -319,17 +332,28 @@ static bool create_disk(struct io_device *d, const struct vl_device *w)
 {
 	const struct disk disk = {w->size / SECTOR_SIZE, w->flags & VL_DEVICE_READ_ONLY, disk_page,
 				  d};
-	u64 pages = frames_of(w->size);
-	mfn_t mfn;
 
 	virtio_blk_init(&d->blk, &disk);
 	d->mmio = &d->blk.mmio;
-	if (pages > frames_free_count() / 2)
+	d->pages = frames_of(w->size);
+	if (d->pages > frames_free_count() / 2)
 		return false;
-	d->page = alloc(pages * sizeof(u64));
-	while (d->page != NULL && d->nr_pages < pages && frame_alloc_any(&mfn))
-		d->page[d->nr_pages++] = mfn_to_ma(mfn).v | UNTOUCHED;
-	return d->nr_pages == pages;
+	d->page = alloc(d->pages * sizeof(u64));
+	if (d->page == NULL)
+		return false;
+	d->nr_pages = d->pages;
+	while (d->state != IO_HELD && d->whole < d->pages && io_device_need_page(d, d->whole))
+		d->whole++;
+	return d->state == IO_HELD || d->whole == d->pages;
+}
+
+void io_device_disconnect(struct io_device *d)
+{
+	if (d->queue == NULL)
+		return;
+	lock_take(&switch_lock);
+	switch_detach(&network, d->port);
+	lock_release(&switch_lock);
 }
 
 static int connect(struct io_device *d, const struct vl_device *w)
@@ -374,7 +398,8 @@ s64 domain_io_add(struct domain *d, const struct vl_device *wanted)
 	if (device == NULL)
 		return answer;
 	device->domain = d;
-	device->flags = wanted->flags;
+	device->flags = wanted->flags & ~VL_DEVICE_HELD;
+	device->state = wanted->flags & VL_DEVICE_HELD ? IO_HELD : IO_SHOWN;
 	if (wanted->kind == VL_DEVICE_NET ? create_net(device, wanted)
 					  : create_disk(device, wanted)) {
 		lock_take(&d->lock);
@@ -385,39 +410,34 @@ s64 domain_io_add(struct domain *d, const struct vl_device *wanted)
 	}
 	if (answer < 0)
 		destroy(device);
+	else if (device->state == IO_SHOWN)
+		events_notify(d);
 	return answer;
 }
 
-static struct io_device *take_device(struct domain *d, u32 index)
-{
-	struct io_device *device;
-
-	lock_take(&d->lock);
-	lock_take(&d->irq_lock);
-	device = d->device[index];
-	d->device[index] = NULL;
-	if (device != NULL && device->queue != NULL) {
-		lock_take(&switch_lock);
-		switch_detach(&network, device->port);
-		lock_release(&switch_lock);
-	}
-	lock_release(&d->irq_lock);
-	lock_release(&d->lock);
-	return device;
-}
-
-void domain_io_destroy(struct domain *d)
-{
-	for (u32 i = 0; i < VL_MAX_DEVICES; i++) {
-		struct io_device *device = take_device(d, i);
-
-		if (device != NULL)
-			destroy(device);
-	}
-	__atomic_store_n(&d->devices_wait, 0, __ATOMIC_SEQ_CST);
-}
-
 /* --- for others --- */
+
+/* Each page that is written to has a frame. With the domain's lock. */
+static bool need_pages(struct io_device *d, u64 offset, u64 size)
+{
+	bool good = true;
+
+	for (u64 i = offset / PAGE_SIZE; good && i < d->pages && i * PAGE_SIZE < offset + size; i++)
+		good = io_device_need_page(d, i);
+	return good;
+}
+
+static s64 fill(struct io_device *d, u64 offset, const void *from, u64 size)
+{
+	bool good;
+
+	if (d->state == IO_HELD && !need_pages(d, offset, size))
+		return -VL_ENOMEM;
+	lock_take(&d->domain->irq_lock);
+	good = virtio_blk_fill(&d->blk, offset, from, size);
+	lock_release(&d->domain->irq_lock);
+	return good ? (s64)size : -VL_EINVAL;
+}
 
 s64 domain_io_fill(struct domain *d, u64 index, u64 offset, const void *from, u64 size)
 {
@@ -427,11 +447,9 @@ s64 domain_io_fill(struct domain *d, u64 index, u64 offset, const void *from, u6
 	if (index >= VL_MAX_DEVICES)
 		return answer;
 	lock_take(&d->lock);
-	lock_take(&d->irq_lock);
 	device = d->device[index];
-	if (device != NULL && device->mmio->id == VIRTIO_ID_BLOCK)
-		answer = virtio_blk_fill(&device->blk, offset, from, size) ? (s64)size : -VL_EINVAL;
-	lock_release(&d->irq_lock);
+	if (device != NULL && device->state != IO_GONE && device->mmio->id == VIRTIO_ID_BLOCK)
+		answer = fill(device, offset, from, size);
 	lock_release(&d->lock);
 	return answer;
 }
@@ -466,7 +484,9 @@ static void tell(const struct io_device *d, struct vl_device *info)
 {
 	*info = (struct vl_device){
 		.kind = d->mmio->id,
-		.flags = d->flags,
+		.flags = d->flags | (d->state == IO_HELD      ? VL_DEVICE_HELD
+				     : d->state == IO_LEAVING ? VL_DEVICE_LEAVING
+							      : 0),
 		.status = d->mmio->status,
 		.faults = (u32)d->mmio->faults,
 	};
@@ -485,6 +505,8 @@ bool domain_io_info(struct domain *d, u64 index, struct vl_device *info)
 	lock_take(&d->lock);
 	lock_take(&d->irq_lock);
 	device = d->device[index];
+	if (device != NULL && device->state == IO_GONE)
+		device = NULL;
 	if (device != NULL)
 		tell(device, info);
 	lock_release(&d->irq_lock);

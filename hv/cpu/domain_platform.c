@@ -251,6 +251,14 @@ static void unlock_other(struct domain *d)
 	lock_release(&d->lock);
 }
 
+void domain_platform_unlock_other(struct domain *d)
+{
+	struct news news = take_news(d->platform);
+
+	lock_release(&d->irq_lock);
+	tell(d, news);
+}
+
 s64 domain_platform_read_console(struct domain *d, u64 *pos, u64 *end, void *to, size_t size)
 {
 	struct platform *p = lock_other(d);
@@ -271,15 +279,12 @@ s64 domain_platform_read_console(struct domain *d, u64 *pos, u64 *end, void *to,
 s64 domain_platform_type(struct domain *d, const void *text, size_t size)
 {
 	struct platform *p = lock_other(d);
-	struct news news;
 	s64 n;
 
 	if (p == NULL)
 		return -VL_EOPNOTSUPP;
 	n = (s64)platform_type(p, text, size, rdtsc());
-	news = take_news(p);
-	lock_release(&d->irq_lock);
-	tell(d, news);
+	domain_platform_unlock_other(d);
 	lock_release(&d->lock);
 	return n;
 }

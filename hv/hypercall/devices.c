@@ -4,6 +4,7 @@
  */
 #include "cpu/domain_io.h"
 #include "hypercall/buffer.h"
+#include "hypercall/failing.h"
 #include "public/errno.h"
 #include "hypercall_handlers.h"
 
@@ -20,7 +21,9 @@ s64 call_device_add(struct domain *d, u64 domid, pa_t device, u64 device_size)
 	found = domain_use(domid);
 	if (found == NULL)
 		return -VL_ENOENT;
+	begin_failing();
 	answer = domain_io_add(found, &wanted);
+	end_failing();
 	domain_unuse(found);
 	return answer;
 }
@@ -37,7 +40,9 @@ s64 call_disk_write(struct domain *d, u64 domid, u64 index, u64 offset, u64 pa, 
 	found = domain_use(domid);
 	if (found == NULL)
 		return -VL_ENOENT;
+	begin_failing();
 	answer = domain_io_fill(found, index, offset, from, size);
+	end_failing();
 	domain_unuse(found);
 	return answer;
 }
@@ -54,4 +59,35 @@ s64 call_device_info(struct domain *d, u64 domid, u64 index, pa_t device, u64 de
 	if (!domain_io_info(found, index, &info))
 		return -VL_ENOENT;
 	return buffer_answer(d, device, device_size, &info, sizeof(info));
+}
+
+s64 call_device_show(struct domain *d, u64 domid, u64 index)
+{
+	struct domain *found = domain_use(domid);
+	s64 answer;
+
+	(void)d;
+	if (found == NULL)
+		return -VL_ENOENT;
+	begin_failing();
+	answer = domain_io_show(found, index);
+	end_failing();
+	domain_unuse(found);
+	return answer;
+}
+
+s64 call_device_remove(struct domain *d, u64 domid, u64 index, u64 how)
+{
+	struct domain *found;
+	s64 answer;
+
+	(void)d;
+	if (how != VL_REMOVE_ASK && how != VL_REMOVE_NOW)
+		return -VL_EINVAL;
+	found = domain_use(domid);
+	if (found == NULL)
+		return -VL_ENOENT;
+	answer = domain_io_remove(found, index, how);
+	domain_unuse(found);
+	return answer;
 }

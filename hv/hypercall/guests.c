@@ -5,15 +5,15 @@
  * vcpus of both domains that it concerns stand still. What takes long is done a
  * piece at a call.
  */
+#include "cpu/domain_io.h"
 #include "cpu/domain_platform.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
 #include "domain/grant.h"
 #include "domain/owner.h"
 #include "hypercall/buffer.h"
+#include "hypercall/failing.h"
 #include "hypercall/live_remap.h"
-#include "lib/debug.h"
-#include "lib/failpoint.h"
 #include "lib/string.h"
 #include "mem/frames.h"
 #include "public/errno.h"
@@ -92,20 +92,6 @@ static s64 create(const struct vl_domain_create *wanted)
 	destroy_vcpus(made, NO_BUDGET);
 	domain_delete(made);
 	return err;
-}
-
-/* Around what tests let fail: each allocation in it, in turn. */
-static void begin_failing(void)
-{
-	if (!is_debug_build())
-		return;
-	frames_fail_at(failpoint_get());
-	failpoint_set(0);
-}
-
-static void end_failing(void)
-{
-	frames_fail_at(0);
 }
 
 s64 call_domain_create(struct domain *d, pa_t wanted, u64 wanted_size)
@@ -266,11 +252,14 @@ static void go_on_sharing(struct vcpu *v, const struct domain *d)
 /* Alone; what other CPUs do to its vcpus has to be over. */
 static s64 destroy(struct vcpu *v, struct domain *d)
 {
-	u64 left = d->p2m.frames, tables;
+	u64 left = d->p2m.frames, tables, devices;
 
 	if (!__atomic_load_n(&d->at_rest, __ATOMIC_SEQ_CST) ||
 	    __atomic_load_n(&d->users, __ATOMIC_SEQ_CST) != 0)
 		return left != 0 ? (s64)left : 1;
+	devices = domain_io_end(d);
+	if (devices != 0)
+		return (s64)(left + devices);
 	domain_platform_destroy(d); /* which others could wake a vcpu by */
 	tables = destroy_vcpus(d, TABLES_A_CALL);
 	if (tables != 0)

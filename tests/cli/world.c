@@ -284,6 +284,54 @@ static int64_t device_add(struct world *w, uint64_t domid, const void *page, uin
 	return w->devices++;
 }
 
+/* Those that the world has from the beginning. */
+static struct vl_device *find_device(struct world *w, uint64_t domid, uint64_t index)
+{
+	if (index >= VL_MAX_DEVICES || w->device_of != domid || !w->has_device[index])
+		return NULL;
+	return &w->device[index];
+}
+
+static int64_t device_info(struct world *w, const uint64_t *arg, void *page, uint32_t size)
+{
+	const struct vl_device *d = find_device(w, arg[0], arg[1]);
+
+	if (!find_domain(w, arg[0]) || !d)
+		return -VL_ENOENT;
+	fill(page, size, d, sizeof(*d));
+	return sizeof(*d);
+}
+
+/* Two calls until all of it is there. */
+static int64_t device_show(struct world *w, const uint64_t *arg)
+{
+	if (!find_domain(w, arg[0]))
+		return -VL_ENOENT;
+	w->shown = !w->shown;
+	fprintf(stderr, "vl-fake: device %llu is shown\n", (unsigned long long)arg[1]);
+	return w->shown;
+}
+
+/* Asked, it goes when vl has waited `patience` times; and then in two calls. */
+static int64_t device_remove(struct world *w, const uint64_t *arg)
+{
+	struct vl_device *d = find_device(w, arg[0], arg[1]);
+
+	if (!find_domain(w, arg[0]))
+		return -VL_ENOENT;
+	if (!d || !(d->flags & VL_DEVICE_LEAVING))
+		fprintf(stderr, "vl-fake: device %llu is to go, %llu\n", (unsigned long long)arg[1],
+			(unsigned long long)arg[2]);
+	if (!d)
+		return 0;
+	d->flags |= VL_DEVICE_LEAVING;
+	if (arg[2] == VL_REMOVE_ASK && w->patience-- > 0)
+		return VL_REMOVE_WAITS;
+	w->going = !w->going;
+	w->has_device[arg[1]] = w->going;
+	return w->going;
+}
+
 static int64_t disk_write(struct world *w, const uint64_t *arg, const void *page, uint32_t size)
 {
 	if (!find_domain(w, arg[0]) || arg[1] >= w->devices)
@@ -437,6 +485,12 @@ static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, voi
 		return device_add(w, arg[0], page, size);
 	case VL_CALL_DISK_WRITE:
 		return disk_write(w, arg, page, size);
+	case VL_CALL_DEVICE_INFO:
+		return device_info(w, arg, page, size);
+	case VL_CALL_DEVICE_SHOW:
+		return device_show(w, arg);
+	case VL_CALL_DEVICE_REMOVE:
+		return device_remove(w, arg);
 	case VL_CALL_DOMAIN_PAUSE:
 		return set_state(w, arg[0], VL_STATE_PAUSED);
 	case VL_CALL_DOMAIN_UNPAUSE:
@@ -487,6 +541,9 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		[VL_CALL_VCPU_START] = 4,
 		[VL_CALL_DEVICE_ADD] = 3,
 		[VL_CALL_DISK_WRITE] = 5,
+		[VL_CALL_DEVICE_INFO] = 4,
+		[VL_CALL_DEVICE_SHOW] = 2,
+		[VL_CALL_DEVICE_REMOVE] = 3,
 		[VL_CALL_DOMAIN_PAUSE] = 1,
 		[VL_CALL_DOMAIN_UNPAUSE] = 1,
 		[VL_CALL_DOMAIN_WEIGHT] = 2,

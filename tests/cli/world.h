@@ -39,6 +39,12 @@
  *   console ID TEXT            what that domain writes to its console, for one read
  *   onwait STATEMENT           what happens while vl waits: `state ID N [REASON]`, `gone ID`,
  *                              `memory ID BYTES`, `console ...`, or `type TEXT` at stdin
+ *   net ID INDEX N BRIDGE STATUS [FLAGS]
+ *                              a network device of a domain, its address ends in N; only one domain
+ *                              has devices
+ *   disk ID INDEX BYTES STATUS [FLAGS]
+ *                              a disk
+ *   patience N                 so often vl has to ask for a device (default 0)
  *   share PAGES FRAMES RATE    so many pages are shared, in so many frames
  *   home PAGES [fails]         so many of its pages are not at home yet; and cannot come there
  *   stays N                    processor N does not go offline
@@ -108,6 +114,10 @@ struct world {
 	uint32_t busy;
 	int started;          /* the domain in the making has a vcpu, as `start` says */
 	unsigned int devices; /* that domains were given */
+	uint64_t device_of;   /* the domain that has: */
+	int has_device[VL_MAX_DEVICES];
+	struct vl_device device[VL_MAX_DEVICES];
+	int patience, going, shown; /* of device_remove and device_show */
 	struct vl_vcpu_start start;
 	uint32_t console_of;
 	size_t console_size;

@@ -312,6 +312,9 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_VCPU_START] = "vcpu_start",
 		[VL_CALL_DEVICE_ADD] = "device_add",
 		[VL_CALL_DISK_WRITE] = "disk_write",
+		[VL_CALL_DEVICE_INFO] = "device_info",
+		[VL_CALL_DEVICE_SHOW] = "device_show",
+		[VL_CALL_DEVICE_REMOVE] = "device_remove",
 		[VL_CALL_DOMAIN_PAUSE] = "domain_pause",
 		[VL_CALL_DOMAIN_UNPAUSE] = "domain_unpause",
 		[VL_CALL_DOMAIN_WEIGHT] = "domain_weight",
@@ -404,6 +407,32 @@ static void set_domain_state(struct world *w, char *rest)
 		}
 }
 
+static void set_device(struct world *w, int net, char *rest)
+{
+	uint64_t domid = number(word(&rest)), index = number(word(&rest));
+	struct vl_device *d = &w->device[index % VL_MAX_DEVICES];
+
+	w->device_of = domid;
+	w->has_device[index % VL_MAX_DEVICES] = 1;
+	w->devices = (unsigned int)index + 1;
+	*d = (struct vl_device){.kind = net ? VL_DEVICE_NET : VL_DEVICE_BLOCK};
+	if (net) {
+		d->mac[0] = 2;
+		d->mac[5] = (uint8_t)number(word(&rest));
+		set_text(d->bridge, sizeof(d->bridge), word(&rest));
+		d->dropped = 5;
+	} else {
+		d->size = number(word(&rest));
+	}
+	d->status = (uint32_t)number(word(&rest));
+	d->flags = *rest ? (uint32_t)number(word(&rest)) : 0;
+	d->reads = 1000 + index;
+	d->read_bytes = 64000;
+	d->writes = 70;
+	d->write_bytes = 4096;
+	d->refused = 1;
+}
+
 /* Statements about other domains; returns 0 if it is none. */
 static int guest_statement(struct world *w, const char *what, char *rest)
 {
@@ -430,6 +459,10 @@ static int guest_statement(struct world *w, const char *what, char *rest)
 			w->run[i] = *rest ? number(word(&rest)) : 0;
 	} else if (strcmp(what, "console") == 0) {
 		set_console(w, rest);
+	} else if (strcmp(what, "net") == 0 || strcmp(what, "disk") == 0) {
+		set_device(w, what[0] == 'n', rest);
+	} else if (strcmp(what, "patience") == 0) {
+		w->patience = (int)number(word(&rest));
 	} else if (strcmp(what, "state") == 0) {
 		set_domain_state(w, rest);
 	} else if (strcmp(what, "gone") == 0) {

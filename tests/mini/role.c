@@ -13,6 +13,7 @@
 #include "mini/hypercall.h"
 #include "mini/live.h"
 #include "mini/memory.h"
+#include "mini/role_busy.h"
 #include "mini/role_io.h"
 #include "mini/smp.h"
 #include "mini/tests/random.h"
@@ -457,7 +458,7 @@ static const struct {
 	{"calls", calls},    {"flood", flood},      {"victim", victim},   {"hostile", hostile},
 	{"crash", crash},    {"abuse", abuse},      {"seconds", seconds}, {"late", late},
 	{"heir", heir},      {"crowd", crowd},      {"talk", role_talk},  {"echo", role_echo},
-	{"disk", role_disk}, {"badio", role_badio},
+	{"disk", role_disk}, {"badio", role_badio}, {"busy", role_busy},
 };
 
 /* The word after=MS: what the role does it does so much later, among ticks, with interrupts on. */

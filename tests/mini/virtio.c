@@ -28,7 +28,7 @@ void virtio_set(const struct virtio *v, u32 offset, u32 value)
 	*(volatile u32 *)(v->window + offset) = value;
 }
 
-struct virtio *virtio_find(u32 index, u32 kind)
+struct virtio *virtio_at(u32 index)
 {
 	struct virtio *v = &devices[index];
 
@@ -36,6 +36,13 @@ struct virtio *virtio_find(u32 index, u32 kind)
 		v->window = mmio_map((pa_t){VL_DEVICE_ADDRESS(index)}, VL_DEVICE_SIZE);
 	v->index = index;
 	v->queue = rings[index];
+	return v;
+}
+
+struct virtio *virtio_find(u32 index, u32 kind)
+{
+	struct virtio *v = virtio_at(index);
+
 	if (virtio_get(v, VR_MAGIC) != MAGIC || virtio_get(v, VR_DEVICE) != kind)
 		return NULL;
 	return v;
@@ -83,7 +90,7 @@ static void start_queue(struct virtio *v, u32 n)
 	virtio_set(v, VR_QUEUE_READY, 1);
 }
 
-void virtio_start(struct virtio *v, u32 features)
+bool virtio_try(struct virtio *v, u32 features)
 {
 	virtio_set(v, VR_STATUS, 0);
 	virtio_set(v, VR_STATUS, 3);
@@ -95,9 +102,14 @@ void virtio_start(struct virtio *v, u32 features)
 	for (u32 i = 0; i < VIRTIO_QUEUES; i++)
 		start_queue(v, i);
 	virtio_set(v, VR_STATUS, VS_RUNNING);
-	if (virtio_get(v, VR_STATUS) != VS_RUNNING)
-		panic("device %u has status %#x", v->index, virtio_get(v, VR_STATUS));
 	irq_set_handler((u8)VL_DEVICE_LINE(v->index), interrupt);
+	return virtio_get(v, VR_STATUS) == VS_RUNNING;
+}
+
+void virtio_start(struct virtio *v, u32 features)
+{
+	if (!virtio_try(v, features))
+		panic("device %u has status %#x", v->index, virtio_get(v, VR_STATUS));
 }
 
 void virtio_describe(struct virtio *v, u32 queue, u16 index, const volatile void *at, u32 size,

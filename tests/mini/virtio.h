@@ -66,7 +66,10 @@ struct virtio {
 	u16 seen[VIRTIO_QUEUES];
 };
 
-/** Window `index`: NULL if no device of this kind is there. */
+/** Window `index`, whatever is there. */
+struct virtio *virtio_at(u32 index);
+
+/** The same: NULL if no device of this kind is there. */
 struct virtio *virtio_find(u32 index, u32 kind);
 
 u32 virtio_get(const struct virtio *v, u32 offset);
@@ -74,6 +77,9 @@ void virtio_set(const struct virtio *v, u32 offset, u32 value);
 
 /** Reset it and let it run with these features of the lower 32; panics if it does not want to. */
 void virtio_start(struct virtio *v, u32 features);
+
+/** The same of one that may go at any moment; false: it is gone. */
+bool virtio_try(struct virtio *v, u32 features);
 
 /** Write descriptor `index` of a queue. */
 void virtio_describe(struct virtio *v, u32 queue, u16 index, const volatile void *at, u32 size,

@@ -29,8 +29,10 @@ static inline bool domain_io_waits(const struct domain *d)
 /** Its first vcpu, if they wait, with the domain's irq_lock: a bounded piece of that. */
 void domain_io_work(struct vcpu *v);
 
-/** The domain has no devices any more; as domain_platform_destroy(). */
+/** The domain has no devices any more; as domain_platform_destroy(). Or a bounded piece of that, of
+ * a domain whose vcpus do not run any more: 0: there is nothing left. */
 void domain_io_destroy(struct domain *d);
+u64 domain_io_end(struct domain *d);
 
 /* --- calls of others --- */
 
@@ -40,7 +42,13 @@ int domain_io_check(const struct vl_device *wanted);
 /** A checked one; of a domain that is used (domain_use()). Its index, or a negative error. */
 s64 domain_io_add(struct domain *d, const struct vl_device *wanted);
 
-/** Write to a disk; -VL_ENOENT: there is none; -VL_EINVAL: it is too small. */
+/** The guest is to see one that is held; is to do without it. A piece a call, and answers as
+ * VL_CALL_DEVICE_SHOW and VL_CALL_DEVICE_REMOVE have them; of a domain that is used. */
+s64 domain_io_show(struct domain *d, u64 index);
+s64 domain_io_remove(struct domain *d, u64 index, u64 how);
+
+/** Write to a disk; -VL_ENOENT: there is none; -VL_EINVAL: it is too small; -VL_ENOMEM: it is held,
+ * and there is no memory for the page. */
 s64 domain_io_fill(struct domain *d, u64 index, u64 offset, const void *from, u64 size);
 
 /** False: there is no such device. */

@@ -1056,9 +1056,12 @@ static inline int64_t vl_call_memory_target(vl_hypercall_fn call, uint64_t domid
 #define VL_CALL_DEVICE_ADD 49
 
 /**
- * A virtio 1.1 device by virtio-mmio, before the domain runs: nothing tells a guest of one that
- * comes later. It stays until the domain ends or gets the machine. A disk is memory of the
- * partition, cleared, and at most half of what is free there.
+ * A virtio 1.1 device by virtio-mmio, in the first window that is free, before the domain runs
+ * or while it does: it gets an event (port VL_EVENT_VELLUM). With VL_DEVICE_HELD it sees the
+ * device when device_show says so, not before. The device stays until device_remove, or until
+ * the domain ends or gets the machine. A disk is memory of the partition, cleared, and at most
+ * half of what is free there; of one that is held, each page gets its frame with device_show, or
+ * when disk_write comes to it.
  * Who: only the first guest. Since ABI 0.3.
  * domid: a later domain.
  * device_pa, device_size: where struct vl_device lies (physical address) and its bytes; kind,
@@ -1085,8 +1088,8 @@ static inline int64_t vl_call_device_add(vl_hypercall_fn call, uint64_t domid, u
 #define VL_CALL_DISK_WRITE 50
 
 /**
- * What a disk is to contain, before the domain runs; VL_DEVICE_READ_ONLY is the guest's matter
- * alone.
+ * What a disk is to contain, before the domain runs or sees it; VL_DEVICE_READ_ONLY is the
+ * guest's matter alone.
  * Who: only the first guest. Since ABI 0.3.
  * domid: a later domain.
  * index: one of its disks, as device_add returned.
@@ -1096,6 +1099,7 @@ static inline int64_t vl_call_device_add(vl_hypercall_fn call, uint64_t domid, u
  * Returns the bytes that were written; or a negated error:
  *   VL_ENOENT: no later domain has this id, or it is about to end, or it has no such disk.
  *   VL_EINVAL: the end is behind the disk's.
+ *   VL_ENOMEM: the partition has no room for a page of a disk that is held.
  *   VL_EFAULT: size is 0, or the bytes are not in the caller's RAM or cross a page boundary.
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
@@ -1109,7 +1113,8 @@ static inline int64_t vl_call_disk_write(vl_hypercall_fn call, uint64_t domid, u
 #define VL_CALL_DEVICE_INFO 51
 
 /**
- * A larger buffer is fine, see 1.
+ * A larger buffer is fine, see 1. flags tells besides whether the device is held (device_show)
+ * or is to go (device_remove): a guest looks when it gets an event at port VL_EVENT_VELLUM.
  * Who: any domain. Since ABI 0.3.
  * domid: domain id, or VL_DOMID_SELF.
  * index: 0 .. VL_MAX_DEVICES - 1.
@@ -1356,7 +1361,53 @@ static inline int64_t vl_call_share(vl_hypercall_fn call, uint64_t how, uint64_t
 	return call(VL_CALL_SHARE, how, rate, info_pa, info_size, 0);
 }
 
+#define VL_CALL_DEVICE_REMOVE 71
+
+/**
+ * device_info says VL_DEVICE_LEAVING from here on, and the guest gets an event (port
+ * VL_EVENT_VELLUM). A device that has been reset (status 0) goes at once: the window is empty
+ * from then on, and what is left is done a piece a call. VL_REMOVE_NOW does not wait: no chain
+ * of a queue is looked at any more, the interrupt line falls, and the driver finds an empty
+ * window.
+ * Who: only the first guest. Since ABI 0.3.
+ * domid: a later domain.
+ * index: of its device, as device_add returned.
+ * how: VL_REMOVE_ASK: when the guest has done with it; VL_REMOVE_NOW: whatever it does.
+ * Returns 0: the device is gone, and all of its memory free; VL_REMOVE_WAITS: the guest has been
+ *   asked, and its driver has not reset the device yet; else how many frames are still to be
+ *   freed. Call again; or a negated error:
+ *   VL_ENOENT: no later domain has this id, or it is about to end, or it has no such device.
+ *   VL_EINVAL: how is out of range.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_device_remove(vl_hypercall_fn call, uint64_t domid, uint64_t index,
+					    uint64_t how)
+{
+	return call(VL_CALL_DEVICE_REMOVE, domid, index, how, 0, 0);
+}
+
+#define VL_CALL_DEVICE_SHOW 72
+
+/**
+ * The end of VL_DEVICE_HELD, a piece a call. The guest gets an event (port VL_EVENT_VELLUM). Of
+ * a device that it sees already nothing changes.
+ * Who: only the first guest. Since ABI 0.3.
+ * domid: a later domain.
+ * index: of its device, as device_add returned.
+ * Returns 0: the guest sees the device; else how many of a disk's pages have no frame yet: call
+ *   again; or a negated error:
+ *   VL_ENOENT: no later domain has this id, or it is about to end, or it has no such device.
+ *   VL_ENOMEM: the partition has no room for the disk, which stays held.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_device_show(vl_hypercall_fn call, uint64_t domid, uint64_t index)
+{
+	return call(VL_CALL_DEVICE_SHOW, domid, index, 0, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 68
+#define VL_CALL_LIMIT 73
 
 #endif

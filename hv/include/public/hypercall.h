@@ -383,8 +383,10 @@ VL_ABI_ASSERT(sizeof(struct vl_console_read) == 24, "vl_console_read is ABI");
 /*
  * Devices of a later domain: virtio 1.1 by virtio-mmio (OASIS, section 4.2; register version 2).
  * Window `i` of 4 KiB is at VL_DEVICE_ADDRESS(i), an address that is never RAM; one without a
- * device reads as ones, as anything does that is not there. Its interrupt is line VL_DEVICE_LINE(i)
- * of the guest's 8259s. A Linux is told by its command line, virtio_mmio.device=4K@ADDRESS:LINE.
+ * device is virtio's placeholder: magic number and version, and 0 in all other registers, device id
+ * too. Its interrupt is line VL_DEVICE_LINE(i) of the guest's 8259s. A Linux is told by its command
+ * line, virtio_mmio.device=4K@ADDRESS:LINE, of all windows, since devices come and go while it runs
+ * (VL_CALL_DEVICE_ADD, VL_CALL_DEVICE_REMOVE).
  */
 #define VL_MAX_DEVICES       8
 #define VL_DEVICE_BASE       0xfef00000u
@@ -399,6 +401,13 @@ VL_ABI_ASSERT(sizeof(struct vl_console_read) == 24, "vl_console_read is ABI");
 
 #define VL_DEVICE_READ_ONLY 1u /* a disk that the guest cannot write to */
 #define VL_DEVICE_ANY_MAC   2u /* a network device that may have any address besides its own */
+#define VL_DEVICE_HELD      4u /* the guest does not see it yet (VL_CALL_DEVICE_SHOW) */
+#define VL_DEVICE_LEAVING   8u /* out: the guest is to do without it (VL_CALL_DEVICE_REMOVE) */
+
+/* How a device goes, and an answer, VL_CALL_DEVICE_REMOVE. */
+#define VL_REMOVE_ASK   0
+#define VL_REMOVE_NOW   1
+#define VL_REMOVE_WAITS ((int64_t)1 << 32) /* for the guest's driver */
 
 #define VL_SECTOR_SIZE 512u
 #define VL_DISK_MOST   ((uint64_t)64 << 20)
@@ -407,7 +416,7 @@ VL_ABI_ASSERT(sizeof(struct vl_console_read) == 24, "vl_console_read is ABI");
 /** In buffer of VL_CALL_DEVICE_ADD, and answer of VL_CALL_DEVICE_INFO. */
 struct vl_device {
 	uint32_t kind;   /* VL_DEVICE_NET or VL_DEVICE_BLOCK */
-	uint32_t flags;  /* VL_DEVICE_READ_ONLY with a disk, VL_DEVICE_ANY_MAC with the other */
+	uint32_t flags;  /* VL_DEVICE_READ_ONLY of a disk, VL_DEVICE_ANY_MAC of the other, _HELD */
 	uint64_t size;   /* of a disk, bytes */
 	uint8_t mac[6];  /* of a network device */
 	uint8_t zero[2]; /* 0 */
