@@ -4,23 +4,21 @@
  */
 #include "cpu/symbols.h"
 
+#include "lib/string.h"
 #include "mem/layout.h"
 
 const char *symbol_find(u64 va, u64 *offset)
 {
-	u32 low = 0, high = symbol_count;
+	const char *name = symbol_names;
+	u64 start = IMAGE_BASE;
 
 	if (va < IMAGE_BASE || va >= (u64)image_text_end || symbol_count == 0)
 		return NULL;
-	va -= IMAGE_BASE;
-	while (high - low > 1) {
-		u32 middle = low + (high - low) / 2;
-
-		if (symbol_table[middle].offset <= va)
-			low = middle;
-		else
-			high = middle;
+	start += symbol_steps[0];
+	for (u32 i = 1; i < symbol_count && start + symbol_steps[i] <= va; i++) {
+		start += symbol_steps[i];
+		name += strlen(name) + 1;
 	}
-	*offset = va - symbol_table[low].offset;
-	return symbol_names + symbol_table[low].name;
+	*offset = va - start;
+	return name;
 }

@@ -8,14 +8,11 @@
 
 #include "lib/types.h"
 
-struct symbol {
-	u32 offset; /* from IMAGE_BASE */
-	u32 name;   /* offset in symbol_names */
-};
-
-extern const struct symbol symbol_table[]; /* sorted by offset */
+/* In ascending order. A panic has time to count, and the image is to be small: neither addresses
+ * nor places of names are in it. */
+extern const u16 symbol_steps[]; /* from the one before, the first from IMAGE_BASE */
 extern const u32 symbol_count;
-extern const char symbol_names[];
+extern const char symbol_names[]; /* one behind the other, each zero-terminated */
 
 /**
  * Name of the function that contains the address `va`, and how many bytes after its start that is.
