@@ -17,6 +17,7 @@
 #include "cpu/block.h"
 #include "cpu/domain_platform.h"
 #include "cpu/live.h"
+#include "cpu/pci_owner.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
 #include "cpu/apic.h"
@@ -136,6 +137,7 @@ static void __attribute__((noreturn)) commit(struct domain *d, struct vcpu *v)
 	sched_leave_host(b); /* no CPU is shared any more */
 	parked_leave(d);
 	silence_machine(v);
+	pci_owner_end();
 	remote_leave(v);
 	domain_unuse(heir);
 	domain_hand_over(heir);
