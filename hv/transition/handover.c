@@ -22,6 +22,7 @@
 #include "cpu/sched.h"
 #include "cpu/apic.h"
 #include "cpu/silence.h"
+#include "cpu/uplink.h"
 #include "domain/grant.h"
 #include "lib/log.h"
 #include "hypercall/live_remap.h"
@@ -137,6 +138,7 @@ static void __attribute__((noreturn)) commit(struct domain *d, struct vcpu *v)
 	sched_leave_host(b); /* no CPU is shared any more */
 	parked_leave(d);
 	silence_machine(v);
+	uplink_end();
 	pci_owner_end();
 	remote_leave(v);
 	domain_unuse(heir);

@@ -26,3 +26,15 @@ def pci_taken(t):
 def pci_taken_debug(t):
     """The same on a debug build, which looks at locks and the shadow."""
     taken(t, "vellum-debug")
+
+
+@test("uplink-mini", shows="I7 U3", needs="vellum-debug mini", limit=200)
+def uplink_mini(t):
+    """A network card is Vellum's, and the uplink of another guest: that one asks QEMU's gateway for its address and pings it with
+    frames of all sizes by its virtio device; then the card is the first guest's again. Debug build."""
+    tests = "company_uplink_calls,company_uplink_ping"
+    image = images.vellum(("mini", f"map=all test={tests}"), "mini", hypervisor="vellum-debug")
+    m = Qemu(t, image, icount=True, extra=CARD)
+    finish_mini(t, m, 180)
+    t.check("# SKIP" not in m.console.text, "there is no card")
+    t.log(next(line for line in m.console.text.splitlines() if "pinged" in line))

@@ -3,6 +3,8 @@
  * PCI functions that Vellum takes: what is found of one by its configuration
  * space, which is afterwards what it was; what is refused; and which ports, addresses
  * and bytes are kept from the guest.
+ *
+ * shows: I8
  */
 #include "tests/unit/check.h"
 
@@ -116,7 +118,7 @@ static void is_range(struct range r, u64 start, u64 end)
 	assert_int_equal(r.end, end);
 }
 
-/* shows: I7 a function's registers and ports are found, and nothing of it has changed */
+/* A function's registers and ports are found, and nothing of it has changed */
 static void a_function_is_found(void **state)
 {
 	struct world *w = begin();
@@ -172,7 +174,7 @@ static int at(u32 bar, u32 next)
 	return err;
 }
 
-/* shows: I7 registers that lie in memory, at no address or above 4 GiB are refused */
+/* Registers that lie in memory, at no address or above 4 GiB are refused */
 static void registers_in_odd_places(void **state)
 {
 	(void)state;
@@ -249,7 +251,7 @@ static struct pci_set both(void)
 	return s;
 }
 
-/* shows: I7 exactly the ports, addresses and bytes of functions that are taken are hidden */
+/* Exactly the ports, addresses and bytes of functions that are taken are hidden */
 static void what_is_hidden(void **state)
 {
 	struct pci_set s = both();

@@ -1398,7 +1398,7 @@ static inline int64_t vl_call_pci_take(vl_hypercall_fn call, uint64_t function, 
  * function: as for pci_take.
  * Returns 0; or a negated error:
  *   VL_ENOENT: it is not Vellum's.
- *   VL_EBUSY: Vellum uses it.
+ *   VL_EBUSY: Vellum uses it (uplink).
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
  */
@@ -1407,7 +1407,39 @@ static inline int64_t vl_call_pci_return(vl_hypercall_fn call, uint64_t function
 	return call(VL_CALL_PCI_RETURN, function, 0, 0, 0, 0);
 }
 
+#define VL_CALL_UPLINK 70
+
+/**
+ * The network card becomes a port of the switch: guests with a network device of that bridge
+ * reach what it is connected to. A frame that comes waits for at most a millisecond, while there
+ * are vcpus of later domains; what they send leaves at once.
+ * Who: only the first guest. Since ABI 0.3.
+ * function: as for pci_take, of a network card that is Vellum's.
+ * how: VL_UPLINK_ON, VL_UPLINK_OFF; VL_UPLINK_KEEP: as it is.
+ * uplink_pa, uplink_size: where struct vl_uplink lies (physical address) and its bytes; in:
+ *   bridge, with VL_UPLINK_ON; filled with what it is then.
+ * Returns 0; or a negated error:
+ *   VL_EINVAL: how is out of range, or the name of the bridge is not good, or the buffer is
+ *     smaller than the structure.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_ENOENT: the function is not Vellum's, or not a network card; VL_UPLINK_OFF,
+ *     VL_UPLINK_KEEP: or no uplink.
+ *   VL_EEXIST: VL_UPLINK_ON, and it is one already, or a network device of that bridge has its
+ *     address.
+ *   VL_ENOSPC: there is one uplink already, or all ports of the switch are used.
+ *   VL_ENOMEM: Vellum has no memory for its frames, or no addresses for its registers.
+ *   VL_EIO: the card does not answer, or has no address.
+ *   VL_EOPNOTSUPP: Vellum's timer, by which it looks for frames, is not to be had.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_uplink(vl_hypercall_fn call, uint64_t function, uint64_t how,
+				     uint64_t uplink_pa, uint64_t uplink_size)
+{
+	return call(VL_CALL_UPLINK, function, how, uplink_pa, uplink_size, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 70
+#define VL_CALL_LIMIT 71
 
 #endif

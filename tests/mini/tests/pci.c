@@ -8,39 +8,18 @@
 #include "mini/hypercall.h"
 #include "mini/memory.h"
 #include "mini/paging.h"
+#include "mini/pci.h"
 #include "mini/tap.h"
 #include "mini/virtual.h"
 #include "public/errno.h"
 
-#define ADDRESS_PORT 0xcf8
-#define DATA_PORT    0xcfc
-#define ENABLE       0x80000000u
-#define ONES         0xffffffffu
-#define CARD         0x100e8086u
-#define COMMAND      0x04u
-#define BAR0         0x10u
-#define BAR1         0x14u
-#define MASTER       4u
-#define DECODES      3u
-#define WORDS        64u
-#define STATUS       (0x08u / 4) /* registers of the card, words */
-#define LEDS         (0xe00u / 4)
-#define LAST         (0x1fffcu / 4)
-#define SIZE         0x20000u
+#define WORDS  64u
+#define STATUS (0x08u / 4) /* registers of the card, words */
+#define LEDS   (0xe00u / 4)
+#define LAST   (0x1fffcu / 4)
+#define SIZE   0x20000u
 
 static struct vl_pci_taken taken;
-
-static u32 config_read(u32 function, u32 offset)
-{
-	out32(ADDRESS_PORT, ENABLE | function << 8 | offset);
-	return in32(DATA_PORT);
-}
-
-static void config_write(u32 function, u32 offset, u32 value)
-{
-	out32(ADDRESS_PORT, ENABLE | function << 8 | offset);
-	out32(DATA_PORT, value);
-}
 
 static s64 take(u64 function)
 {
@@ -65,14 +44,6 @@ static void has(u32 count)
 {
 	takes(VL_PCI_NONE, 0);
 	CHECK(taken.count == count, "%u functions are Vellum's", taken.count);
-}
-
-static u32 find_card(void)
-{
-	for (u32 function = 0; function < 256; function++)
-		if (config_read(function, 0) == CARD)
-			return function;
-	test_skip("no network card");
 }
 
 TEST(pci_refused, "I8 I10")
@@ -103,43 +74,45 @@ TEST(pci_refused, "I8 I10")
 static void check_hidden(u32 function, volatile u32 *registers, u16 ports)
 {
 	for (u32 i = 0; i < WORDS; i++) {
-		config_write(function, 4 * i, 0);
-		CHECK(config_read(function, 4 * i) == ONES, "word %u of configuration space", i);
+		pci_write(function, 4 * i, 0);
+		CHECK(pci_read(function, 4 * i) == PCI_ABSENT, "word %u of configuration space", i);
 	}
-	CHECK(in32(ADDRESS_PORT) == (ENABLE | function << 8 | 4 * (WORDS - 1)), "the address");
-	CHECK(in8(DATA_PORT) == 0xff && in8(DATA_PORT + 3) == 0xff, "a byte of it");
-	CHECK(config_read(0, 0) != ONES, "another function");
-	out8(ADDRESS_PORT + 1, 0); /* the reset register: no write of an address */
-	CHECK(config_read(0, COMMAND) & DECODES, "another function's commands");
+	CHECK(in32(PCI_ADDRESS_PORT) == (PCI_ENABLE | function << 8 | 4 * (WORDS - 1)),
+	      "the address");
+	CHECK(in8(PCI_DATA_PORT) == 0xff && in8(PCI_DATA_PORT + 3) == 0xff, "a byte of it");
+	CHECK(pci_read(0, 0) != PCI_ABSENT, "another function");
+	out8(PCI_ADDRESS_PORT + 1, 0); /* the reset register: no write of an address */
+	CHECK(pci_read(0, PCI_COMMAND) & PCI_DECODES, "another function's commands");
 	registers[LEDS] = 0x12345678;
-	CHECK(registers[STATUS] == ONES && registers[LEDS] == ONES && registers[LAST] == ONES,
+	CHECK(registers[STATUS] == PCI_ABSENT && registers[LEDS] == PCI_ABSENT &&
+		      registers[LAST] == PCI_ABSENT,
 	      "registers: %#x, %#x, %#x", registers[STATUS], registers[LEDS], registers[LAST]);
 	CHECK(((volatile u8 *)registers)[8] == 0xff, "a byte of a register");
 	out32(ports, 0);
-	CHECK(in32(ports) == ONES && in8((u16)(ports + 63)) == 0xff, "ports");
+	CHECK(in32(ports) == PCI_ABSENT && in8((u16)(ports + 63)) == 0xff, "ports");
 }
 
 TEST(pci_taken, "I8 I10")
 {
-	u32 function = find_card(), before[WORDS], status;
-	volatile u32 *registers = mmio_map((pa_t){config_read(function, BAR0) & ~15u}, SIZE);
-	u16 ports = (u16)(config_read(function, BAR1) & ~3u);
+	u32 function = pci_find_card(), before[WORDS], status;
+	volatile u32 *registers = mmio_map((pa_t){pci_read(function, PCI_BAR0) & ~15u}, SIZE);
+	u16 ports = (u16)(pci_read(function, PCI_BAR1) & ~3u);
 
 	if (!is_virtualized())
 		CHECK(virtualize(0) == 0, "virtualize");
-	config_write(function, COMMAND, DECODES | MASTER);
+	pci_write(function, PCI_COMMAND, PCI_DECODES | PCI_MASTER);
 	takes(function, -VL_EBUSY);
-	config_write(function, COMMAND, DECODES);
+	pci_write(function, PCI_COMMAND, PCI_DECODES);
 	for (u32 i = 0; i < WORDS; i++)
-		before[i] = config_read(function, 4 * i);
+		before[i] = pci_read(function, 4 * i);
 	status = registers[STATUS];
-	CHECK(status != ONES, "the card has no registers");
+	CHECK(status != PCI_ABSENT, "the card has no registers");
 	for (u32 round = 0; round < 3; round++) {
 		registers[LEDS] = 0x07068302;
 		takes(function, 0);
 		CHECK(taken.count == 1 && taken.function[0].function == function &&
 			      taken.function[0].kind == VL_PCI_NET &&
-			      taken.function[0].id == CARD && taken.function[0].flags == 0,
+			      taken.function[0].id == PCI_CARD && taken.function[0].flags == 0,
 		      "what was taken: %u of kind %u", taken.count, taken.function[0].kind);
 		takes(function, -VL_EEXIST);
 		check_hidden(function, registers, ports);
@@ -149,7 +122,7 @@ TEST(pci_taken, "I8 I10")
 		returns(function, 0);
 		returns(function, -VL_ENOENT);
 		for (u32 i = 0; i < WORDS; i++)
-			CHECK(config_read(function, 4 * i) == before[i], "word %u changed", i);
+			CHECK(pci_read(function, 4 * i) == before[i], "word %u changed", i);
 		CHECK(registers[STATUS] == status && registers[LEDS] == 0x07068302, "registers");
 	}
 	has(0);
