@@ -43,6 +43,7 @@ enum operand_kind {
 	OPERAND_MEMORY,
 	OPERAND_RANGE,
 	OPERAND_SHARE,
+	OPERAND_PCI,
 };
 
 struct operand_spec {
@@ -112,6 +113,8 @@ int cmd_mem_set(struct invocation *inv, struct vl_error *e);
 int cmd_sched(struct invocation *inv, struct vl_error *e);
 int cmd_share(struct invocation *inv, struct vl_error *e);
 int cmd_p2m(struct invocation *inv, struct vl_error *e);
+int cmd_pci_take(struct invocation *inv, struct vl_error *e);
+int cmd_pci_return(struct invocation *inv, struct vl_error *e);
 int cmd_check(struct invocation *inv, struct vl_error *e);
 int cmd_version(struct invocation *inv, struct vl_error *e);
 int cmd_help(struct invocation *inv, struct vl_error *e);

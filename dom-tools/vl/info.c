@@ -11,6 +11,7 @@
 
 #include "dom-tools/lib/portions.h"
 #include "dom-tools/vl/output.h"
+#include "dom-tools/vl/pci.h"
 
 #define KIB 1024
 
@@ -200,8 +201,11 @@ static int get_facts(struct vl_client *c, struct facts *f, struct vl_error *e)
 int cmd_info(struct invocation *inv, struct vl_error *e)
 {
 	struct facts f;
-	int rc = get_facts(&inv->client, &f, e);
+	int rc;
 
+	if (option_given(inv, "devices"))
+		return pci_show(&inv->client, option_given(inv, "json"), e);
+	rc = get_facts(&inv->client, &f, e);
 	if (rc)
 		return rc;
 	if (option_given(inv, "json"))
