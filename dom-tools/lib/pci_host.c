@@ -13,13 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUS     "/sys/bus/pci"
-#define DEVICES BUS "/devices"
-#define NAME    "0000:%02x:%02x.%x"
+#define BUS       "/sys/bus/pci"
+#define DEVICES   BUS "/devices"
+#define NAME_SIZE 32
 
-static void name_of(char *name, size_t size, uint32_t function)
+static void name_of(char name[static NAME_SIZE], uint32_t function)
 {
-	snprintf(name, size, NAME, function >> 8, function >> 3 & 31, function & 7);
+	snprintf(name, NAME_SIZE, "0000:%02x:%02x.%x", function >> 8, function >> 3 & 31,
+		 function & 7);
 }
 
 static uint32_t read_number(const char *device, const char *file)
@@ -97,29 +98,46 @@ const struct pci_host_function *pci_host_find(const struct pci_host_list *list, 
 	return NULL;
 }
 
-/* Whoever reads the file is to find the whole name in one piece. */
-static int write_name(const char *path, uint32_t function, struct vl_error *e)
+/* Whoever reads the file is to find all of it in one piece. */
+static int write_file(const char *path, const char *text, struct vl_error *e)
 {
-	char name[32];
 	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
 
-	name_of(name, sizeof(name), function);
-	if (fd < 0 || write(fd, name, strlen(name)) < 0)
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		err = errno;
 	if (fd >= 0)
 		close(fd);
-	return err ? vl_fail(e, err, "writing %s to %s failed: %s", name, path, strerror(err)) : 0;
+	return err ? vl_fail(e, err, "writing to %s failed: %s", path, strerror(err)) : 0;
+}
+
+/* Only a driver of that name is for it; an empty line: whichever is. */
+static int set_override(const char *device, const char *driver, struct vl_error *e)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), DEVICES "/%s/driver_override", device);
+	return write_file(path, driver, e);
 }
 
 int pci_host_unbind(const struct pci_host_function *f, struct vl_error *e)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], device[NAME_SIZE];
+	int rc;
 
+	name_of(device, f->function);
+	rc = set_override(device, "vellum", e);
+	if (rc || !f->driver[0])
+		return rc;
 	snprintf(path, sizeof(path), BUS "/drivers/%s/unbind", f->driver);
-	return write_name(path, f->function, e);
+	return write_file(path, device, e);
 }
 
 int pci_host_probe(uint32_t function, struct vl_error *e)
 {
-	return write_name(BUS "/drivers_probe", function, e);
+	char device[NAME_SIZE];
+	int rc;
+
+	name_of(device, function);
+	rc = set_override(device, "\n", e);
+	return rc ? rc : write_file(BUS "/drivers_probe", device, e);
 }

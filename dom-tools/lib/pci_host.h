@@ -34,7 +34,10 @@ int pci_host_list(struct pci_host_list *list, struct vl_error *e);
 /** NULL: the kernel knows no such function. */
 const struct pci_host_function *pci_host_find(const struct pci_host_list *list, uint32_t function);
 
-/** Have its driver leave it; or have the drivers look whether it is for one of them. */
+/**
+ * Have its driver, if it has one, leave it, and no other take it before pci_host_probe(), which has
+ * all of them look whether it is for them. Without that some drivers take what reads as ones.
+ */
 int pci_host_unbind(const struct pci_host_function *f, struct vl_error *e);
 int pci_host_probe(uint32_t function, struct vl_error *e);
 

@@ -42,11 +42,11 @@ static int take_from_driver(struct vl_client *c, const struct pci_host_function 
 		rc = vl_pci_return(c, f->function, e);
 	else if (rc == -EBUSY)
 		rc = 0;
-	if (rc == 0)
-		rc = pci_host_unbind(f, e);
 	if (rc)
 		return rc;
-	rc = vl_pci_take(c, f->function, e);
+	rc = pci_host_unbind(f, e);
+	if (rc == 0)
+		rc = vl_pci_take(c, f->function, e);
 	if (rc)
 		give_back(c, f->function);
 	return rc;
@@ -63,7 +63,13 @@ static int take(struct vl_client *c, uint32_t function, struct vl_error *e)
 	f = pci_host_find(&list, function);
 	if (f && f->driver[0])
 		return take_from_driver(c, f, e);
-	return vl_pci_take(c, function, e);
+	rc = vl_pci_take(c, function, e);
+	if (rc || !f)
+		return rc;
+	rc = pci_host_unbind(f, e);
+	if (rc)
+		give_back(c, function);
+	return rc;
 }
 
 int cmd_pci_take(struct invocation *inv, struct vl_error *e)

@@ -237,6 +237,7 @@ s64 uplink_tell(u32 function, struct vl_uplink *out)
 	if (uplink.memory == NULL || uplink.function != function)
 		return -VL_ENOENT;
 	s = domain_io_switch();
+	e1000_check(&uplink.card, rdtsc()); /* nobody may have looked for long */
 	*out = (struct vl_uplink){.link = uplink.card.link,
 				  .received = c->received,
 				  .received_bytes = c->received_bytes,

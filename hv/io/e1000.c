@@ -11,6 +11,7 @@
 #define CTRL   0x0000u
 #define STATUS 0x0008u
 #define EERD   0x0014u
+#define MDIC   0x0020u
 #define ICR    0x00c0u
 #define IMC    0x00d8u
 #define RCTL   0x0100u
@@ -30,11 +31,15 @@
 
 #define CTRL_AUTO    0x00000060u /* speed and link as the other side has them */
 #define CTRL_RESET   0x04000000u
+#define CTRL_VLAN    0x40000000u /* tags go into descriptors */
 #define STATUS_LINK  0x00000002u
 #define EERD_START   0x00000001u
 #define EERD_DONE    0x00000010u
 #define EERD_ADDRESS 8
 #define EERD_DATA    16
+#define MDIC_WRITE   0x04200000u /* to a register of the PHY, */
+#define MDIC_READY   0x10000000u /* done */
+#define PHY_CONTROL  0x1200u     /* register 0: awake, and to agree with the other side anew */
 #define RCTL_ON      0x00000002u
 #define RCTL_ALL     0x00008018u /* all stations, all groups, broadcasts */
 #define RCTL_STRIP   0x04000000u /* the checksum */
@@ -202,6 +207,14 @@ static void look_at_link(struct e1000 *e, u64 now)
 	e->looked = now;
 }
 
+/* Whoever had the card before may have put it to sleep, from which a reset does not wake it. One
+ * that does not answer has no link, which is seen. */
+static void wake_phy(const struct e1000 *e)
+{
+	set(e, MDIC, MDIC_WRITE | PHY_CONTROL);
+	wait_for(e, MDIC, MDIC_READY, 0);
+}
+
 static int start(struct e1000 *e, u64 now)
 {
 	e->works = reset(e) && find_mac(e);
@@ -210,7 +223,8 @@ static int start(struct e1000 *e, u64 now)
 	for (u32 i = 0; i < MTA_WORDS; i++)
 		set(e, MTA + 4 * i, 0);
 	make_rings(e);
-	set(e, CTRL, get(e, CTRL) | CTRL_AUTO);
+	set(e, CTRL, (get(e, CTRL) & ~CTRL_VLAN) | CTRL_AUTO);
+	wake_phy(e);
 	set(e, TIPG, TIPG_COPPER);
 	set(e, TCTL, TCTL_ON);
 	set(e, RCTL, RCTL_ON | RCTL_ALL | RCTL_STRIP);

@@ -43,7 +43,8 @@ int __wrap_pci_host_unbind(const struct pci_host_function *f, struct vl_error *e
 	char name[PCI_NAME_SIZE];
 
 	(void)e;
-	fprintf(stderr, "vl-fake: %s leaves %s\n", f->driver, vl_pci_name(name, f->function));
+	fprintf(stderr, "vl-fake: %s leaves %s\n", f->driver[0] ? f->driver : "nobody",
+		vl_pci_name(name, f->function));
 	find(f->function)->driver[0] = 0;
 	return 0;
 }

@@ -2,7 +2,7 @@
 """PCI functions that Vellum takes from the first guest, and what it does with them."""
 import images
 from bochs import Bochs
-from guest import finish_mini
+from guest import finish_linux, finish_mini, linux_image, output_of
 from qemu import Qemu
 from registry import test
 
@@ -38,3 +38,17 @@ def uplink_mini(t):
     finish_mini(t, m, 180)
     t.check("# SKIP" not in m.console.text, "there is no card")
     t.log(next(line for line in m.console.text.splitlines() if "pinged" in line))
+
+
+@test("uplink-linux", shows="I7 I8 I10 U2 U3", needs="vellum min initrd-guests", limit=400)
+def uplink_linux(t):
+    """`vl pci-take` makes the e1000 of the first Linux the uplink of a later one, which pings the outside and sends it a TCP
+    stream that comes back, by its virtio_net; the first one finds no card meanwhile, and after `vl pci-return` its own driver
+    does the same again, virtualized and in passthrough."""
+    net = "user,id=net,restrict=on,guestfwd=tcp:10.0.2.100:7-cmd:/bin/cat"
+    m = Qemu(t, linux_image(["guests-uplink"], initrd="initrd-guests"), memory=512, icount=True,
+             extra=["-netdev", net, "-device", "e1000,netdev=net"])
+    finish_linux(t, m, ["guests-uplink"], 380)
+    lines = output_of(m, "guests-uplink")
+    t.log("\n".join(line for line in lines if line.startswith("uplink: ")))
+    t.equal(lines[-1], "ok: out and back", "the guest's verdict")

@@ -16,6 +16,7 @@
 
 #define CTRL   (0x0000u / 4)
 #define STATUS (0x0008u / 4)
+#define MDIC   (0x0020u / 4)
 #define EERD   (0x0014u / 4)
 #define IMS    (0x00d0u / 4)
 #define IMC    (0x00d8u / 4)
@@ -42,11 +43,13 @@ struct card {
 	u8 memory[E1000_MEMORY] __attribute__((aligned(4096)));
 	u64 now;
 	u32 resets, pauses;
+	u32 keeps;     /* bits of CTRL through a reset, as QEMU's does */
 	bool hangs;    /* takes frames and does not send them */
 	bool is_stuck; /* does not come out of a reset */
 	bool gone;     /* answers ones */
 	bool empty;    /* has no address in its registers */
 	bool dead_rom;
+	bool sleeps; /* its PHY is powered down: no link */
 	u8 rom[E1000_MAC_SIZE];
 	u8 last[E1000_BUFFER]; /* frame that it sent */
 	size_t last_size;
@@ -106,7 +109,7 @@ static void reset_card(struct card *c)
 
 	memset(c->reg, 0, sizeof(c->reg));
 	c->reg[STATUS] = status;
-	c->reg[CTRL] = c->is_stuck ? RESET : 0;
+	c->reg[CTRL] = (c->is_stuck ? RESET : 0) | c->keeps;
 	c->resets++;
 	if (c->empty)
 		return;
@@ -135,6 +138,11 @@ static void card_write(void *context, u32 offset, u32 value)
 	c->reg[i] = value;
 	if (i == CTRL && (value & RESET))
 		reset_card(c);
+	if (i == MDIC && (value >> 16) == 0x0420) {
+		c->reg[i] |= 0x10000000;
+		c->sleeps = value & 0x0800;
+		c->reg[STATUS] = c->sleeps || !(value & 0x0200) ? 0 : LINK;
+	}
 	if (i == EERD && !c->dead_rom)
 		c->reg[i] = 0x10 | (u32)c->rom[2 * (value >> 8 & 3)] << 16 |
 			    (u32)c->rom[2 * (value >> 8 & 3) + 1] << 24;
@@ -245,6 +253,22 @@ static void it_starts(void **state)
 	e1000_stop(&f->e);
 	assert_int_equal(f->card.reg[RCTL] | f->card.reg[TCTL], 0);
 	assert_int_equal(f->card.resets, 2);
+	free(f);
+}
+
+/* As a driver leaves it that put it to sleep, and had tags taken out. */
+static void a_card_that_sleeps(void **state)
+{
+	struct fixture *f = begin();
+
+	(void)state;
+	f->card.sleeps = true;
+	f->card.reg[STATUS] = 0;
+	f->card.keeps = 0x40000000;
+	assert_int_equal(start(f), 0);
+	assert_false(f->card.sleeps);
+	assert_true(f->e.link);
+	assert_int_equal(f->card.reg[CTRL], 0x60);
 	free(f);
 }
 
@@ -482,6 +506,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_starts),
+		cmocka_unit_test(a_card_that_sleeps),
 		cmocka_unit_test(its_address),
 		cmocka_unit_test(a_card_that_does_not_answer),
 		cmocka_unit_test(frames_of_all_sizes),
