@@ -40,15 +40,25 @@ def uplink_mini(t):
     t.log(next(line for line in m.console.text.splitlines() if "pinged" in line))
 
 
+def uplink(t, seconds, **kw):
+    net = "user,id=net,restrict=on,guestfwd=tcp:10.0.2.100:7-cmd:/bin/cat"
+    m = Qemu(t, linux_image(["guests-uplink"], initrd="initrd-guests"), memory=512,
+             extra=["-netdev", net, "-device", "e1000,netdev=net"], **kw)
+    finish_linux(t, m, ["guests-uplink"], seconds)
+    lines = output_of(m, "guests-uplink")
+    t.log("\n".join(line for line in lines if line.startswith("uplink: ")))
+    t.equal(lines[-1], "ok: out and back", "the guest's verdict")
+
+
 @test("uplink-linux", shows="I7 I8 I10 U2 U3", needs="vellum min initrd-guests", limit=400)
 def uplink_linux(t):
     """`vl pci-take` makes the e1000 of the first Linux the uplink of a later one, which pings the outside and sends it a TCP
     stream that comes back, by its virtio_net; the first one finds no card meanwhile, and after `vl pci-return` its own driver
     does the same again, virtualized and in passthrough."""
-    net = "user,id=net,restrict=on,guestfwd=tcp:10.0.2.100:7-cmd:/bin/cat"
-    m = Qemu(t, linux_image(["guests-uplink"], initrd="initrd-guests"), memory=512, icount=True,
-             extra=["-netdev", net, "-device", "e1000,netdev=net"])
-    finish_linux(t, m, ["guests-uplink"], 380)
-    lines = output_of(m, "guests-uplink")
-    t.log("\n".join(line for line in lines if line.startswith("uplink: ")))
-    t.equal(lines[-1], "ok: out and back", "the guest's verdict")
+    uplink(t, 380, icount=True)
+
+
+@test("uplink-linux-smp", shows="I7 U7", needs="vellum min initrd-guests", limit=400, slow=True)
+def uplink_linux_smp(t):
+    """The same on two CPUs, on either of which the later guest may be."""
+    uplink(t, 380, smp=2)
