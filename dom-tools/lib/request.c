@@ -15,6 +15,7 @@ static const struct {
 	{VL_EPERM, "EPERM", "this guest may not do it"},
 	{VL_ENOENT, "ENOENT", "there is no such object"},
 	{VL_EIO, "EIO", "the hardware refused, or a failpoint of a debug build"},
+	{VL_ENXIO, "ENXIO", "Vellum has no driver for it"},
 	{VL_E2BIG, "E2BIG", "an argument is too long"},
 	{VL_ENOEXEC, "ENOEXEC", "not an image that can be started"},
 	{VL_EAGAIN, "EAGAIN", "not now, try again"},

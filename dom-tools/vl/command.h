@@ -47,6 +47,7 @@ enum operand_kind {
 	OPERAND_DISK,
 	OPERAND_NET_DEVICE,
 	OPERAND_BLOCK_DEVICE,
+	OPERAND_PCI,
 };
 
 struct operand_spec {
@@ -122,6 +123,8 @@ int cmd_mem_set(struct invocation *inv, struct vl_error *e);
 int cmd_sched(struct invocation *inv, struct vl_error *e);
 int cmd_share(struct invocation *inv, struct vl_error *e);
 int cmd_p2m(struct invocation *inv, struct vl_error *e);
+int cmd_pci_take(struct invocation *inv, struct vl_error *e);
+int cmd_pci_return(struct invocation *inv, struct vl_error *e);
 int cmd_check(struct invocation *inv, struct vl_error *e);
 int cmd_version(struct invocation *inv, struct vl_error *e);
 int cmd_help(struct invocation *inv, struct vl_error *e);

@@ -31,6 +31,22 @@ static const struct option_spec no_options[] = {{0}};
 
 static const struct option_spec json_options[] = {JSON, {0}};
 
+static const struct option_spec info_options[] = {
+	JSON,
+	FLAG('d', "devices", "list the PCI functions instead, and whose they are"),
+	{0},
+};
+
+static const struct option_spec pci_options[] = {
+	{
+		.letter = 'b',
+		.name = "bridge",
+		.argument = "NAME",
+		.help = "make the network card a port of that bridge, to the outside",
+	},
+	{0},
+};
+
 static const struct option_spec p2m_options[] = {
 	JSON,
 	FLAG('m', "map", "draw it"),
@@ -88,12 +104,6 @@ static const struct option_spec destroy_options[] = {
 
 static const struct option_spec mem_set_options[] = {
 	FLAG('w', "wait", "until it has as much"),
-	{0},
-};
-
-static const struct option_spec info_options[] = {
-	JSON,
-	FLAG(0, "devices", "and the devices of this guest"),
 	{0},
 };
 
@@ -410,6 +420,26 @@ const struct command commands[] = {
 		.operand = {{OPERAND_RANGE, .optional = true}},
 		.needs_vellum = true,
 		.run = cmd_devirtualize,
+	},
+	{
+		.name = "pci-take",
+		.summary = "let Vellum have a PCI device of this guest's",
+		.details = "Its driver leaves it first. Only while the machine is virtualized, and "
+			   "what Vellum\nhas a driver for: an 82540EM network card. Guests with a "
+			   "network device of the same\nbridge reach the outside by it.\n",
+		.options = pci_options,
+		.operand = {{.kind = OPERAND_PCI}},
+		.needs_vellum = true,
+		.run = cmd_pci_take,
+	},
+	{
+		.name = "pci-return",
+		.summary = "take a PCI device back from Vellum",
+		.details = "This guest's driver for it finds it again.\n",
+		.options = no_options,
+		.operand = {{.kind = OPERAND_PCI}},
+		.needs_vellum = true,
+		.run = cmd_pci_return,
 	},
 	{
 		.name = "p2m",

@@ -21,6 +21,8 @@ const char *operand_label(enum operand_kind kind)
 		return "MEMORY";
 	case OPERAND_RANGE:
 		return "RANGE";
+	case OPERAND_PCI:
+		return "BUS:DEVICE.FUNCTION";
 	case OPERAND_SHARE:
 		return "on | off | stats";
 	case OPERAND_VIF:

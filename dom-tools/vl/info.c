@@ -9,10 +9,9 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "dom-tools/lib/devices.h"
 #include "dom-tools/lib/portions.h"
-#include "dom-tools/vl/device_text.h"
 #include "dom-tools/vl/output.h"
+#include "dom-tools/vl/pci.h"
 
 #define KIB 1024
 
@@ -21,9 +20,7 @@ struct facts {
 	struct vl_domain_info self;
 	struct vl_domain_counters counters;
 	struct vl_portions portions;
-	struct vl_devices virtio;
 	bool has_counters, has_portions; /* Vellum is not too old for them */
-	bool devices;                    /* they were asked for */
 };
 
 static const struct {
@@ -150,8 +147,6 @@ static void print_text(const struct facts *f)
 		print_portions(&f->portions);
 	for (size_t i = 0; f->has_counters && i < NR(counters); i++)
 		printf("%s: %" PRIu64 "\n", counters[i].key, counter(&f->counters, i));
-	if (f->devices)
-		device_print_lines(&f->virtio);
 }
 
 static void print_json(const struct facts *f)
@@ -183,17 +178,7 @@ static void print_json(const struct facts *f)
 		json_add(top, "portions", json_portions(&f->portions));
 	for (size_t i = 0; f->has_counters && i < NR(counters); i++)
 		json_add_u64(top, counters[i].key, counter(&f->counters, i));
-	if (f->devices)
-		json_add(top, "virtio", device_list_json(&f->virtio));
 	json_print(stdout, top);
-}
-
-/* `--devices`: of the virtio kind. */
-static int get_virtio(struct invocation *inv, struct facts *f, struct vl_error *e)
-{
-	return option_given(inv, "devices")
-		       ? vl_get_devices(&inv->client, f->self.domid, &f->virtio, e)
-		       : 0;
 }
 
 static int get_facts(struct vl_client *c, struct facts *f, struct vl_error *e)
@@ -216,11 +201,11 @@ static int get_facts(struct vl_client *c, struct facts *f, struct vl_error *e)
 int cmd_info(struct invocation *inv, struct vl_error *e)
 {
 	struct facts f;
-	int rc = get_facts(&inv->client, &f, e);
+	int rc;
 
-	f.devices = option_given(inv, "devices");
-	if (rc == 0)
-		rc = get_virtio(inv, &f, e);
+	if (option_given(inv, "devices"))
+		return pci_show(&inv->client, option_given(inv, "json"), e);
+	rc = get_facts(&inv->client, &f, e);
 	if (rc)
 		return rc;
 	if (option_given(inv, "json"))

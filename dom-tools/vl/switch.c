@@ -12,6 +12,7 @@
 
 #include "dom-tools/vl/failpoint.h"
 #include "dom-tools/vl/home.h"
+#include "dom-tools/vl/pci.h"
 #include "dom-tools/vl/portion.h"
 
 static const struct {
@@ -150,7 +151,9 @@ int cmd_devirtualize(struct invocation *inv, struct vl_error *e)
 
 	if (inv->nr_operands)
 		return portion_switch(inv, VL_MODE_PASSTHROUGH, e);
-	rc = home_wait(inv, &came_home, e);
+	rc = layers_asked(inv) & VL_LAYER_ALL ? pci_check_none(&inv->client, e) : 0;
+	if (rc == 0)
+		rc = home_wait(inv, &came_home, e);
 	if (rc == 0)
 		rc = switch_mode(inv, VL_MODE_PASSTHROUGH, 0, e);
 	return came_home && rc == -EALREADY ? 0 : rc;

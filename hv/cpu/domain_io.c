@@ -18,6 +18,7 @@
 #include "cpu/io_device.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
+#include "cpu/uplink.h"
 #include "lib/string.h"
 #include "mem/frames.h"
 #include "mem/layout.h"
@@ -45,20 +46,49 @@ static void announce(const struct io_device *from, const struct io_device *to)
 	struct vcpu *v = remote_vcpu(to->domain, 0);
 
 	__atomic_or_fetch(&to->domain->devices_wait, 1u << to->index, __ATOMIC_SEQ_CST);
-	if (v != NULL && (to->domain != from->domain || v != current_vcpu()))
+	if (v != NULL && (from == NULL || to->domain != from->domain || v != current_vcpu()))
 		sched_wake(v);
+}
+
+/* Under the lock; from no device: from the uplink. */
+static void send_to_ports(const struct io_device *from, u32 port, const u8 *frame, size_t size)
+{
+	u32 got;
+
+	network.age = (u64)domain_clocks_tsc_khz() * 1000 * AGE_SECONDS;
+	got = switch_send(&network, port, frame, size, rdtsc());
+	for (; got != 0; got &= got - 1) {
+		const struct io_device *to = network.port[__builtin_ctz(got)].owner;
+
+		if (to != NULL)
+			announce(from, to);
+		else
+			uplink_transmit(&network);
+	}
+}
+
+struct net_switch *domain_io_switch(void)
+{
+	lock_take(&switch_lock);
+	return &network;
+}
+
+void domain_io_switch_done(void)
+{
+	lock_release(&switch_lock);
+}
+
+void domain_io_send(u32 port, const u8 *frame, size_t size)
+{
+	send_to_ports(NULL, port, frame, size);
 }
 
 static void send_frame(void *context, const u8 *frame, size_t size)
 {
 	const struct io_device *d = context;
-	u32 got;
 
 	lock_take(&switch_lock);
-	network.age = (u64)domain_clocks_tsc_khz() * 1000 * AGE_SECONDS;
-	got = switch_send(&network, d->port, frame, size, rdtsc());
-	for (; got != 0; got &= got - 1)
-		announce(d, network.port[__builtin_ctz(got)].owner);
+	send_to_ports(d, d->port, frame, size);
 	lock_release(&switch_lock);
 }
 
@@ -255,7 +285,7 @@ static bool is_zero(const void *p, size_t size)
 	return i == size;
 }
 
-static bool name_is_good(const char *name)
+bool domain_io_bridge_is_good(const char *name)
 {
 	size_t n = 0;
 
@@ -270,7 +300,7 @@ int domain_io_check(const struct vl_device *w)
 
 	if (w->kind == VL_DEVICE_NET)
 		good = !(w->flags & ~(VL_DEVICE_ANY_MAC | VL_DEVICE_HELD)) && w->size == 0 &&
-		       switch_mac_is_good(w->mac) && name_is_good(w->bridge);
+		       switch_mac_is_good(w->mac) && domain_io_bridge_is_good(w->bridge);
 	else
 		good = w->kind == VL_DEVICE_BLOCK &&
 		       !(w->flags & ~(VL_DEVICE_READ_ONLY | VL_DEVICE_HELD)) && w->size != 0 &&

@@ -4,6 +4,9 @@
  * address; what is left is which register of the guest, and how wide. A device
  * is read or written once per instruction, after all that can fault.
  *
+ * Of the guest that owns the machine, what is no register of the local APIC is a
+ * device that it has not: ones, and what is written is lost.
+ *
  * The registers are 32 bits wide and the SDM defines 32-bit accesses only, so
  * of others just the moves are done, a register at a time.
  */
@@ -14,6 +17,7 @@
 #include "cpu/domain_platform.h"
 #include "cpu/emulate.h"
 #include "cpu/ipi.h"
+#include "cpu/pci_owner.h"
 
 #define REGISTER_SIZE     4
 #define REGISTER_DISTANCE 16
@@ -23,7 +27,7 @@
 static bool traps_in(const struct vcpu *v, u64 start, u64 size)
 {
 	return (APIC_PAGE - start < size && apic_traps_page(v)) ||
-	       domain_io_overlaps(v, start, size);
+	       domain_io_overlaps(v, start, size) || pci_owner_hides(v, start, size);
 }
 
 bool mmio_is_trapped(const struct vcpu *v, pa_t pa)
@@ -47,7 +51,7 @@ static u64 load_apic(struct vcpu *v, u32 offset, u8 size)
 	return size < REGISTER_SIZE ? value & (((u64)1 << 8 * size) - 1) : value;
 }
 
-static bool is_apic(pa_t pa)
+bool mmio_is_apic(pa_t pa)
 {
 	return round_down(pa.v, PAGE_SIZE) == APIC_PAGE;
 }
@@ -63,8 +67,10 @@ static u64 load(struct vcpu *v, pa_t pa, u8 size)
 {
 	u64 value;
 
-	if (is_apic(pa))
+	if (mmio_is_apic(pa))
 		return load_apic(v, (u32)(pa.v % PAGE_SIZE), size);
+	if (!has_platform(v))
+		return ~(u64)0;
 	value = domain_io_read(v, pa.v, (u8)min_u64(size, REGISTER_SIZE));
 	if (has_upper_half(pa, size))
 		value |= (u64)domain_io_read(v, pa.v + REGISTER_SIZE, REGISTER_SIZE) << 32;
@@ -73,10 +79,12 @@ static u64 load(struct vcpu *v, pa_t pa, u8 size)
 
 static void store(struct vcpu *v, pa_t pa, u8 size, u64 value)
 {
-	if (is_apic(pa)) {
+	if (mmio_is_apic(pa)) {
 		apic_mmio_write(v, (u32)(pa.v % PAGE_SIZE), (u32)value);
 		return;
 	}
+	if (!has_platform(v))
+		return;
 	domain_io_write(v, pa.v, (u8)min_u64(size, REGISTER_SIZE), (u32)value);
 	if (has_upper_half(pa, size))
 		domain_io_write(v, pa.v + REGISTER_SIZE, REGISTER_SIZE, (u32)(value >> 32));

@@ -32,10 +32,10 @@ void panic_open_console(void)
  * instruction, and the address then the next function's; else 0. */
 static void print_address(const char *what, u64 va, u64 back)
 {
+	char name[SYMBOL_NAME];
 	u64 offset;
-	const char *name = symbol_find(va - back, &offset);
 
-	if (name != NULL)
+	if (symbol_find(va - back, name, &offset))
 		log_print("vellum:   %s %016lx %s+0x%lx\n", what, va, name, offset + back);
 	else
 		log_print("vellum:   %s %016lx\n", what, va);

@@ -11,6 +11,7 @@
 #include "cpu/domain_pic.h"
 #include "cpu/domain_platform.h"
 #include "cpu/emulate.h"
+#include "cpu/pci_owner.h"
 
 /* Each is followed by another. */
 static const u16 pic_ports[] = {PIC_MASTER, PIC_SLAVE, PIC_ELCR};
@@ -72,7 +73,7 @@ static bool touches_device(const struct vcpu *v, u16 port, u8 size)
 	return false;
 }
 
-static u32 machine_in(u16 port, u8 size)
+u32 ports_machine_in(u16 port, u8 size)
 {
 	u32 value = 0;
 
@@ -85,7 +86,7 @@ static u32 machine_in(u16 port, u8 size)
 	return value;
 }
 
-static void machine_out(u16 port, u8 size, u32 value)
+void ports_machine_out(u16 port, u8 size, u32 value)
 {
 	if (size == 1)
 		outb(port, (u8)value);
@@ -128,8 +129,10 @@ static u32 port_in(struct vcpu *v, u16 port, u8 size)
 
 	if (has_platform(v))
 		return domain_platform_in(v, port, size);
+	if (pci_owner_in(port, size, &value))
+		return value;
 	if (!touches_device(v, port, size))
-		return machine_in(port, size);
+		return ports_machine_in(port, size);
 	for (u8 i = 0; i < size; i++)
 		value |= (u32)byte_in(v, (u16)(port + i)) << 8 * i;
 	return value;
@@ -141,8 +144,10 @@ static void port_out(struct vcpu *v, u16 port, u8 size, u32 value)
 		domain_platform_out(v, port, size, value);
 		return;
 	}
+	if (pci_owner_out(port, size, value))
+		return;
 	if (!touches_device(v, port, size)) {
-		machine_out(port, size, value);
+		ports_machine_out(port, size, value);
 		return;
 	}
 	for (u8 i = 0; i < size; i++)

@@ -20,6 +20,7 @@
 #include "cpu/live.h"
 #include "cpu/remote.h"
 #include "cpu/sched_host.h"
+#include "cpu/uplink.h"
 #include "irq/clock.h"
 #include "lib/lock.h"
 
@@ -286,7 +287,7 @@ static u64 next_look(struct sched_host *h)
 
 	if (h->nr_others == 0)
 		return next;
-	next = min_u64(next, h->background_due);
+	next = min_u64(next, min_u64(h->background_due, uplink_due()));
 	lock_take(&h->lock);
 	next = min_u64(next, h->busy ? h->slice_end : now + FAR);
 	for (const struct cpu_block *b = h->others; b != NULL; b = b->sched.next)
@@ -368,7 +369,11 @@ void sched_set_background(u64 tsc, void (*work)(void))
 
 static void do_background(struct sched_host *h)
 {
-	if (h->nr_others == 0 || h->background_due > rdtsc())
+	if (h->nr_others == 0)
+		return;
+	if (uplink_due() <= rdtsc())
+		uplink_poll();
+	if (h->background_due > rdtsc())
 		return;
 	h->background_due = CLOCK_NEVER;
 	h->background();

@@ -165,7 +165,8 @@ static void page_fault(struct vcpu *v, u64 va)
 	fault = vcpu_translate(v, mode, va, access, &t);
 	if (fault == 0 && mmio_is_trapped(v, address_in(&t, va))) {
 		v->exits[EXIT_EMULATED]++;
-		access_note_device(v, va, access, &t);
+		if (mmio_is_apic(address_in(&t, va)))
+			access_note_device(v, va, access, &t);
 		mmio_access(v, address_in(&t, va));
 		return;
 	}

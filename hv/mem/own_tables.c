@@ -25,7 +25,10 @@
 #define IOAPIC_VA  (LAPIC_VA + PAGE_SIZE)
 #define HPET       0xfed00000u /* where chipsets have it */
 #define HPET_VA    (IOAPIC_VA + PAGE_SIZE)
+#define DEVICES_VA (HPET_VA + PAGE_SIZE)
 #define SLOT_SHIFT 39
+
+#define MOST_DEVICES 8u
 
 /* boot/entry.S: copies the image and loads the new root, keeping nothing on the stack between. */
 void relocate(u64 dst, u64 src, u64 size, u64 root);
@@ -35,6 +38,12 @@ extern const u64 boot_pd_image[];
 
 static struct pagetable own;
 static ma_t own_image;
+
+/* Behind DEVICES_VA, in this order. No entry changes, so no CPU has an old one. */
+static struct {
+	u32 count;
+	struct range ma[MOST_DEVICES];
+} devices;
 
 static bool alloc_table(void *context, mfn_t *out)
 {
@@ -325,4 +334,20 @@ volatile u32 *own_ioapic(void)
 volatile u32 *own_hpet(void)
 {
 	return (volatile u32 *)HPET_VA;
+}
+
+/* In a table that is there and that all CPUs' roots share: up to WINDOW_BASE. */
+volatile u32 *own_device(struct range ma)
+{
+	const u64 flags = PTE_W | PTE_PCD | PTE_PWT | (cpu_has_nx() ? PTE_NX : 0);
+	u64 va = DEVICES_VA;
+
+	for (u32 i = 0; i < devices.count; va += range_size(devices.ma[i++]))
+		if (devices.ma[i].start == ma.start && devices.ma[i].end == ma.end)
+			return (volatile u32 *)va;
+	if (devices.count == MOST_DEVICES || range_size(ma) > WINDOW_BASE - va ||
+	    !pagetable_map(&own, va, (ma_t){ma.start}, range_size(ma), flags))
+		return NULL;
+	devices.ma[devices.count++] = ma;
+	return (volatile u32 *)va;
 }

@@ -18,6 +18,7 @@
  */
 #include "cpu/block.h"
 #include "cpu/devices.h"
+#include "cpu/pci_owner.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
 #include "domain/domain.h"
@@ -51,6 +52,9 @@ static s64 check_layers(const struct domain *d, u64 layers)
 	/* What the others stand on: they have pages of this one's, and run where it would be bare.
 	 * That of I/O is the first guest's own affair. */
 	if ((layers & VL_LAYER_ALL) && domain_count() > 1)
+		return -VL_EBUSY;
+	/* It would find its functions again, with Vellum's driver at work. */
+	if ((layers & VL_LAYER_ALL) && pci_owner_has_any())
 		return -VL_EBUSY;
 	if ((layers & VL_LAYER_CPU) && layers != d->layers)
 		return -VL_EBUSY;

@@ -17,10 +17,12 @@
 #include "cpu/block.h"
 #include "cpu/domain_platform.h"
 #include "cpu/live.h"
+#include "cpu/pci_owner.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
 #include "cpu/apic.h"
 #include "cpu/silence.h"
+#include "cpu/uplink.h"
 #include "domain/grant.h"
 #include "lib/log.h"
 #include "hypercall/live_remap.h"
@@ -136,6 +138,8 @@ static void __attribute__((noreturn)) commit(struct domain *d, struct vcpu *v)
 	sched_leave_host(b); /* no CPU is shared any more */
 	parked_leave(d);
 	silence_machine(v);
+	uplink_end();
+	pci_owner_end();
 	remote_leave(v);
 	domain_unuse(heir);
 	domain_hand_over(heir);

@@ -15,6 +15,7 @@
  */
 #include "cpu/block.h"
 #include "cpu/devices.h"
+#include "cpu/pci_owner.h"
 #include "cpu/fast.h"
 #include "cpu/remote.h"
 #include "mem/own_tables.h"
@@ -240,6 +241,7 @@ static void enter(struct vcpu *v, u64 layers)
 		interrupts_layer_enter(v);
 	if (layers & VL_LAYER_IO)
 		devices_trap(true);
+	pci_owner_join();
 	if (layers & VL_LAYER_CPU)
 		enter_cpu(v);
 	else

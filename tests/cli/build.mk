@@ -7,7 +7,7 @@ FAKE_SOURCES := $(VL_SOURCES) $(wildcard tests/cli/*.c)
 FAKE_OBJECTS := $(FAKE_SOURCES:%.c=$(B)/tests/cli/obj/%.o)
 FAKE_CFLAGS := $(filter-out -O2,$(VL_CFLAGS)) -O1 -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer
-FAKE_WRAPS := open fopen ioctl close access nanosleep machine_tsc_rate pwrite read poll fork
+FAKE_WRAPS := open fopen ioctl close access nanosleep machine_tsc_rate pci_host_list pci_host_unbind pci_host_probe pwrite read poll fork
 
 $(B)/tests/cli/obj/%.o: %.c dom-tools/build.mk tests/cli/build.mk
 	@mkdir -p $(@D)

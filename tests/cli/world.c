@@ -505,6 +505,10 @@ static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, voi
 		return share(w, arg[0], arg[1], page, size);
 	case VL_CALL_HOME:
 		return home(w, arg[0], page, size);
+	case VL_CALL_PCI_TAKE:
+	case VL_CALL_PCI_RETURN:
+	case VL_CALL_UPLINK:
+		return world_pci_call(w, nr, arg, page, size);
 	case VL_CALL_PORTION_ADD:
 		return change_portions(w, "portion_add", arg[0], arg[1]);
 	case VL_CALL_PORTION_REMOVE:
@@ -555,6 +559,9 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		[VL_CALL_PORTION_REMOVE] = 2,
 		[VL_CALL_PORTIONS] = 2,
 		[VL_CALL_SHARE] = 4,
+		[VL_CALL_PCI_TAKE] = 3,
+		[VL_CALL_PCI_RETURN] = 1,
+		[VL_CALL_UPLINK] = 4,
 	};
 
 	if (nr >= VL_CALL_LIMIT)

@@ -46,6 +46,8 @@
  *                              a disk
  *   patience N                 so often vl has to ask for a device (default 0)
  *   share PAGES FRAMES RATE    so many pages are shared, in so many frames
+ *   pci FUNCTION ID CLASS [DRIVER]  a PCI function, ID as VENDOR:DEVICE; Vellum knows 8086:100e
+ *   taken FUNCTION [BRIDGE]    it is Vellum's; the uplink of that bridge
  *   home PAGES [fails]         so many of its pages are not at home yet; and cannot come there
  *   stays N                    processor N does not go offline
  *   tsc_rate HZ                ticks of the TSC a second (default 1000)
@@ -137,6 +139,11 @@ void world_load(struct world *w, const char *path);
 
 /** Answer hypercall `nr`, the buffer being `size` bytes at `page` where (arg, arg + 1) name it. */
 int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page, uint32_t size);
+
+/** The same for calls about PCI functions, whose state is their own (pci.c). */
+int64_t world_pci_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page,
+		       uint32_t size);
+int world_pci_statement(const char *what, const char *rest);
 
 /** The mode of the domain that vl runs in, and its layers. */
 uint32_t world_mode(struct world *w);

@@ -322,6 +322,9 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_HAND_OVER] = "hand_over",
 		[VL_CALL_HOME] = "home",
 		[VL_CALL_SHARE] = "share",
+		[VL_CALL_PCI_TAKE] = "pci_take",
+		[VL_CALL_PCI_RETURN] = "pci_return",
+		[VL_CALL_UPLINK] = "uplink",
 	};
 
 	for (uint64_t i = 0; i < VL_CALL_LIMIT; i++)
@@ -537,7 +540,7 @@ void world_statement(struct world *w, char *line)
 		add_lines_event(&w->on_read, rest);
 	else if (strcmp(what, "answer") == 0)
 		force_answer(w, rest);
-	else if (!guest_statement(w, what, rest))
+	else if (!world_pci_statement(what, rest) && !guest_statement(w, what, rest))
 		world_die("unknown statement `%s`", what);
 }
 

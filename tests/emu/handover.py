@@ -42,6 +42,16 @@ def handover_mini_bochs(t):
     check(t, Bochs(t, image("test=entry*,pic*,timer*,guests_created")), 380, "shutdown-port")
 
 
+@test("handover-mini-uplink", shows="M19 I7", needs="vellum-debug mini", limit=300)
+def handover_mini_uplink(t):
+    """The machine changes hands while a network card is Vellum's and the uplink: the heir finds the card, devirtualizes, and can give
+    it to Vellum in turn. Debug build."""
+    card = ["-netdev", "user,id=net,restrict=on", "-device", "e1000,netdev=net"]
+    m = Qemu(t, image("test=entry*,pci*", "vellum-debug", more="uplink=1"), icount=True, extra=card)
+    check(t, m, 280, "exit-16")
+    t.check(re.search(r"^ok \d+ - pci_taken\s*$", m.console.text, re.MULTILINE), "the heir had the card")
+
+
 def check_failures(t, m, allocates=True):
     """Three steps, and as many allocations as the calls make."""
     found = re.search(r"^# heir: (\d+) of (\d+) calls failed", m.console.text, re.MULTILINE)

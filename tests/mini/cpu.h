@@ -152,4 +152,12 @@ static inline void out32(u16 port, u32 value)
 	asm volatile("outl %0, %1" ::"a"(value), "Nd"(port) : "memory");
 }
 
+static inline u32 in32(u16 port)
+{
+	u32 value;
+
+	asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+	return value;
+}
+
 #endif

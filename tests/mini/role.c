@@ -15,6 +15,7 @@
 #include "mini/memory.h"
 #include "mini/role_busy.h"
 #include "mini/role_io.h"
+#include "mini/role_ping.h"
 #include "mini/smp.h"
 #include "mini/tests/random.h"
 #include "mini/timer.h"
@@ -453,12 +454,12 @@ static const struct {
 	const char name[ROLE_SIZE];
 	void (*play)(void);
 } roles[] = {
-	{"hello", hello},    {"reboot", reboot},    {"spin", spin},       {"tick", tick},
-	{"halt", halt},      {"dead", dead},        {"deaf", deaf},       {"triple", triple},
-	{"calls", calls},    {"flood", flood},      {"victim", victim},   {"hostile", hostile},
-	{"crash", crash},    {"abuse", abuse},      {"seconds", seconds}, {"late", late},
-	{"heir", heir},      {"crowd", crowd},      {"talk", role_talk},  {"echo", role_echo},
-	{"disk", role_disk}, {"badio", role_badio}, {"busy", role_busy},
+	{"hello", hello},    {"reboot", reboot},  {"spin", spin},        {"tick", tick},
+	{"halt", halt},      {"dead", dead},      {"deaf", deaf},        {"triple", triple},
+	{"calls", calls},    {"flood", flood},    {"victim", victim},    {"hostile", hostile},
+	{"crash", crash},    {"abuse", abuse},    {"seconds", seconds},  {"late", late},
+	{"heir", heir},      {"crowd", crowd},    {"talk", role_talk},   {"echo", role_echo},
+	{"ping", role_ping}, {"disk", role_disk}, {"badio", role_badio}, {"busy", role_busy},
 };
 
 /* The word after=MS: what the role does it does so much later, among ticks, with interrupts on. */

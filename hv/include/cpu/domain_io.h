@@ -11,6 +11,7 @@
 #define VELLUM_CPU_DOMAIN_IO_H
 
 #include "cpu/vcpu.h"
+#include "io/switch.h"
 
 /** Whether [pa, pa + size) has a part in a window of the vcpu's domain, with or without a device.
  */
@@ -33,6 +34,18 @@ void domain_io_work(struct vcpu *v);
  * a domain whose vcpus do not run any more: 0: there is nothing left. */
 void domain_io_destroy(struct domain *d);
 u64 domain_io_end(struct domain *d);
+
+/* --- the switch, for an uplink: a port without an owner --- */
+
+/** Take its lock. */
+struct net_switch *domain_io_switch(void);
+void domain_io_switch_done(void);
+
+/** With it: such a port sends a frame, and whoever gets it looks. */
+void domain_io_send(u32 port, const u8 *frame, size_t size);
+
+/** Whether this is the name of a bridge, in SWITCH_NAME_SIZE bytes. */
+bool domain_io_bridge_is_good(const char *name);
 
 /* --- calls of others --- */
 

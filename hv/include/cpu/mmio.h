@@ -12,6 +12,9 @@
 /** Whether the page of 4 KiB at this physical address is one. */
 bool mmio_is_trapped(const struct vcpu *v, pa_t pa);
 
+/** Whether it is the local APIC's. */
+bool mmio_is_apic(pa_t pa);
+
 /** Largest block around `pa`, at most 2^shift bytes, without such a page, unless it is one. */
 u32 mmio_limit(const struct vcpu *v, pa_t pa, u32 shift);
 

@@ -12,6 +12,10 @@
 /** The machine's own ports, a byte at a time: what models of devices are captured from. */
 extern const struct port_access machine_ports;
 
+/** One access to the machine's own, of 1, 2 or 4 bytes. */
+u32 ports_machine_in(u16 port, u8 size);
+void ports_machine_out(u16 port, u8 size, u32 value);
+
 /**
  * The guest becomes virtualized: capture the devices and make their ports trap. With `iopl3` no
  * port traps, and the devices stay the guest's.

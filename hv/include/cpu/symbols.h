@@ -8,19 +8,18 @@
 
 #include "lib/types.h"
 
-struct symbol {
-	u32 offset; /* from IMAGE_BASE */
-	u32 name;   /* offset in symbol_names */
-};
+#define SYMBOL_NAME 48 /* bytes; what is longer is cut */
 
-extern const struct symbol symbol_table[]; /* sorted by offset */
+/* In ascending order. A panic has time to count, and the image is to be small: neither addresses
+ * nor places of names are in it, and a letter of a name has six bits. */
+extern const u16 symbol_steps[]; /* from the one before, the first from IMAGE_BASE */
 extern const u32 symbol_count;
-extern const char symbol_names[];
+extern const u8 symbol_names[]; /* one behind the other */
 
 /**
- * Name of the function that contains the address `va`, and how many bytes after its start that is.
- * NULL when va is not in Vellum's text.
+ * The function that contains the address `va`: its name, zero-terminated, and how many bytes after
+ * its start that is. False when va is not in Vellum's text.
  */
-const char *symbol_find(u64 va, u64 *offset);
+bool symbol_find(u64 va, char name[static SYMBOL_NAME], u64 *offset);
 
 #endif

@@ -75,6 +75,12 @@ volatile u32 *own_ioapic(void);
 /** The HPET's, at 0xfed00000, whether there is one or not. */
 volatile u32 *own_hpet(void);
 
+/**
+ * Registers of a device at these machine addresses, whole pages; NULL: there is no room for more.
+ * The same ones are mapped once, for ever. One caller at a time.
+ */
+volatile u32 *own_device(struct range ma);
+
 /** Largest page level that the CPU has: 3 with 1 GiB pages, else 2. */
 u32 cpu_page_levels(void);
 

@@ -1361,6 +1361,89 @@ static inline int64_t vl_call_share(vl_hypercall_fn call, uint64_t how, uint64_t
 	return call(VL_CALL_SHARE, how, rate, info_pa, info_size, 0);
 }
 
+#define VL_CALL_PCI_TAKE 68
+
+/**
+ * The caller's driver has to have left it. From then on the caller does not find the function:
+ * its configuration space, I/O ports (of an IDE controller also 0x1f0 to 0x1f7, 0x3f6, 0x170 to
+ * 0x177 and 0x376) and registers in memory read as ones, what is written there is lost. There is
+ * no devirtualize while a function is Vellum's. hand_over gives all of them to the new owner of
+ * the machine.
+ * Who: only the first guest. Since ABI 0.3.
+ * function: bus << 8 | device << 3 | function, of a PCI function that becomes Vellum's;
+ *   VL_PCI_NONE: as it is.
+ * taken_pa, taken_size: where struct vl_pci_taken lies (physical address) and its bytes; filled
+ *   with all functions that are Vellum's then.
+ * Returns 0; or a negated error:
+ *   VL_EINVAL: function is out of range, or the buffer is smaller than the structure.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_ENOENT: there is no such function.
+ *   VL_ENXIO: Vellum has no driver for what it is.
+ *   VL_EEXIST: it is Vellum's already.
+ *   VL_EBUSY: it may write to memory: a driver of the caller's has it still.
+ *   VL_ERANGE: its registers are not where Vellum can use them: at no address, above 4 GiB, or
+ *     where there is memory.
+ *   VL_ENOSPC: VL_MAX_PCI_TAKEN functions are Vellum's.
+ *   VL_EOPNOTSUPP: the caller's CPU, memory and interrupts are not all virtualized.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_pci_take(vl_hypercall_fn call, uint64_t function, uint64_t taken_pa,
+				       uint64_t taken_size)
+{
+	return call(VL_CALL_PCI_TAKE, function, taken_pa, taken_size, 0, 0);
+}
+
+#define VL_CALL_PCI_RETURN 69
+
+/**
+ * It is the caller's again, with the addresses that it had, without bus mastering, and reset if
+ * Vellum has used it.
+ * Who: only the first guest. Since ABI 0.3.
+ * function: as for pci_take.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: it is not Vellum's.
+ *   VL_EBUSY: Vellum uses it (uplink).
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_pci_return(vl_hypercall_fn call, uint64_t function)
+{
+	return call(VL_CALL_PCI_RETURN, function, 0, 0, 0, 0);
+}
+
+#define VL_CALL_UPLINK 70
+
+/**
+ * The network card becomes a port of the switch: guests with a network device of that bridge
+ * reach what it is connected to. A frame that comes waits for at most a millisecond, while there
+ * are vcpus of later domains; what they send leaves at once.
+ * Who: only the first guest. Since ABI 0.3.
+ * function: as for pci_take, of a network card that is Vellum's.
+ * how: VL_UPLINK_ON, VL_UPLINK_OFF; VL_UPLINK_KEEP: as it is.
+ * uplink_pa, uplink_size: where struct vl_uplink lies (physical address) and its bytes; in:
+ *   bridge, with VL_UPLINK_ON; filled with what it is then.
+ * Returns 0; or a negated error:
+ *   VL_EINVAL: how is out of range, or the name of the bridge is not good, or the buffer is
+ *     smaller than the structure.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_ENOENT: the function is not Vellum's, or not a network card; VL_UPLINK_OFF,
+ *     VL_UPLINK_KEEP: or no uplink.
+ *   VL_EEXIST: VL_UPLINK_ON, and it is one already, or a network device of that bridge has its
+ *     address.
+ *   VL_ENOSPC: there is one uplink already, or all ports of the switch are used.
+ *   VL_ENOMEM: Vellum has no memory for its frames, or no addresses for its registers.
+ *   VL_EIO: the card does not answer, or has no address.
+ *   VL_EOPNOTSUPP: Vellum's timer, by which it looks for frames, is not to be had.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_uplink(vl_hypercall_fn call, uint64_t function, uint64_t how,
+				     uint64_t uplink_pa, uint64_t uplink_size)
+{
+	return call(VL_CALL_UPLINK, function, how, uplink_pa, uplink_size, 0);
+}
+
 #define VL_CALL_DEVICE_REMOVE 71
 
 /**

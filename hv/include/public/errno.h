@@ -10,6 +10,7 @@
 #define VL_EPERM      1   /* the caller may not do this */
 #define VL_ENOENT     2   /* no such domain or object */
 #define VL_EIO        5   /* the hardware refused */
+#define VL_ENXIO      6   /* Vellum has no driver for it */
 #define VL_E2BIG      7   /* an argument list or image is too long */
 #define VL_ENOEXEC    8   /* not an image that can be started */
 #define VL_EAGAIN     11  /* not now; call again */

@@ -433,6 +433,55 @@ struct vl_device {
 };
 VL_ABI_ASSERT(sizeof(struct vl_device) == 96, "vl_device is ABI");
 
+/* VL_CALL_PCI_TAKE. */
+#define VL_PCI_NONE      0x10000u /* no function's number */
+#define VL_MAX_PCI_TAKEN 8u
+
+#define VL_PCI_NET  1u /* an 82540EM network card */
+#define VL_PCI_DISK 2u /* an IDE controller */
+
+#define VL_PCI_IN_USE 1u /* Vellum uses it: VL_CALL_UPLINK, a disk */
+
+/** A PCI function that is Vellum's. */
+struct vl_pci_function {
+	uint32_t function; /* bus << 8 | device << 3 | function */
+	uint32_t kind;     /* VL_PCI_NET or VL_PCI_DISK */
+	uint32_t id;       /* device << 16 | vendor */
+	uint32_t flags;    /* VL_PCI_* */
+};
+VL_ABI_ASSERT(sizeof(struct vl_pci_function) == 16, "vl_pci_function is ABI");
+
+/** Answer of VL_CALL_PCI_TAKE. */
+struct vl_pci_taken {
+	uint32_t count;
+	uint32_t reserved;
+	struct vl_pci_function function[VL_MAX_PCI_TAKEN];
+};
+VL_ABI_ASSERT(sizeof(struct vl_pci_taken) == 136, "vl_pci_taken is ABI");
+
+/* VL_CALL_UPLINK: what it is asked for. */
+#define VL_UPLINK_KEEP 0
+#define VL_UPLINK_ON   1
+#define VL_UPLINK_OFF  2
+
+/** In and out buffer of VL_CALL_UPLINK. */
+struct vl_uplink {
+	char bridge[16]; /* as in struct vl_device */
+	/* out: */
+	uint8_t mac[6]; /* the card's */
+	uint8_t link;   /* 1: the cable is connected */
+	uint8_t reserved;
+	uint64_t received; /* frames from outside, */
+	uint64_t received_bytes;
+	uint64_t sent; /* and to there */
+	uint64_t sent_bytes;
+	uint64_t dropped;  /* frames to the outside for which there was no room */
+	uint64_t missed;   /* and from there: the card had none */
+	uint64_t errors;   /* frames that came damaged, or that the card told nonsense of */
+	uint64_t timeouts; /* times that the card took no frame for a second, and was reset */
+};
+VL_ABI_ASSERT(sizeof(struct vl_uplink) == 88, "vl_uplink is ABI");
+
 /**
  * A domain's page of events (VL_CALL_EVENT_SETUP), a bit a port. Vellum sets pending bits and the
  * guest clears them, each with locked instructions. A bit of `mask` holds back the interrupt: who

@@ -6,7 +6,8 @@
  * '+' for blanks; how its memory comes home is in how=, how many pages it has in
  * pages=, and with near=1 they are in each other's places. With share=1 most of its
  * pages share a frame by then. With cpus= there are others, which are offline by then: since before
- * anything was virtualized with native=1; the heir runs on the last of them with there=1.
+ * anything was virtualized with native=1; the heir runs on the last of them with there=1. With
+ * uplink=1 a network card is Vellum's.
  */
 #include "mini/cmdline.h"
 #include "mini/cpu.h"
@@ -14,6 +15,7 @@
 #include "mini/hypercall.h"
 #include "mini/memory.h"
 #include "mini/other.h"
+#include "mini/pci.h"
 #include "mini/smp.h"
 #include "mini/tap.h"
 #include "mini/tests/domains.h"
@@ -140,6 +142,22 @@ static void end_with_others(const struct other *g)
 	put_others_offline();
 }
 
+/* The machine changes hands while Vellum has a device, and uses it. */
+static void give_card_away(void)
+{
+	static struct vl_pci_taken taken __attribute__((aligned(256)));
+	static struct vl_uplink uplink __attribute__((aligned(128))) = {.bridge = "net0"};
+	u32 function = pci_find_card();
+	s64 answer;
+
+	pci_write(function, PCI_COMMAND, PCI_DECODES);
+	answer = vl_call_pci_take(hypercall_page, function, ptr_to_pa(&taken).v, sizeof(taken));
+	CHECK(answer == 0, "pci_take answered %ld", answer);
+	answer = vl_call_uplink(hypercall_page, function, VL_UPLINK_ON, ptr_to_pa(&uplink).v,
+				sizeof(uplink));
+	CHECK(answer == 0, "uplink answered %ld", answer);
+}
+
 TEST_ON_REQUEST(hand_over, "M19 U7")
 {
 	struct other *g = other(0);
@@ -155,6 +173,8 @@ TEST_ON_REQUEST(hand_over, "M19 U7")
 	start_heir(g, words);
 	if (cmdline_get("share", words, sizeof(words)))
 		share_pages();
+	if (cmdline_get("uplink", words, sizeof(words)))
+		give_card_away();
 	end_with_others(g);
 	answer = hand_over(g->domid);
 	test_fail("hand_over answered %ld", answer);

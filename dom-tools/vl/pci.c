@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `vl pci-take` and `vl pci-return`: a PCI function goes from this guest to
+ * Vellum and back. What fails in between is undone, so that the function has a driver
+ * again, of the one or the other.
+ */
+#include "dom-tools/vl/pci.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dom-tools/lib/pci.h"
+#include "dom-tools/lib/pci_host.h"
+#include "dom-tools/vl/command.h"
+
+static int parse(const struct invocation *inv, uint32_t *function, struct vl_error *e)
+{
+	if (vl_pci_parse(inv->operands[0], function))
+		return 0;
+	return vl_fail(e, VL_USAGE,
+		       "`%s` is no PCI function; write BUS:DEVICE.FUNCTION, as 00:03.0",
+		       inv->operands[0]);
+}
+
+/* The first failure is what is told. */
+static void give_back(struct vl_client *c, uint32_t function)
+{
+	struct vl_error ignored;
+
+	vl_pci_return(c, function, &ignored);
+	pci_host_probe(function, &ignored);
+}
+
+/* Whether Vellum wants it is known before its driver leaves it. */
+static int take_from_driver(struct vl_client *c, const struct pci_host_function *f,
+			    struct vl_error *e)
+{
+	int rc = vl_pci_take(c, f->function, e);
+
+	if (rc == 0)
+		rc = vl_pci_return(c, f->function, e);
+	else if (rc == -EBUSY)
+		rc = 0;
+	if (rc)
+		return rc;
+	rc = pci_host_unbind(f, e);
+	if (rc == 0)
+		rc = vl_pci_take(c, f->function, e);
+	if (rc)
+		give_back(c, f->function);
+	return rc;
+}
+
+static int take(struct vl_client *c, uint32_t function, struct vl_error *e)
+{
+	struct pci_host_list list;
+	const struct pci_host_function *f;
+	int rc = pci_host_list(&list, e);
+
+	if (rc)
+		return rc;
+	f = pci_host_find(&list, function);
+	if (f && f->driver[0])
+		return take_from_driver(c, f, e);
+	rc = vl_pci_take(c, function, e);
+	if (rc || !f)
+		return rc;
+	rc = pci_host_unbind(f, e);
+	if (rc)
+		give_back(c, function);
+	return rc;
+}
+
+int cmd_pci_take(struct invocation *inv, struct vl_error *e)
+{
+	const char *bridge = option_value(inv, "bridge");
+	struct vl_uplink uplink = {0};
+	uint32_t function;
+	int rc = parse(inv, &function, e);
+
+	if (rc == 0 && bridge && (!*bridge || strlen(bridge) >= sizeof(uplink.bridge)))
+		rc = vl_fail(e, VL_USAGE, "a bridge has a name of 1 to %zu characters",
+			     sizeof(uplink.bridge) - 1);
+	if (rc == 0)
+		rc = take(&inv->client, function, e);
+	if (rc || !bridge)
+		return rc;
+	memcpy(uplink.bridge, bridge, strlen(bridge));
+	rc = vl_uplink(&inv->client, function, VL_UPLINK_ON, &uplink, e);
+	if (rc)
+		give_back(&inv->client, function);
+	return rc;
+}
+
+int cmd_pci_return(struct invocation *inv, struct vl_error *e)
+{
+	struct vl_uplink uplink = {0};
+	uint32_t function;
+	int rc = parse(inv, &function, e);
+
+	if (rc)
+		return rc;
+	rc = vl_uplink(&inv->client, function, VL_UPLINK_OFF, &uplink, e);
+	if (rc && rc != -VL_ENOENT)
+		return rc;
+	rc = vl_pci_return(&inv->client, function, e);
+	return rc ? rc : pci_host_probe(function, e);
+}
+
+int pci_check_none(struct vl_client *c, struct vl_error *e)
+{
+	struct vl_pci_taken taken;
+	struct vl_error ignored;
+	char name[PCI_NAME_SIZE];
+
+	if (vl_pci_taken(c, &taken, &ignored) || taken.count == 0)
+		return 0;
+	vl_pci_name(name, taken.function[0].function);
+	return vl_fail(e, EBUSY,
+		       "PCI function %s is Vellum's, which drives it: `vl pci-return %s` first",
+		       name, name);
+}
