@@ -4,7 +4,7 @@
 # tests/fuzz/NAME.c becomes build/tests/fuzz/NAME. None needs a corpus: those whose input has a
 # form of its own start from a valid sample and let the input damage it.
 
-FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices platform hypercall madt config payload remap virtqueue virtio
+FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices platform hypercall madt config payload remap virtqueue virtio partition
 
 FUZZ_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c tests/fuzz/damage.c
 FUZZ_madt_SOURCES := boot/madt.c tests/fuzz/damage.c
@@ -26,6 +26,7 @@ FUZZ_platform_SOURCES := hv/irq/platform.c hv/lib/ring.c hv/irq/pic.c hv/irq/lap
 FUZZ_virtqueue_SOURCES := hv/io/virtqueue.c tests/fuzz/damage.c
 FUZZ_virtio_SOURCES := $(patsubst %,hv/io/%.c,virtqueue virtio_mmio virtio_net virtio_blk) tests/unit/virtio_world.c \
 	tests/fuzz/damage.c
+FUZZ_partition_SOURCES := hv/io/partition.c tests/unit/disk_samples.c tests/fuzz/damage.c
 FUZZ_config_SOURCES := $(CONFIG_SOURCES) dom-tools/lib/name.c dom-tools/lib/spell.c tests/fuzz/damage.c
 FUZZ_payload_SOURCES := $(IMAGE_SOURCES) dom-tools/lib/error.c tests/unit/samples.c tests/unit/packed.c \
 	tests/fuzz/damage.c
