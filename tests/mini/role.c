@@ -458,7 +458,7 @@ static const struct {
 	{"calls", calls},    {"flood", flood},    {"victim", victim},    {"hostile", hostile},
 	{"crash", crash},    {"abuse", abuse},    {"seconds", seconds},  {"late", late},
 	{"heir", heir},      {"crowd", crowd},    {"talk", role_talk},   {"echo", role_echo},
-	{"ping", role_ping}, {"disk", role_disk}, {"badio", role_badio},
+	{"ping", role_ping}, {"disk", role_disk}, {"badio", role_badio}, {"log", role_log},
 };
 
 /* The word after=MS: what the role does it does so much later, among ticks, with interrupts on. */

@@ -53,6 +53,9 @@ int domain_io_check(const struct vl_device *wanted);
 /** A checked one; of a domain that is used (domain_use()). Its index, or a negative error. */
 s64 domain_io_add(struct domain *d, const struct vl_device *wanted);
 
+/** The same for sectors of a disk of the machine's, as call disk_add has it. */
+s64 domain_io_add_disk(struct domain *d, const struct vl_disk_extent *wanted);
+
 /** Write to a disk; -VL_ENOENT: there is none; -VL_EINVAL: it is too small. */
 s64 domain_io_fill(struct domain *d, u64 index, u64 offset, const void *from, u64 size);
 

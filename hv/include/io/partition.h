@@ -64,7 +64,7 @@ const struct extent *partition_find(const struct partition_table *table, u32 num
 #define EXTENT_CLAIMS 32u
 
 struct extent_claim {
-	const void *owner; /* NULL: free */
+	void *owner; /* NULL: free */
 	u32 disk;
 	bool writes;
 	struct extent extent;
