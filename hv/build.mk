@@ -61,10 +61,10 @@ $(B)/hv/vellum.lds: boot/vellum.lds.S hv/include/mem/layout.h
 
 $(B)/hv/symbols1.S: scripts/gen-symbols
 	@mkdir -p $(@D)
-	@awk -f $< < /dev/null > $@
+	@$< < /dev/null > $@
 
 $(B)/hv/symbols2.S: scripts/gen-symbols $(B)/hv/pass1.elf
-	@nm -n $(B)/hv/pass1.elf | awk -f $< > $@
+	@nm -n $(B)/hv/pass1.elf | $< > $@
 
 HV_LINK = ld -nostdlib -static --gc-sections -z max-page-size=4096 -z noexecstack --build-id=none \
 	-T $(B)/hv/vellum.lds -o $@ $(HV_OBJECTS)

@@ -14,7 +14,11 @@
 #define PART_SIZE 256
 #define KIB       ((uint64_t)1 << 10)
 #define RAM       "ram:"
+#define PHY       "phy:"
+#define IDE       "ide"
 #define MAC_SIZE  6
+
+#define CONFIG_PARTITION_MOST 1024
 
 _Static_assert(CONFIG_DEVICES_MOST == VL_MAX_DEVICES, "ABI");
 _Static_assert(CONFIG_DISK_MOST_MIB *KIB *KIB == VL_DISK_MOST, "ABI");
@@ -206,13 +210,67 @@ static bool read_access(const char *text, bool *read_only)
 	return writable || *read_only;
 }
 
+/* Bytes, as 512, 64K, 8M or 2G: whole sectors. */
+static bool read_bytes(const char **text, uint64_t *sectors)
+{
+	static const char units[] = "KMG";
+	char *end;
+	uint64_t n = strtoull(*text, &end, 10);
+	const char *unit = *end ? strchr(units, *end) : NULL;
+	unsigned int shift = unit ? 10 * (unsigned int)(unit - units + 1) : 0;
+
+	if (**text < '0' || **text > '9' || n > UINT64_MAX >> shift)
+		return false;
+	n <<= shift;
+	*text = end + (unit != NULL);
+	*sectors = n / VL_SECTOR_SIZE;
+	return n % VL_SECTOR_SIZE == 0;
+}
+
+static bool read_number(const char **text, uint32_t least, uint32_t most, uint32_t *number)
+{
+	char *end;
+	unsigned long n = strtoul(*text, &end, 10);
+
+	if (**text < '0' || **text > '9' || n < least || n > most)
+		return false;
+	*text = end;
+	*number = (uint32_t)n;
+	return true;
+}
+
+/* ideN, ideNpM, and behind either @OFFSET+SIZE. */
+static bool read_real(const char *text, struct config_disk *disk)
+{
+	if (strlen(text) >= sizeof(disk->name) || strncmp(text, IDE, strlen(IDE)) != 0)
+		return false;
+	memcpy(disk->name, text, strlen(text) + 1);
+	text += strlen(IDE);
+	if (!read_number(&text, 0, VL_MAX_DISKS - 1, &disk->disk))
+		return false;
+	if (*text == 'p') {
+		text++;
+		if (!read_number(&text, 1, CONFIG_PARTITION_MOST, &disk->partition))
+			return false;
+	}
+	if (*text == '@') {
+		text++;
+		if (!read_bytes(&text, &disk->start) || *text++ != '+' ||
+		    !read_bytes(&text, &disk->sectors) || disk->sectors == 0)
+			return false;
+	}
+	disk->real = true;
+	return *text == 0;
+}
+
 /* What a disk cannot be of, whatever else is said of it. */
 static bool check_kind(const struct value *v, const char *target, struct problems *p)
 {
-	if (strncmp(target, "phy:", 4) == 0 || strncmp(target, "/dev/", 5) == 0)
+	if (strncmp(target, "/dev/", 5) == 0)
 		refuse(p, v,
-		       "is a device, and Vellum has no driver of its own for disks yet; write "
-		       "target=ram:SIZE, or a file with access=ro",
+		       "is a device of this guest's; give its controller to Vellum by `vl "
+		       "pci-take` "
+		       "and write phy:ide0, or phy:ide0p1 for a partition",
 		       target);
 	else if (*target == 0)
 		problem_add(p, PROBLEM_ERROR, v->at, "a disk needs target=FILE or target=ram:SIZE");
@@ -229,7 +287,13 @@ static bool check_target(const struct config_disk *disk, const struct value *v, 
 {
 	if (strncmp(target, RAM, strlen(RAM)) == 0 && disk->size == 0)
 		refuse(p, v, "is no size; write ram:1K to ram:64M", target);
-	else if (disk->size == 0 && !disk->read_only)
+	else if (strncmp(target, PHY, strlen(PHY)) == 0 && !disk->real)
+		refuse(p, v,
+		       "is no disk that Vellum can have; write phy:ide0 to phy:ide3, phy:ide0p1 "
+		       "for a "
+		       "partition, or phy:ide0@OFFSET+SIZE in bytes",
+		       target);
+	else if (disk->size == 0 && !disk->real && !disk->read_only)
 		refuse(p, v,
 		       "cannot be written to: what a guest writes stays in memory and ends with "
 		       "it; "
@@ -283,11 +347,13 @@ int devices_add_disk(struct config_devices *d, const struct value *v, struct tre
 		return 0;
 	if (strncmp(target, RAM, strlen(RAM)) == 0 && !read_size(target + strlen(RAM), &disk.size))
 		disk.size = 0;
+	if (strncmp(target, PHY, strlen(PHY)) == 0 && !read_real(target + strlen(PHY), &disk))
+		disk.real = false;
 	if (!check_target(&disk, v, target, p))
 		return 0;
-	if (disk.size == 0)
+	if (disk.size == 0 && !disk.real)
 		disk.file = tree_join(tree, target, "");
-	if (disk.size == 0 && disk.file == NULL)
+	if (disk.size == 0 && !disk.real && disk.file == NULL)
 		return -ENOMEM;
 	d->disk[d->nr_disks++] = disk;
 	return 0;

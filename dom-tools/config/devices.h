@@ -15,6 +15,7 @@
 #define CONFIG_DEVICES_MOST  8 /* of both kinds together */
 #define CONFIG_BRIDGE_MOST   15
 #define CONFIG_DISK_MOST_MIB 64
+#define CONFIG_DISK_NAME     64 /* bytes of the machine's disk's name, with its end */
 
 struct config_vif {
 	struct position at;
@@ -25,9 +26,13 @@ struct config_vif {
 
 struct config_disk {
 	struct position at;
-	const char *file; /* what it is a copy of; NULL: it begins empty */
+	const char *file; /* what it is a copy of; NULL: it begins empty, or is the machine's */
 	uint64_t size;    /* bytes, of one that begins empty */
 	bool read_only;
+	bool real; /* sectors of a disk of the machine's: */
+	uint32_t disk, partition;
+	uint64_t start, sectors; /* 0 sectors: all from there */
+	char name[CONFIG_DISK_NAME];
 };
 
 struct config_devices {

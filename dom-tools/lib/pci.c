@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "dom-tools/lib/disks.h"
 #include "dom-tools/lib/request.h"
 
 #define MOST_BUS      255
@@ -101,8 +102,11 @@ int vl_pci_return(struct vl_client *c, uint32_t function, struct vl_error *e)
 		.name = "pci_return", .io.nr = VL_CALL_PCI_RETURN, .io.arg[0] = function};
 	char name[PCI_NAME_SIZE];
 	uint64_t nothing;
-	int rc = request_answer(c, &r, &nothing, e);
+	int rc = vl_disks_end(c, function, e);
 
+	if (rc)
+		return rc;
+	rc = request_answer(c, &r, &nothing, e);
 	if (rc == -VL_ENOENT)
 		return vl_fail(e, ENOENT, "PCI function %s is not Vellum's",
 			       vl_pci_name(name, function));

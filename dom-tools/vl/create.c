@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "dom-tools/guest/image.h"
+#include "dom-tools/lib/disks.h"
 #include "dom-tools/lib/guests.h"
 #include "dom-tools/vl/console.h"
 #include "dom-tools/vl/failpoint.h"
@@ -81,6 +82,19 @@ static int add_vif(struct making *m, const struct config_vif *vif, struct vl_err
 	return vl_guest_add_device(m->client, m->domid, &device, &index, e);
 }
 
+static int add_real_disk(struct making *m, const struct config_disk *disk, struct vl_error *e)
+{
+	const struct vl_disk_extent extent = {
+		.disk = disk->disk,
+		.partition = disk->partition,
+		.start = disk->start,
+		.sectors = disk->sectors,
+		.flags = disk->read_only ? VL_DEVICE_READ_ONLY : 0,
+	};
+
+	return vl_guest_add_disk(m->client, m->domid, &extent, disk->name, e);
+}
+
 static int add_disk(struct making *m, const struct config_disk *disk, const struct file_map *file,
 		    struct vl_error *e)
 {
@@ -90,8 +104,11 @@ static int add_disk(struct making *m, const struct config_disk *disk, const stru
 		.size = disk->file ? file->size : disk->size,
 	};
 	uint32_t index;
-	int rc = vl_guest_add_device(m->client, m->domid, &device, &index, e);
+	int rc;
 
+	if (disk->real)
+		return add_real_disk(m, disk, e);
+	rc = vl_guest_add_device(m->client, m->domid, &device, &index, e);
 	if (rc == 0 && disk->file)
 		rc = vl_guest_fill_disk(m->client, m->domid, index, 0, file->data, file->size, e);
 	return rc;

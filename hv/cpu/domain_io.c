@@ -14,6 +14,7 @@
  */
 #include "cpu/domain_io.h"
 
+#include "cpu/disks.h"
 #include "cpu/domain_platform.h"
 #include "cpu/io_device.h"
 #include "cpu/remote.h"
@@ -28,6 +29,7 @@
 #define REQUESTS_A_BATCH 1u
 #define ROUNDS           8u /* batches of a kick */
 #define AGE_SECONDS      300u
+#define LOOKS_A_MS       20u /* at a request that a disk of the machine has not done */
 
 _Static_assert(SWITCH_PORTS == VL_MAX_PORTS && MAC_SIZE == sizeof(((struct vl_device *)0)->mac),
 	       "ABI");
@@ -166,6 +168,24 @@ static u32 next_waiting(u32 waits, u32 turn)
 	return (u32)__builtin_ctz(behind != 0 ? behind : waits);
 }
 
+static bool is_busy(const struct io_device *d)
+{
+	return d != NULL && d->mmio->id == VIRTIO_ID_BLOCK && d->blk.busy;
+}
+
+/* At once, unless all that waits is for disks. */
+static u64 next_look(const struct domain *d)
+{
+	u32 waits = __atomic_load_n(&d->devices_wait, __ATOMIC_ACQUIRE);
+	bool all_busy = true;
+
+	for (u32 left = waits; left != 0; left &= left - 1)
+		all_busy = all_busy && is_busy(seen(d, (u32)__builtin_ctz(left)));
+	if (waits == 0)
+		return CLOCK_NEVER;
+	return rdtsc() + (all_busy ? domain_clocks_tsc_khz() / LOOKS_A_MS : 0);
+}
+
 /* One device a hold of the lock (L2). Its bit goes before it is looked at, so that what comes then
  * is not overlooked. */
 void domain_io_work(struct vcpu *v)
@@ -180,7 +200,7 @@ void domain_io_work(struct vcpu *v)
 		__atomic_or_fetch(&d->devices_wait, 1u << i, __ATOMIC_SEQ_CST);
 	if (device != NULL)
 		set_line(device);
-	platform_set_work(d->platform, domain_io_waits(d), rdtsc());
+	platform_set_work(d->platform, next_look(d), rdtsc());
 }
 
 /* --- the windows --- */
@@ -337,6 +357,9 @@ void io_device_free(struct io_device *d)
 {
 	release(d->page, d->pages * sizeof(u64));
 	release(d->queue, sizeof(*d->queue));
+	if (d->real != NULL)
+		disks_close(d->real);
+	release(d->real, sizeof(*d->real));
 	release(d, sizeof(*d));
 }
 
@@ -360,8 +383,10 @@ static bool create_net(struct io_device *d, const struct vl_device *w)
 /* Half of what is free stays for what domains need to live. */
 static bool create_disk(struct io_device *d, const struct vl_device *w)
 {
-	const struct disk disk = {w->size / SECTOR_SIZE, w->flags & VL_DEVICE_READ_ONLY, disk_page,
-				  d};
+	const struct disk disk = {.sectors = w->size / SECTOR_SIZE,
+				  .read_only = w->flags & VL_DEVICE_READ_ONLY,
+				  .page = disk_page,
+				  .context = d};
 
 	virtio_blk_init(&d->blk, &disk);
 	d->mmio = &d->blk.mmio;
@@ -420,6 +445,22 @@ static s64 publish(struct domain *d, struct io_device *device, const struct vl_d
 	return i;
 }
 
+static s64 add(struct domain *d, struct io_device *device, const struct vl_device *wanted)
+{
+	s64 answer;
+
+	device->domain = d;
+	device->flags |= wanted->flags & ~VL_DEVICE_HELD;
+	lock_take(&d->lock);
+	lock_take(&d->irq_lock);
+	answer = publish(d, device, wanted);
+	lock_release(&d->irq_lock);
+	lock_release(&d->lock);
+	if (answer >= 0 && device->state == IO_SHOWN)
+		events_notify(d);
+	return answer;
+}
+
 s64 domain_io_add(struct domain *d, const struct vl_device *wanted)
 {
 	struct io_device *device = alloc(sizeof(*device));
@@ -427,21 +468,45 @@ s64 domain_io_add(struct domain *d, const struct vl_device *wanted)
 
 	if (device == NULL)
 		return answer;
-	device->domain = d;
-	device->flags = wanted->flags & ~VL_DEVICE_HELD;
 	device->state = wanted->flags & VL_DEVICE_HELD ? IO_HELD : IO_SHOWN;
 	if (wanted->kind == VL_DEVICE_NET ? create_net(device, wanted)
-					  : create_disk(device, wanted)) {
-		lock_take(&d->lock);
-		lock_take(&d->irq_lock);
-		answer = publish(d, device, wanted);
-		lock_release(&d->irq_lock);
-		lock_release(&d->lock);
-	}
+					  : create_disk(device, wanted))
+		answer = add(d, device, wanted);
 	if (answer < 0)
 		destroy(device);
-	else if (device->state == IO_SHOWN)
-		events_notify(d);
+	return answer;
+}
+
+static s64 create_real(struct io_device *d, const struct vl_disk_extent *w)
+{
+	struct disk disk;
+	int err;
+
+	d->flags = VL_DEVICE_REAL;
+	d->real = alloc(sizeof(*d->real));
+	if (d->real == NULL)
+		return -VL_ENOMEM;
+	err = disks_open(d->real, w, &disk);
+	if (err < 0)
+		return err;
+	virtio_blk_init(&d->blk, &disk);
+	d->mmio = &d->blk.mmio;
+	return 0;
+}
+
+s64 domain_io_add_disk(struct domain *d, const struct vl_disk_extent *wanted)
+{
+	const struct vl_device as = {.kind = VL_DEVICE_BLOCK, .flags = wanted->flags};
+	struct io_device *device = alloc(sizeof(*device));
+	s64 answer;
+
+	if (device == NULL)
+		return -VL_ENOMEM;
+	answer = create_real(device, wanted);
+	if (answer == 0)
+		answer = add(d, device, &as);
+	if (answer < 0)
+		destroy(device);
 	return answer;
 }
 

@@ -32,7 +32,7 @@ void panic_open_console(void)
  * instruction, and the address then the next function's; else 0. */
 static void print_address(const char *what, u64 va, u64 back)
 {
-	char name[SYMBOL_NAME];
+	char name[SYMBOL_SIZE];
 	u64 offset;
 
 	if (symbol_find(va - back, name, &offset))

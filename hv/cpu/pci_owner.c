@@ -24,7 +24,8 @@
 
 /* By what they are: the ports of a function stand in hv/io/pci_set.c. */
 static const struct pci_driver drivers[] = {
-	{.kind = VL_PCI_NET, .id = 0x100e8086, .class = 0x0200}, /* 82540EM */
+	{.kind = VL_PCI_NET, .id = 0x100e8086, .class = 0x0200},                  /* 82540EM */
+	{.kind = VL_PCI_DISK, .id = 0x70108086, .class = 0x0101, .legacy = true}, /* PIIX3 */
 };
 
 static struct pci_set taken;
@@ -38,10 +39,10 @@ const struct pci_set *pci_owner_set(void)
 /* Reserved ranges of the memory map are where devices are, too. */
 static bool is_free(struct range memory)
 {
-	const struct memmap *machine = machine_map();
+	const struct memmap *map = machine_map();
 
-	for (u32 i = 0; i < machine->count; i++) {
-		const struct vl_memory_range *r = &machine->range[i];
+	for (u32 i = 0; i < map->count; i++) {
+		const struct vl_memory_range *r = &map->range[i];
 
 		if (r->type != VL_MEMORY_RESERVED &&
 		    range_overlaps((struct range){r->start, r->start + r->size}, memory))

@@ -6,45 +6,61 @@
 
 #include "mem/layout.h"
 
-/* As scripts/gen-symbols has them. */
-static const char letters[] = "\0abcdefghijklmnopqrstuvwxyz0123456789_.";
+#define SYMBOL_DEPTH 16u
+#define SYMBOL_LOW   ((u8)'.' - 1u) /* codes from 1 on; the others begin at SYMBOL_HIGH */
+#define SYMBOL_HIGH  0x80u
 
-#define LETTER_BITS 6
+/* What is still to be unpacked; the next byte is the last one. */
+struct unpacker {
+	const u8 *next;
+	u32 depth;
+	u8 waits[SYMBOL_DEPTH + 1];
+};
 
-static char letter_at(u32 index)
+static bool is_pair(u8 c)
 {
-	u32 bit = index * LETTER_BITS;
-	u32 two = symbol_names[bit / 8] | (u32)symbol_names[bit / 8 + 1] << 8;
-
-	return letters[(two >> bit % 8 & 63) % sizeof(letters)];
+	return c >= SYMBOL_HIGH || (c != 0 && c <= SYMBOL_LOW);
 }
 
-/* From that letter on; which one is behind its end. */
-static u32 read_name(u32 at, char name[static SYMBOL_NAME])
+static u8 unpack(struct unpacker *u)
 {
-	u32 n = 0;
-	char c;
+	u8 c = u->depth > 0 ? u->waits[--u->depth] : *u->next++;
 
-	while ((c = letter_at(at++)) != 0)
-		if (n < SYMBOL_NAME - 1)
-			name[n++] = c;
-	name[n] = 0;
-	return at;
+	while (is_pair(c)) {
+		const u8 *pair =
+			symbol_pairs[c >= SYMBOL_HIGH ? c - SYMBOL_HIGH + SYMBOL_LOW : c - 1u];
+
+		u->waits[u->depth++] = pair[1];
+		c = pair[0];
+	}
+	return c;
 }
 
-bool symbol_find(u64 va, char name[static SYMBOL_NAME], u64 *offset)
+/* Which one it is, and where it starts. */
+static u32 find(u64 va, u64 *start)
 {
-	u64 start = IMAGE_BASE;
-	u32 at;
+	u32 i = 0;
+
+	*start = IMAGE_BASE + symbol_steps[0];
+	for (; i + 1 < symbol_count && *start + symbol_steps[i + 1] <= va; i++)
+		*start += symbol_steps[i + 1];
+	return i;
+}
+
+bool symbol_find(u64 va, char name[SYMBOL_SIZE], u64 *offset)
+{
+	struct unpacker u = {.next = symbol_names};
+	u32 length = 0;
+	u64 start;
+	u8 c;
 
 	if (va < IMAGE_BASE || va >= (u64)image_text_end || symbol_count == 0)
 		return false;
-	start += symbol_steps[0];
-	at = read_name(0, name);
-	for (u32 i = 1; i < symbol_count && start + symbol_steps[i] <= va; i++) {
-		start += symbol_steps[i];
-		at = read_name(at, name);
-	}
+	for (u32 before = find(va, &start); before > 0;)
+		before -= unpack(&u) == 0;
+	while ((c = unpack(&u)) != 0 && length < SYMBOL_SIZE - 1)
+		name[length++] = (char)c;
+	name[length] = 0;
 	*offset = va - start;
 	return true;
 }

@@ -12,6 +12,7 @@
 
 void virtio_mmio_reset(struct virtio_mmio *v)
 {
+	v->resets++;
 	v->driver_features = 0;
 	v->features_select = v->driver_features_select = v->queue_select = 0;
 	v->status = v->interrupt = 0;

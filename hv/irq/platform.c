@@ -416,10 +416,10 @@ void platform_set_line(struct platform *p, u8 line, bool level, u64 now)
 	settle(p, 0);
 }
 
-void platform_set_work(struct platform *p, bool waits, u64 now)
+void platform_set_work(struct platform *p, u64 due, u64 now)
 {
 	see(p, now);
-	p->due[PLATFORM_WORK] = waits ? p->now : CLOCK_NEVER;
+	p->due[PLATFORM_WORK] = due;
 	settle(p, 0);
 }
 

@@ -26,8 +26,8 @@ const char *lock_rank_name(enum lock_rank rank)
 		[LOCK_DOMAINS] = "domains", [LOCK_DOMAIN] = "domain",
 		[LOCK_EVENT] = "event",     [LOCK_REQUEST] = "request",
 		[LOCK_FRAMES] = "frames",   [LOCK_IRQ] = "irq",
-		[LOCK_SWITCH] = "switch",   [LOCK_SCHED] = "sched",
-		[LOCK_LOG] = "log",
+		[LOCK_SWITCH] = "switch",   [LOCK_DISK] = "disk",
+		[LOCK_SCHED] = "sched",     [LOCK_LOG] = "log",
 	};
 
 	return names[rank];

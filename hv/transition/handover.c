@@ -15,6 +15,7 @@
  * Then the heir's vcpu goes on where it stopped.
  */
 #include "cpu/block.h"
+#include "cpu/disks.h"
 #include "cpu/domain_platform.h"
 #include "cpu/live.h"
 #include "cpu/pci_owner.h"
@@ -139,6 +140,7 @@ static void __attribute__((noreturn)) commit(struct domain *d, struct vcpu *v)
 	parked_leave(d);
 	silence_machine(v);
 	uplink_end();
+	disks_stop();
 	pci_owner_end();
 	remote_leave(v);
 	domain_unuse(heir);

@@ -12,6 +12,8 @@
 #include "tests/cli/world.h"
 
 #define KNOWN 0x100e8086
+#define IDE   0x70108086
+#define DISKS 1 /* the disk of the controller that the world has */
 
 int __wrap_pci_host_list(struct pci_host_list *list, struct vl_error *e);
 int __wrap_pci_host_unbind(const struct pci_host_function *f, struct vl_error *e);
@@ -71,8 +73,8 @@ static uint32_t index_of(uint64_t function)
 
 static void add(uint32_t function, uint32_t id)
 {
-	pci.taken.function[pci.taken.count++] =
-		(struct vl_pci_function){.function = function, .kind = VL_PCI_NET, .id = id};
+	pci.taken.function[pci.taken.count++] = (struct vl_pci_function){
+		.function = function, .kind = id == IDE ? VL_PCI_DISK : VL_PCI_NET, .id = id};
 }
 
 static int64_t take(struct world *w, uint64_t function, void *page, uint32_t size)
@@ -88,7 +90,7 @@ static int64_t take(struct world *w, uint64_t function, void *page, uint32_t siz
 			return -VL_EEXIST;
 		if (!f)
 			return -VL_ENOENT;
-		if (f->id != KNOWN)
+		if (f->id != KNOWN && f->id != IDE)
 			return -VL_ENXIO;
 		if (f->driver[0])
 			return -VL_EBUSY;
@@ -133,6 +135,61 @@ static int64_t uplink(uint64_t function, uint64_t how, struct vl_uplink *io, uin
 	return 0;
 }
 
+/* --- its disks: one, which takes a moment to tell what it is --- */
+
+static int64_t begin_disks(uint64_t function)
+{
+	uint32_t i = index_of(function);
+
+	if (i == pci.taken.count || pci.taken.function[i].kind != VL_PCI_DISK)
+		return -VL_ENOENT;
+	fprintf(stderr, "vl-fake: disks of %#llx begin\n", (unsigned long long)function);
+	pci.taken.function[i].flags = VL_PCI_IN_USE;
+	return 0;
+}
+
+static int64_t end_disks(uint64_t function)
+{
+	uint32_t i = index_of(function);
+
+	if (i == pci.taken.count || pci.taken.function[i].kind != VL_PCI_DISK ||
+	    !pci.taken.function[i].flags)
+		return -VL_ENOENT;
+	fprintf(stderr, "vl-fake: disks of %#llx end\n", (unsigned long long)function);
+	pci.taken.function[i].flags = 0;
+	return 0;
+}
+
+static int64_t disk_info(uint64_t index, struct vl_disk_info *info, uint32_t size)
+{
+	static int looks;
+
+	if (size < sizeof(*info))
+		return -VL_EINVAL;
+	if (index != DISKS)
+		return -VL_ENOENT;
+	if (looks++ < 3)
+		return -VL_EAGAIN;
+	*info = (struct vl_disk_info){.sectors = 4096, .table = VL_TABLE_MBR, .nr_partitions = 1};
+	info->partition[0] = (struct vl_partition){.number = 1, .start = 63, .sectors = 1000};
+	return 0;
+}
+
+static int64_t disk_add(uint64_t domid, const struct vl_disk_extent *e, uint32_t size)
+{
+	if (size < sizeof(*e))
+		return -VL_EINVAL;
+	if (e->partition > 1)
+		return -VL_ENOENT;
+	if (e->start + e->sectors > (e->partition ? 1000u : 4096u))
+		return -VL_EINVAL;
+	fprintf(stderr,
+		"vl-fake: domain %llu gets disk %u, partition %u, %llu sectors at %llu, flags %u\n",
+		(unsigned long long)domid, e->disk, e->partition, (unsigned long long)e->sectors,
+		(unsigned long long)e->start, e->flags);
+	return 0;
+}
+
 int64_t world_pci_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page, uint32_t size)
 {
 	switch (nr) {
@@ -140,6 +197,14 @@ int64_t world_pci_call(struct world *w, uint64_t nr, const uint64_t *arg, void *
 		return take(w, arg[0], page, size);
 	case VL_CALL_PCI_RETURN:
 		return give_back(arg[0]);
+	case VL_CALL_DISK_BEGIN:
+		return begin_disks(arg[0]);
+	case VL_CALL_DISK_END:
+		return end_disks(arg[0]);
+	case VL_CALL_DISK_INFO:
+		return disk_info(arg[0], page, size);
+	case VL_CALL_DISK_ADD:
+		return disk_add(arg[0], page, size);
 	default:
 		return uplink(arg[0], arg[1], page, size);
 	}
@@ -176,8 +241,10 @@ static void set_taken(const char *rest)
 
 	if (sscanf(rest, "%15s %15s", name, bridge) < 1)
 		world_die("`taken` wants a function");
-	add(function_of(name), KNOWN);
-	if (!bridge[0])
+	add(function_of(name), find(function_of(name)) ? find(function_of(name))->id : KNOWN);
+	if (strcmp(bridge, "disks") == 0)
+		pci.taken.function[pci.taken.count - 1].flags = VL_PCI_IN_USE;
+	if (!bridge[0] || strcmp(bridge, "disks") == 0)
 		return;
 	pci.uplink = function_of(name);
 	pci.taken.function[pci.taken.count - 1].flags = VL_PCI_IN_USE;

@@ -507,6 +507,10 @@ static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, voi
 		return home(w, arg[0], page, size);
 	case VL_CALL_PCI_TAKE:
 	case VL_CALL_PCI_RETURN:
+	case VL_CALL_DISK_BEGIN:
+	case VL_CALL_DISK_END:
+	case VL_CALL_DISK_INFO:
+	case VL_CALL_DISK_ADD:
 	case VL_CALL_UPLINK:
 		return world_pci_call(w, nr, arg, page, size);
 	case VL_CALL_PORTION_ADD:
@@ -562,6 +566,10 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		[VL_CALL_PCI_TAKE] = 3,
 		[VL_CALL_PCI_RETURN] = 1,
 		[VL_CALL_UPLINK] = 4,
+		[VL_CALL_DISK_BEGIN] = 1,
+		[VL_CALL_DISK_END] = 1,
+		[VL_CALL_DISK_INFO] = 3,
+		[VL_CALL_DISK_ADD] = 3,
 	};
 
 	if (nr >= VL_CALL_LIMIT)

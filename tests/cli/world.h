@@ -46,8 +46,9 @@
  *                              a disk
  *   patience N                 so often vl has to ask for a device (default 0)
  *   share PAGES FRAMES RATE    so many pages are shared, in so many frames
- *   pci FUNCTION ID CLASS [DRIVER]  a PCI function, ID as VENDOR:DEVICE; Vellum knows 8086:100e
- *   taken FUNCTION [BRIDGE]    it is Vellum's; the uplink of that bridge
+ *   pci FUNCTION ID CLASS [DRIVER]  a PCI function, ID as VENDOR:DEVICE; Vellum knows 8086:100e,
+ *                                   and 8086:7010, whose second drive is a disk
+ *   taken FUNCTION [BRIDGE]    it is Vellum's; the uplink of that bridge, or `disks`: in use
  *   home PAGES [fails]         so many of its pages are not at home yet; and cannot come there
  *   stays N                    processor N does not go offline
  *   tsc_rate HZ                ticks of the TSC a second (default 1000)

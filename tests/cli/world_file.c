@@ -324,6 +324,9 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_SHARE] = "share",
 		[VL_CALL_PCI_TAKE] = "pci_take",
 		[VL_CALL_PCI_RETURN] = "pci_return",
+		[VL_CALL_DISK_END] = "disk_end",
+		[VL_CALL_DISK_INFO] = "disk_info",
+		[VL_CALL_DISK_ADD] = "disk_add",
 		[VL_CALL_UPLINK] = "uplink",
 	};
 

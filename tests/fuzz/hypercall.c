@@ -102,6 +102,8 @@ static struct range buffer_of(u64 nr, const u64 *a)
 	case VL_CALL_P2M_READ:
 	case VL_CALL_DEVICE_INFO:
 		return (struct range){a[2], a[2] + a[3]};
+	case VL_CALL_PCI_TAKE:
+		return (struct range){a[1], a[1] + a[2]};
 	default:
 		return (struct range){0, 0};
 	}

@@ -27,6 +27,30 @@ static void *disk_page(void *context, u64 index)
 	return disk_pages[index];
 }
 
+/* The same as a device, which is done after some looks, or fails. */
+static u8 buffer[VIRTIO_BLK_BYTES];
+static u32 looks;
+
+static int begin(void *context, u32 type, u64 sector, u32 sectors, bool through)
+{
+	(void)context;
+	must(looks == 0 &&
+	     (type == VIRTIO_BLK_FLUSH || (sector + sectors <= SECTORS && sectors > 0)));
+	if (sector == 7 && through)
+		return -1;
+	looks = 3;
+	return 0;
+}
+
+static bool poll(void *context, int *result)
+{
+	(void)context;
+	looks -= looks > 0;
+	*result = 0;
+	memset(buffer, 0x5c, sizeof(buffer));
+	return looks == 0;
+}
+
 static void send(void *context, const u8 *frame, size_t size)
 {
 	(void)context;
@@ -110,6 +134,8 @@ static void check_alive(struct world *w)
 	world_describe(w, queue, 0, WORLD_BUFFERS, 16, D_NEXT, 1);
 	world_describe(w, queue, 1, WORLD_BUFFERS + 100, 1, D_WRITE, 0);
 	kick(w, world_offer(w, queue, 0));
+	for (u32 i = 0; i < 8; i++)
+		kick(w, (int)queue);
 	must(world_used(w, queue, &written) == 0);
 	must(virtio_mmio_line(w->device));
 }
@@ -129,10 +155,12 @@ static void run(struct virtio_mmio *device, struct input *in)
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	static const u8 mac[6] = {2, 1, 1, 1, 1, 1};
-	struct disk disk = {SECTORS, false, disk_page, NULL};
+	struct disk disk = {.sectors = SECTORS, .buffer = buffer, .begin = begin, .poll = poll};
 	struct input in = {data, size};
 
-	disk.read_only = input_byte(&in) & 1;
+	looks = 0;
+	disk.read_only = in.left > 0 && (*in.p & 1);
+	disk.page = input_byte(&in) & 2 ? disk_page : NULL;
 	virtio_net_init(&net, mac);
 	virtio_blk_init(&blk, &disk);
 	run(&blk.mmio, &(struct input){in.p, in.left});

@@ -147,6 +147,14 @@ static inline u8 in8(u16 port)
 	return value;
 }
 
+static inline u16 in16(u16 port)
+{
+	u16 value;
+
+	asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+	return value;
+}
+
 static inline void out32(u16 port, u32 value)
 {
 	asm volatile("outl %0, %1" ::"a"(value), "Nd"(port) : "memory");

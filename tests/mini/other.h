@@ -59,6 +59,9 @@ void other_destroy(struct other *g);
 /** Its VL_STATE_*. */
 u32 other_state(const struct other *g);
 
+/** Halt for a millisecond, so that others have it. */
+void other_pass_time(void);
+
 /** Read what its console has. */
 void other_listen(struct other *g);
 

@@ -460,6 +460,7 @@ static const struct {
 	{"crash", crash},    {"abuse", abuse},    {"seconds", seconds},  {"late", late},
 	{"heir", heir},      {"crowd", crowd},    {"talk", role_talk},   {"echo", role_echo},
 	{"ping", role_ping}, {"disk", role_disk}, {"badio", role_badio}, {"busy", role_busy},
+	{"log", role_log},
 };
 
 /* The word after=MS: what the role does it does so much later, among ticks, with interrupts on. */

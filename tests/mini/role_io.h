@@ -25,6 +25,11 @@ void role_talk(void);
 void role_echo(void);
 /* Two disks: window 0 to be written to, window 1 read-only; ends. */
 void role_disk(void);
+/* Fills the disk in window 0 from its beginning, and flushes and says so after each LOG_BYTES;
+ * ends. */
+void role_log(void);
+#define LOG_BYTES   8192u
+#define LOG_BYTE(i) ((unsigned char)(DISK_BYTE(i) + ((i) >> 13) * 31 + 17))
 /* Network in window 0, disk in window 1: everything that a driver must not do (seed=HEX), then
  * what it may; ends. */
 void role_badio(void);

@@ -517,12 +517,12 @@ static void test_other_lines(void **state)
 	assert_false(board.cpu[0].waits);
 
 	assert_true(board.cpu[0].deadline > now);
-	platform_set_work(&board, true, now);
+	platform_set_work(&board, now, now);
 	assert_true(board.cpu[0].deadline == now);
 	now += MILLI;
 	platform_advance(&board, 0, now);
 	assert_true(board.cpu[0].deadline <= now);
-	platform_set_work(&board, false, now);
+	platform_set_work(&board, CLOCK_NEVER, now);
 	assert_true(board.cpu[0].deadline > now);
 }
 

@@ -207,7 +207,8 @@ static void *disk_page(void *context, u64 index)
 static struct block *begin_block(bool read_only)
 {
 	struct block *t = calloc(1, sizeof(*t));
-	struct disk disk = {SECTORS, read_only, disk_page, t};
+	struct disk disk = {
+		.sectors = SECTORS, .read_only = read_only, .page = disk_page, .context = t};
 
 	virtio_blk_init(&t->b, &disk);
 	for (u32 i = 0; i < sizeof(t->disk); i++)

@@ -55,6 +55,9 @@ int domain_io_check(const struct vl_device *wanted);
 /** A checked one; of a domain that is used (domain_use()). Its index, or a negative error. */
 s64 domain_io_add(struct domain *d, const struct vl_device *wanted);
 
+/** The same for sectors of a disk of the machine's, as call disk_add has it. */
+s64 domain_io_add_disk(struct domain *d, const struct vl_disk_extent *wanted);
+
 /** The guest is to see one that is held; is to do without it. A piece a call, and answers as
  * VL_CALL_DEVICE_SHOW and VL_CALL_DEVICE_REMOVE have them; of a domain that is used. */
 s64 domain_io_show(struct domain *d, u64 index);

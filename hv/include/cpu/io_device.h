@@ -18,6 +18,8 @@
 
 #define UNTOUCHED ((u64)1) /* of an entry of `page`: not cleared yet */
 
+struct disk_user; /* cpu/disks.h */
+
 enum io_state {
 	IO_SHOWN,   /* the guest's */
 	IO_HELD,    /* not yet */
@@ -28,15 +30,16 @@ enum io_state {
 struct io_device {
 	struct domain *domain;
 	u32 index;
-	u32 flags; /* VL_DEVICE_READ_ONLY, VL_DEVICE_ANY_MAC */
+	u32 flags; /* VL_DEVICE_*, but VL_DEVICE_HELD */
 	enum io_state state;
 	u32 port;                   /* of a network device */
 	struct switch_queue *queue; /* and its port's */
-	u64 *page;                  /* of a disk: ma of each of its pages, and UNTOUCHED; 0: none */
-	u64 pages;                  /* that it has room for */
-	u64 nr_pages;               /* none has a frame from this one on */
-	u64 whole;                  /* all before this one have */
-	struct virtio_mmio *mmio;   /* in one of: */
+	struct disk_user *real;     /* of a disk of the machine's */
+	u64 *page;    /* of another disk: ma of each of its pages, and UNTOUCHED; 0: none */
+	u64 pages;    /* that it has room for */
+	u64 nr_pages; /* none has a frame from this one on */
+	u64 whole;    /* all before this one have */
+	struct virtio_mmio *mmio; /* in one of: */
 	union {
 		struct virtio_net net;
 		struct virtio_blk blk;

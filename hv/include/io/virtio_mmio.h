@@ -68,6 +68,7 @@ struct virtio_mmio {
 	u32 generation;
 	struct virtqueue queue[VIRTIO_QUEUES];
 	u64 faults; /* times that it came to NEEDS_RESET */
+	u32 resets; /* what was taken from a queue before one is nobody's any more */
 };
 
 /** What a write asks for besides. */

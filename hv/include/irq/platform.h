@@ -104,10 +104,10 @@ void platform_write_deadline(struct platform *p, u32 cpu, u64 tsc, u64 now);
 /** An interrupt from beside the board to a CPU, by its vector (32 .. 255). */
 void platform_raise(struct platform *p, u32 cpu, u8 vector, u64 now);
 
-/** A line of the board, of a device that is beside it; and whether such a device waits for CPU 0,
- * whose `deadline` then is now. */
+/** A line of the board, of a device that is beside it; and when such a device wants to be
+ * looked at by CPU 0, whose `deadline` that is (CLOCK_NEVER: not at all). */
 void platform_set_line(struct platform *p, u8 line, bool level, u64 now);
-void platform_set_work(struct platform *p, bool waits, u64 now);
+void platform_set_work(struct platform *p, u64 due, u64 now);
 
 /** Let time pass for a CPU. Needed from its `deadline` on; its `waits` is right until then. */
 void platform_advance(struct platform *p, u32 cpu, u64 now);

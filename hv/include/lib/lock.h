@@ -26,6 +26,7 @@ enum lock_rank {
 	LOCK_FRAMES,     /* the partition's frames */
 	LOCK_IRQ,        /* a domain's 8259s and IOAPIC */
 	LOCK_SWITCH,     /* the ports of all domains' network devices */
+	LOCK_DISK,       /* the machine's disks that are Vellum's */
 	LOCK_SCHED,      /* who runs on a CPU */
 	LOCK_LOG,
 	NR_LOCK_RANKS,

@@ -1403,7 +1403,7 @@ static inline int64_t vl_call_pci_take(vl_hypercall_fn call, uint64_t function, 
  * function: as for pci_take.
  * Returns 0; or a negated error:
  *   VL_ENOENT: it is not Vellum's.
- *   VL_EBUSY: Vellum uses it (uplink).
+ *   VL_EBUSY: Vellum uses it (uplink, disk_begin).
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.
  */
@@ -1490,7 +1490,96 @@ static inline int64_t vl_call_device_show(vl_hypercall_fn call, uint64_t domid, 
 	return call(VL_CALL_DEVICE_SHOW, domid, index, 0, 0, 0);
 }
 
+#define VL_CALL_DISK_BEGIN 73
+
+/**
+ * Vellum's driver uses the IDE controller, until disk_end, and asks what disks there are: see
+ * disk_info.
+ * Who: only the first guest. Since ABI 0.3.
+ * function: of a PCI function that is Vellum's (pci_take), of kind VL_PCI_DISK.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: it is not Vellum's, or of another kind.
+ *   VL_EEXIST: its disks are in use by Vellum already.
+ *   VL_EBUSY: those of another function are.
+ *   VL_ENOMEM: the partition has no room.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_disk_begin(vl_hypercall_fn call, uint64_t function)
+{
+	return call(VL_CALL_DISK_BEGIN, function, 0, 0, 0, 0);
+}
+
+#define VL_CALL_DISK_END 74
+
+/**
+ * What domains have flushed is on the disks. pci_return gives the controller back.
+ * Who: only the first guest. Since ABI 0.3.
+ * function: as for disk_begin.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: its disks are not in use by Vellum.
+ *   VL_EBUSY: a domain has some of one.
+ *   VL_EAGAIN: a drive has not done yet what it was asked for: call again.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_disk_end(vl_hypercall_fn call, uint64_t function)
+{
+	return call(VL_CALL_DISK_END, function, 0, 0, 0, 0);
+}
+
+#define VL_CALL_DISK_INFO 75
+
+/**
+ * What a disk is and what partitions it has; asking goes on with finding that out.
+ * Who: only the first guest. Since ABI 0.3.
+ * index: a disk, below VL_MAX_DISKS.
+ * info_pa, info_size: where struct vl_disk_info lies (physical address) and its bytes; filled.
+ * Returns 0; or a negated error:
+ *   VL_ENOENT: there is no such disk, or no disk_begin was called.
+ *   VL_EAGAIN: the disk has not told all yet: call again.
+ *   VL_EIO: it does not answer as a disk does.
+ *   VL_EINVAL: the buffer is smaller than the structure.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_disk_info(vl_hypercall_fn call, uint64_t index, uint64_t info_pa,
+					uint64_t info_size)
+{
+	return call(VL_CALL_DISK_INFO, index, info_pa, info_size, 0, 0);
+}
+
+#define VL_CALL_DISK_ADD 76
+
+/**
+ * A virtio disk as device_add makes them, before the domain runs. What the guest writes is on
+ * the disk itself when a flush that came after it is done, or at once if its driver knows no
+ * flush. Nobody else writes to these sectors until the domain ends or gets the machine.
+ * Who: only the first guest. Since ABI 0.3.
+ * domid: a later domain.
+ * extent_pa, extent_size: where struct vl_disk_extent lies (physical address) and its bytes;
+ *   which sectors; reserved fields are 0.
+ * Returns its index, as device_add; or a negated error:
+ *   VL_ENOENT: no later domain has this id, or it is about to end; there is no such disk or
+ *     partition.
+ *   VL_EAGAIN: as for disk_info.
+ *   VL_EINVAL: an unknown flag, a field that has to be 0, sectors that are not all there.
+ *   VL_EBUSY: a domain has some of these sectors, and one of both is to write to them.
+ *   VL_EOPNOTSUPP: it is to be written to, and the disk has a cache that cannot be flushed.
+ *   VL_ENOSPC: the domain has VL_MAX_DEVICES, or there are too many such disks.
+ *   VL_ENOMEM: the partition has no room.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_disk_add(vl_hypercall_fn call, uint64_t domid, uint64_t extent_pa,
+				       uint64_t extent_size)
+{
+	return call(VL_CALL_DISK_ADD, domid, extent_pa, extent_size, 0, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 73
+#define VL_CALL_LIMIT 77
 
 #endif

@@ -400,6 +400,7 @@ VL_ABI_ASSERT(sizeof(struct vl_console_read) == 24, "vl_console_read is ABI");
 #define VL_DEVICE_BLOCK 2u
 
 #define VL_DEVICE_READ_ONLY 1u /* a disk that the guest cannot write to */
+#define VL_DEVICE_REAL      4u /* out: a disk of the machine's, VL_CALL_DISK_ADD */
 #define VL_DEVICE_ANY_MAC   2u /* a network device that may have any address besides its own */
 #define VL_DEVICE_HELD      4u /* the guest does not see it yet (VL_CALL_DEVICE_SHOW) */
 #define VL_DEVICE_LEAVING   8u /* out: the guest is to do without it (VL_CALL_DEVICE_REMOVE) */
@@ -458,6 +459,57 @@ struct vl_pci_taken {
 	struct vl_pci_function function[VL_MAX_PCI_TAKEN];
 };
 VL_ABI_ASSERT(sizeof(struct vl_pci_taken) == 136, "vl_pci_taken is ABI");
+
+/* Disks of the machine that are Vellum's: 0 and 1 are those of the IDE controller's first channel.
+ */
+#define VL_MAX_DISKS      4u
+#define VL_MAX_PARTITIONS 32u
+
+#define VL_DISK_DMA  1u /* data goes by bus mastering */
+#define VL_DISK_SAFE 2u /* it can be told to make writes safe, or has no cache */
+#define VL_DISK_USED 4u /* a domain has some of it */
+
+#define VL_TABLE_NONE    0u
+#define VL_TABLE_MBR     1u
+#define VL_TABLE_GPT     2u
+#define VL_TABLE_BAD_GPT 3u /* a GPT whose checksums or numbers are wrong: no partitions */
+
+struct vl_partition {
+	uint32_t number; /* from 1, as Linux counts; logical ones from 5 */
+	uint32_t reserved;
+	uint64_t start; /* sectors */
+	uint64_t sectors;
+};
+
+/** Answer of VL_CALL_DISK_INFO. */
+struct vl_disk_info {
+	uint64_t sectors; /* of VL_SECTOR_SIZE */
+	uint32_t flags;   /* VL_DISK_* */
+	uint32_t table;   /* VL_TABLE_* */
+	char model[48];   /* zero-terminated */
+	uint64_t reads; /* requests that went well, of all disks of its channel, as what follows */
+	uint64_t writes;
+	uint64_t flushes;
+	uint64_t errors;       /* that a drive reported */
+	uint64_t timeouts;     /* and that it did not even */
+	uint64_t dma_failures; /* requests that were done again without bus mastering */
+	uint64_t resets;
+	uint32_t nr_partitions;
+	uint32_t left_out; /* partitions for which there is no room here, or on the disk */
+	struct vl_partition partition[VL_MAX_PARTITIONS];
+};
+VL_ABI_ASSERT(sizeof(struct vl_disk_info) == 128 + 24 * VL_MAX_PARTITIONS, "ABI");
+
+/** In buffer of VL_CALL_DISK_ADD: sectors of a disk, or of a partition. */
+struct vl_disk_extent {
+	uint32_t disk;
+	uint32_t partition; /* 0: all of the disk */
+	uint64_t start;     /* in sectors, counted from its beginning */
+	uint64_t sectors;   /* 0: all that follow */
+	uint32_t flags;     /* VL_DEVICE_READ_ONLY */
+	uint32_t reserved;
+};
+VL_ABI_ASSERT(sizeof(struct vl_disk_extent) == 32, "vl_disk_extent is ABI");
 
 /* VL_CALL_UPLINK: what it is asked for. */
 #define VL_UPLINK_KEEP 0

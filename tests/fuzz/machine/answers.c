@@ -73,6 +73,13 @@ static const u64 errors[VL_CALL_LIMIT] = {
 	[VL_CALL_DISK_WRITE] = E(ENOENT) | E(EINVAL) | E(EFAULT) | E(EPERM),
 	[VL_CALL_DEVICE_INFO] = E(ENOENT) | E(EPERM) | E(EFAULT) | E(EINVAL),
 	[VL_CALL_SHARE] = E(EINVAL) | E(EFAULT) | E(EPERM) | OPNOTSUPP,
+	[VL_CALL_PCI_TAKE] = E(EINVAL) | E(EFAULT) | E(ENOENT) | OPNOTSUPP | E(EPERM),
+	[VL_CALL_PCI_RETURN] = E(ENOENT) | E(EPERM),
+	[VL_CALL_UPLINK] = E(EINVAL) | E(EFAULT) | E(ENOENT) | E(EPERM),
+	[VL_CALL_DISK_BEGIN] = E(ENOENT) | E(EPERM),
+	[VL_CALL_DISK_END] = E(ENOENT) | E(EPERM),
+	[VL_CALL_DISK_INFO] = E(ENOENT) | E(EINVAL) | E(EFAULT) | E(EPERM),
+	[VL_CALL_DISK_ADD] = E(ENOENT) | E(EINVAL) | E(ENOMEM) | E(EFAULT) | E(EPERM),
 };
 
 bool answer_is_elsewhere(u64 nr)
@@ -88,7 +95,8 @@ bool answer_is_elsewhere(u64 nr)
 
 static bool is_unused(u64 nr)
 {
-	return nr >= VL_CALL_LIMIT || (nr >= FIRST_UNUSED && nr <= LAST_UNUSED);
+	return nr >= VL_CALL_LIMIT || (nr >= FIRST_UNUSED && nr <= LAST_UNUSED) || nr == 71 ||
+	       nr == 72;
 }
 
 bool answer_is_defined(u64 nr, s64 r)

@@ -486,6 +486,25 @@ void audit_debug_begin(void)
 {
 }
 
+/* No function is ever there to be taken, so there are no ports or registers of one. */
+u32 ports_machine_in(u16 port, u8 size)
+{
+	(void)port, (void)size;
+	abort();
+}
+
+void ports_machine_out(u16 port, u8 size, u32 value)
+{
+	(void)port, (void)size, (void)value;
+	abort();
+}
+
+volatile u32 *own_device(struct range ma)
+{
+	(void)ma;
+	abort();
+}
+
 /* There is nobody to kick. */
 void apic_send_nmi(struct vcpu *v, u32 apic_id)
 {

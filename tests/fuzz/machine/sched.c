@@ -95,6 +95,12 @@ bool apic_can_own_timer(const struct vcpu *v)
 	return false;
 }
 
+void sched_tell(struct cpu *host)
+{
+	(void)host;
+	abort();
+}
+
 void sched_set_background(u64 tsc, void (*work)(void))
 {
 	(void)tsc, (void)work;

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""Disks of the machine that are Vellum's, and the parts of them that later guests have."""
+import os
+import random
+import re
+import signal
+import struct
+import time
+
+import images
+from guest import finish_mini
+from machine import plain
+from qemu import Qemu
+from registry import test
+
+SECTOR = 512
+SMALL = 165  # sectors of partitions 1 and 2: role_disk's
+PARTITIONS = {1: (63, SMALL), 2: (300, SMALL), 3: (2048, 16384)}
+SECTORS = 2048 + 16384 + 100
+PIECE = 8192  # LOG_BYTES
+
+
+def pattern(size, seed=0):
+    return bytes((i * 7 + (i >> 9) + 3 + seed) & 0xff for i in range(size))
+
+
+def piece(number):
+    start = number * PIECE
+    return bytes((i * 7 + (i >> 9) + 3 + (i >> 13) * 31 + 17) & 0xff for i in range(start, start + PIECE))
+
+
+def make_disk(t):
+    """A disk with an MBR, with the bytes that role_disk expects in its first two partitions."""
+    data = bytearray(SECTORS * SECTOR)
+    for number, (start, sectors) in PARTITIONS.items():
+        struct.pack_into("<B3xB3xII", data, 446 + 16 * (number - 1), 0, 0x83, start, sectors)
+        if sectors == SMALL:
+            data[start * SECTOR:(start + sectors) * SECTOR] = pattern(sectors * SECTOR)
+    data[510:512] = b"\x55\xaa"
+    name = os.path.join(t.dir, "disk.img")
+    with open(name, "wb") as out:
+        out.write(data)
+    return name, data
+
+
+def machine(t, disk, tests, hypervisor="vellum", more="", **kw):
+    image = images.vellum(("mini", f"map=all test={tests} {more}".rstrip()), "mini", hypervisor=hypervisor)
+    return Qemu(t, image, extra=["-drive", f"if=ide,index=1,format=raw,file={disk}"], **kw)
+
+
+def check_partitions(t, hypervisor):
+    name, data = make_disk(t)
+    m = machine(t, name, "disk_partitions,disk_killed", hypervisor)
+    finish_mini(t, m, 150)
+    t.check("# SKIP" not in plain(m.console.text), "there is no IDE controller")
+    with open(name, "rb") as after:
+        found = after.read()
+    start = PARTITIONS[1][0] * SECTOR
+    data[start:start + SMALL * SECTOR] = pattern(SMALL * SECTOR, 91)
+    end = PARTITIONS[3][0] * SECTOR
+    t.check(found[:end] == data[:end], "the first partition has what the guest wrote, all else what it had")
+    t.check(found[end:end + PIECE] == piece(0), "and the third one what was flushed before the guest was ended")
+
+
+@test("disk-partitions", shows="I7 I8 U3", needs="vellum mini", limit=160)
+def disk_partitions(t):
+    """The mini guest gives its IDE controller to Vellum; another guest reads, writes and flushes partitions of a disk, others
+    are ended in the middle of it; then the first guest has the controller again and reads the same bytes, and so does the host."""
+    check_partitions(t, "vellum")
+
+
+@test("disk-partitions-debug", shows="I7 I8", needs="vellum-debug mini", limit=200)
+def disk_partitions_debug(t):
+    """The same on a debug build, which looks at locks and the shadow."""
+    check_partitions(t, "vellum-debug")
+
+
+def pull_plug(m):
+    """SIGKILL for QEMU itself, which runs as the only child of `timeout`."""
+    pid = m.process.pid
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+        os.kill(int(children.read().split()[0]), signal.SIGKILL)
+    m.process.wait()
+
+
+@test("disk-power-cut", shows="I7", needs="vellum mini", limit=300)
+def disk_power_cut(t):
+    """QEMU is killed while a guest writes and flushes: what it was told is flushed is in the image, and QEMU itself was told
+    to flush as often. Five times, at random moments."""
+    rng = random.Random(20261122)
+    for number in range(5):
+        name, _ = make_disk(t)
+        m = machine(t, name, "disk_log", name=f"cut-{number}")
+        m.expect(r"flushed 3\b", 60)
+        time.sleep(rng.random() * 1.5)
+        stats = m.qmp.command("query-blockstats")
+        flushes = max(s["stats"]["flush_operations"] for s in stats)
+        told_then = len(re.findall(r"flushed \d+", plain(m.console.text)))
+        pull_plug(m)
+        told = [int(n) for n in re.findall(r"flushed (\d+)\r?\n", plain(m.console.text))]
+        t.log(f"cut {number}: {len(told)} pieces acknowledged, {flushes} flushes")
+        t.check(told == list(range(len(told))) and told, "acknowledged in order")
+        t.check(flushes >= min(told_then, 3), f"{flushes} flushes reached QEMU for {told_then} pieces")
+        with open(name, "rb") as after:
+            after.seek(PARTITIONS[3][0] * SECTOR)
+            for n in told:
+                t.check(after.read(PIECE) == piece(n), f"piece {n} of {len(told)} is there after cut {number}")
