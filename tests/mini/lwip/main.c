@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The mini guest with lwIP: a kernel that serves by TCP, and what is done to it meanwhile its
+ * command line says. It takes the place of role.c: instead of running tests it serves.
+ */
+#include "mini/cmdline.h"
+#include "mini/console.h"
+#include "mini/cpu.h"
+#include "mini/exit.h"
+#include "mini/lwip/rounds.h"
+#include "mini/lwip/services.h"
+#include "mini/lwip/stack.h"
+#include "mini/memory.h"
+#include "mini/role.h"
+#include "mini/timer.h"
+#include "mini/virtual.h"
+
+#define HZ     100u
+#define BLOCKS 2000u
+
+bool is_later_guest(void)
+{
+	return (start_info->flags & VL_START_LATER) != 0;
+}
+
+static void wait_for_interrupt(void)
+{
+	interrupts_on_and_halt();
+	interrupts_off();
+}
+
+/* The card by its name, or the one that such a guest has. */
+static const struct nic *start_nic(void)
+{
+	const struct nic *nic = is_later_guest() ? virtio_net_start() : e1000_start();
+
+	if (nic == NULL)
+		panic("there is no network card");
+	return nic;
+}
+
+static void print_address(const struct nic *nic)
+{
+	u32 a = stack_address();
+
+	print("lwip: %u.%u.%u.%u by %s, %02x:%02x:%02x:%02x:%02x:%02x, line %u\n", a >> 24,
+	      a >> 16 & 255, a >> 8 & 255, a & 255, nic->name, nic->mac[0], nic->mac[1],
+	      nic->mac[2], nic->mac[3], nic->mac[4], nic->mac[5], nic->line);
+}
+
+static void __attribute__((noreturn)) end(void)
+{
+	print("lwip: %u rounds, stream of %u blocks in, %u out, stall %lu us, a way %lu us, frames "
+	      "%lu in, %lu out, %lu lost, "
+	      "wrong: %s\n",
+	      rounds_done(), stream_state.blocks_in, stream_state.blocks_out,
+	      rounds_us(stream_state.stall), rounds_us(rounds_longest()), stack_frames_in(),
+	      stack_frames_out(), stack_frames_lost(),
+	      stream_state.wrong != NULL ? stream_state.wrong : "nothing");
+	machine_exit(stream_state.wrong == NULL);
+}
+
+/* A guest that connects to another one ends with its stream. */
+static bool has_done_all(bool client)
+{
+	return (client ? stream_state.ended > 0 : http_wants_end()) && stack_is_idle();
+}
+
+static void serve(bool client)
+{
+	while (!has_done_all(client)) {
+		bool worked = stack_poll();
+
+		if (!rounds_step() && !worked)
+			wait_for_interrupt();
+	}
+	end();
+}
+
+void role_play(void)
+{
+	u64 peer = 0, blocks = BLOCKS;
+	const struct nic *nic = start_nic();
+	bool client = cmdline_get_hex("peer", &peer);
+
+	timer_start(HZ);
+	stack_start(nic);
+	while (stack_address() == 0)
+		if (!stack_poll())
+			wait_for_interrupt();
+	rounds_start();
+	echo_start();
+	http_start();
+	stream_listen();
+	print_address(nic);
+	cmdline_get_hex("blocks", &blocks);
+	if (client)
+		stream_connect((u32)peer, (u32)blocks);
+	serve(client);
+}
