@@ -103,19 +103,37 @@ def lwip_rounds_bochs(t):
     run(t, m, ports, "passthrough", rounds=10, seconds=300)
 
 
-def company(hypervisor="vellum"):
+def company(test_name="company_lwip", hypervisor="vellum"):
     """The mini guest with the other one as its initrd: the kernel of the guests that it makes."""
-    return images.vellum(("mini", "test=company_lwip"), "lwip", hypervisor=hypervisor)
+    return images.vellum(("mini", f"test={test_name}"), "lwip", hypervisor=hypervisor)
 
 
 @test("lwip-guests", shows="U3 U6", needs="vellum-debug mini lwip", limit=200)
 def lwip_guests(t):
     """Two later guests with lwIP on virtio devices exchange a stream by TCP through Vellum's switch: each block is right, and no
     frame is dropped. On a debug build."""
-    finish_mini(t, Qemu(t, company("vellum-debug"), icount=True), 180)
+    finish_mini(t, Qemu(t, company(hypervisor="vellum-debug"), icount=True), 180)
 
 
 @test("lwip-guests-bochs", shows="U3 U6", needs="vellum mini lwip", limit=300)
 def lwip_guests_bochs(t):
     """The same in Bochs."""
     finish_mini(t, Bochs(t, company()), 280)
+
+
+TWIN = "02:56:4c:00:00:02"  # the card's address, which a later guest's has, too
+
+
+@test("lwip-heir", shows="M19 U6 I9", needs="vellum mini lwip", limit=200)
+def lwip_heir(t):
+    """A later guest with lwIP, which has served another one over its virtio device, inherits the machine: it comes home, finds the
+    e1000 on the PCI bus, and the same stack serves the outside over it, in both modes and across 10 rounds of them."""
+    m = Qemu(t, company("company_lwip_heir"), icount=True, leaps=False, extra=lwip.qemu_network(TWIN))
+    run(t, m, None, "passthrough", rounds=10, seconds=160)
+
+
+@test("lwip-heir-bochs", shows="M19 U6 I9", needs="vellum mini lwip", limit=400)
+def lwip_heir_bochs(t):
+    """The same in Bochs."""
+    network, ports = lwip.bochs_network()
+    run(t, Bochs(t, company("company_lwip_heir"), network=network, mac=TWIN), ports, "passthrough", rounds=10, seconds=300)

@@ -38,7 +38,10 @@ static void turn(void)
 
 bool rounds_step(void)
 {
-	if (done == wanted || stack_ms() < since + stay || stream_state.blocks_in == blocks)
+	bool under_way = stream_state.begun > stream_state.ended;
+
+	if (done == wanted || !under_way || stack_ms() < since + stay ||
+	    stream_state.blocks_in == blocks)
 		return false;
 	turn();
 	since = stack_ms();

@@ -37,11 +37,11 @@ struct stream_block {
 	u8 payload[STREAM_PAYLOAD];
 };
 
+/* The numbers are of the last stream. */
 struct stream_state {
 	u32 begun, ended; /* streams */
 	u32 blocks_in, blocks_out;
-	u64 stall; /* the longest time without a byte from the other side of a stream that goes on,
-		      TSC */
+	u64 stall;         /* the longest time without a byte from the other side, TSC */
 	const char *wrong; /* what must not happen and did; NULL: nothing */
 };
 extern struct stream_state stream_state;

@@ -136,6 +136,15 @@ void stack_start(const struct nic *nic)
 		panic("lwIP does not ask for an address");
 }
 
+/* The network learns at once where the address is now. */
+void stack_switch(const struct nic *nic)
+{
+	if (memcmp(interface.hwaddr, nic->mac, sizeof(nic->mac)) != 0)
+		panic("%s is no twin of %s", nic->name, card->name);
+	card = nic;
+	etharp_gratuitous(&interface);
+}
+
 u32 stack_address(void)
 {
 	return lwip_ntohl(netif_ip4_addr(&interface)->addr);

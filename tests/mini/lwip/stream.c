@@ -209,6 +209,7 @@ static void begin(struct tcp_pcb *pcb, u32 limit)
 	s.limit = limit;
 	connection = pcb;
 	stream_state.blocks_in = stream_state.blocks_out = 0;
+	stream_state.stall = 0;
 	tcp_recv(pcb, receive);
 	tcp_sent(pcb, sent);
 	tcp_err(pcb, failed);

@@ -5,6 +5,7 @@
  */
 #include "lib/string.h"
 #include "mini/console.h"
+#include "mini/cpu.h"
 #include "mini/frames.h"
 #include "mini/hypercall.h"
 #include "mini/memory.h"
@@ -296,4 +297,23 @@ TEST_ON_REQUEST(company_lwip, "U3 U6")
 	CHECK(info(server->domid, 0)->dropped == 0 && device.refused == 0 && device.faults == 0,
 	      "%lu frames were dropped, %lu refused", device.dropped, device.refused);
 	destroy_pair(frames);
+}
+
+/* The server, whose twin is the machine's own card, inherits the machine: what comes then is
+ * between it and the outside. */
+TEST_ON_REQUEST(company_lwip_heir, "M19 U6")
+{
+	struct other *server = other(0), *client = other(1);
+	s64 answer;
+
+	other_scatter(rdtsc() | 1, false);
+	make_pair("ip=a00020f heir rounds=a stay=a", "lwip: 10.0.2.15 by virtio",
+		  "ip=a000210 peer=a00020f blocks=3e8");
+	other_print(client);
+	CHECK(other_said(client, "wrong: nothing"), "it said \"%s\"", client->text);
+	other_destroy(client);
+	do
+		answer = vl_call_hand_over(hypercall_page, server->domid, VL_REMAP_USUAL);
+	while (answer == -VL_EAGAIN);
+	test_fail("hand_over answered %ld", answer);
 }
