@@ -74,11 +74,11 @@ def drain(name):
 
 class Bochs(Machine):
     """One Bochs run; the serial line goes to a file, there is no input. network: the text of a configuration of slirp (Bochs's
-    network in user mode) for an e1000 with the address mac."""
+    network in user mode) for an e1000."""
     good_ending = "shutdown-port"  # by a guest that has ended; what its verdict is, is in its output
 
     def __init__(self, t, iso, memory=256, cpus=1, model="corei7_haswell_4770", limit=None,
-                 name="bochs", network=None, mac="52:54:00:12:34:56"):
+                 name="bochs", network=None):
         super().__init__(t, name)
         self._serial = self.file("serial")
         self._log = self.file("log")
@@ -90,7 +90,7 @@ class Bochs(Machine):
         assert len(short) == 2
         more = ""
         if network:
-            more = f"e1000: enabled=1, mac={mac}, ethmod=slirp, script={os.path.basename(self.file('net'))}\n"
+            more = f"e1000: enabled=1, mac=52:54:00:12:34:56, ethmod=slirp, script={os.path.basename(self.file('net'))}\n"
             with open(self.file("net"), "w", encoding="utf-8") as net:
                 net.write(network)
         with open(self.file("rc"), "w", encoding="utf-8") as rc:

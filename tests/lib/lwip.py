@@ -24,10 +24,10 @@ def free_port():
         return s.getsockname()[1]
 
 
-def qemu_network(mac="52:54:00:12:34:56"):
+def qemu_network():
     """Arguments for QEMU: an e1000 on a network of its own, whose only way in is by the loopback interface."""
     forward = "".join(f",hostfwd=tcp:127.0.0.1:0-:{port}" for port in (ECHO, HTTP, STREAM))
-    return ["-netdev", f"user,id=net,restrict=on{forward}", "-device", f"e1000,netdev=net,mac={mac}"]
+    return ["-netdev", f"user,id=net,restrict=on{forward}", "-device", "e1000,netdev=net"]
 
 
 def qemu_ports(m):

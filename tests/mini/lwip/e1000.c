@@ -82,6 +82,7 @@ static u8 rx_buffers[ENTRIES][BUFFER_SIZE] __attribute__((aligned(4096)));
 static u8 tx_buffers[ENTRIES][BUFFER_SIZE] __attribute__((aligned(4096)));
 static u32 rx_at, tx_at; /* the next entry of each */
 static volatile u8 *registers;
+static struct nic nic; /* below */
 
 static u32 get(u32 offset)
 {
@@ -93,18 +94,13 @@ static void set(u32 offset, u32 value)
 	*(volatile u32 *)(registers + offset) = value;
 }
 
-static inline u32 in32(u16 port)
+static u32 pci_get(u32 slot, u32 offset)
 {
 	u32 value;
 
-	asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-static u32 pci_get(u32 slot, u32 offset)
-{
 	out32(PCI_ADDRESS, PCI_ENABLE | slot << 11 | offset);
-	return in32(PCI_DATA);
+	asm volatile("inl %1, %0" : "=a"(value) : "d"((u16)PCI_DATA));
+	return value;
 }
 
 static void pci_set(u32 slot, u32 offset, u32 value)
@@ -162,15 +158,19 @@ static u32 eeprom(u32 word)
 	return get(E_EERD) >> 16;
 }
 
-/* The card's first three words of EEPROM. Not every card's filter has it from there by itself. */
-static void set_address(u8 *mac)
+/* The address that is asked for, or the card's: three words of its EEPROM. Not every card's filter
+ * has it from there by itself. */
+static void set_address(const u8 *mac)
 {
-	u32 low = eeprom(0) | eeprom(1) << 16, high = eeprom(2);
+	u16 word[3] = {0};
 
-	memcpy(mac, &low, 4);
-	memcpy(mac + 4, &high, 2);
-	set(E_RAL, low);
-	set(E_RAH, high | RAH_VALID);
+	for (u32 i = 0; i < 3; i++)
+		if (mac == NULL)
+			word[i] = (u16)eeprom(i);
+	memcpy(nic.mac, mac != NULL ? mac : (const u8 *)word, sizeof(nic.mac));
+	memcpy(word, nic.mac, sizeof(nic.mac));
+	set(E_RAL, word[0] | (u32)word[1] << 16);
+	set(E_RAH, word[2] | RAH_VALID);
 }
 
 static void begin(void)
@@ -220,7 +220,7 @@ static void give_back(void)
 static struct nic nic = {
 	.name = "e1000", .room = room, .send = send, .next = next, .give_back = give_back};
 
-const struct nic *e1000_start(void)
+const struct nic *e1000_start(const u8 *mac)
 {
 	u32 slot = find();
 
@@ -229,7 +229,7 @@ const struct nic *e1000_start(void)
 	pci_set(slot, PCI_COMMAND, pci_get(slot, PCI_COMMAND) | COMMAND_ON);
 	registers = mmio_map((pa_t){pci_get(slot, PCI_BAR0) & ~15u}, BAR_SIZE);
 	reset();
-	set_address(nic.mac);
+	set_address(mac);
 	nic.line = (u8)pci_get(slot, PCI_LINE);
 	if (nic.line > 15)
 		panic("the network card has no interrupt");

@@ -33,10 +33,10 @@ static void wait_for_interrupt(void)
 	interrupts_off();
 }
 
-/* The card by its name, or the one that such a guest has. */
-static const struct nic *start_nic(void)
+/* The card that such a guest has; the machine's with this address, or its own. */
+static const struct nic *start_nic(const u8 *mac)
 {
-	const struct nic *nic = is_later_guest() ? virtio_net_start() : e1000_start();
+	const struct nic *nic = is_later_guest() ? virtio_net_start() : e1000_start(mac);
 
 	if (nic == NULL)
 		panic("there is no network card");
@@ -73,7 +73,7 @@ static bool has_done_all(bool client)
 /* The heir of a first guest that is gone has lost its virtual card with that, and has the machine
  * instead: the stack goes on with the real one. The card reaches memory by its machine addresses,
  * so first all of it comes home. */
-static void inherit(void)
+static void inherit(const struct nic *old)
 {
 	const struct nic *nic;
 	s64 answer;
@@ -84,14 +84,14 @@ static void inherit(void)
 	if (answer != 0)
 		panic("devirtualize answered %ld", answer);
 	owns_machine = true;
-	nic = start_nic();
+	nic = start_nic(old->mac);
 	stack_switch(nic);
 	print_address(nic);
 }
 
 /* What is done beside serving: it comes with the time, whether there is something to serve or not.
  */
-static bool turn(bool heir)
+static bool turn(const struct nic *nic, bool heir)
 {
 	static u64 looked;
 
@@ -99,12 +99,12 @@ static bool turn(bool heir)
 		return rounds_step();
 	if (heir && stack_ms() > looked + LOOK) {
 		looked = stack_ms();
-		inherit();
+		inherit(nic);
 	}
 	return false;
 }
 
-static void serve(bool client)
+static void serve(const struct nic *nic, bool client)
 {
 	char word[2];
 	bool heir = cmdline_get("heir", word, sizeof(word));
@@ -112,7 +112,7 @@ static void serve(bool client)
 	while (!has_done_all(client)) {
 		bool worked = stack_poll();
 
-		if (!turn(heir) && !worked)
+		if (!turn(nic, heir) && !worked)
 			wait_for_interrupt();
 	}
 	end();
@@ -121,7 +121,7 @@ static void serve(bool client)
 void role_play(void)
 {
 	u64 peer = 0, blocks = BLOCKS;
-	const struct nic *nic = start_nic();
+	const struct nic *nic = start_nic(NULL);
 	bool client = cmdline_get_hex("peer", &peer);
 
 	timer_start(HZ);
@@ -137,5 +137,5 @@ void role_play(void)
 	cmdline_get_hex("blocks", &blocks);
 	if (client)
 		stream_connect((u32)peer, (u32)blocks);
-	serve(client);
+	serve(nic, client);
 }

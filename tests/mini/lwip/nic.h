@@ -25,9 +25,9 @@ struct nic {
 	void (*give_back)(void);
 };
 
-/** Find and start the first 82540EM (Intel's PCI network card that QEMU and Bochs have); NULL:
- * there is none. */
-const struct nic *e1000_start(void);
+/** Find and start the first 82540EM (Intel's PCI network card that QEMU and Bochs have), with this
+ * address, or with its own (NULL); NULL: there is none. */
+const struct nic *e1000_start(const u8 *mac);
 
 /** The same with Vellum's network device in window 0. */
 const struct nic *virtio_net_start(void);

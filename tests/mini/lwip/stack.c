@@ -140,7 +140,7 @@ void stack_start(const struct nic *nic)
 void stack_switch(const struct nic *nic)
 {
 	if (memcmp(interface.hwaddr, nic->mac, sizeof(nic->mac)) != 0)
-		panic("%s is no twin of %s", nic->name, card->name);
+		panic("%s has not the address of %s", nic->name, card->name);
 	card = nic;
 	etharp_gratuitous(&interface);
 }

@@ -18,8 +18,8 @@ u64 stack_khz(void);
  * bits whose address 2 leads to others), or with one from a DHCP server (word `dhcp`). */
 void stack_start(const struct nic *nic);
 
-/** Go on with another card, the twin of the one so far: it has the same address, so that nobody
- * outside notices. What the old one still has is lost, and TCP's to repeat. */
+/** Go on with another card that has the address of the one so far, so that nobody outside notices.
+ * What the old one still has is lost, and TCP's to repeat. */
 void stack_switch(const struct nic *nic);
 
 /** Whether it has an address, and which, in the form 0xa00020f. */
