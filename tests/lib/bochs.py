@@ -39,7 +39,7 @@ error: action=report
 info: action=report
 debug: action=ignore
 com1: enabled=1, {com}
-"""
+{more}"""
 
 ENDINGS = (
     ("ACPI control: soft power off", "poweroff"),
@@ -48,10 +48,10 @@ ENDINGS = (
 )
 
 
-def configuration(iso, log, com, memory=256, cpus=1, model="corei7_haswell_4770"):
-    """Text of a bochsrc. Bochs's MONITOR has other CPUs forget what they have at the linear address that the physical one
+def configuration(iso, log, com, memory=256, cpus=1, model="corei7_haswell_4770", more=""):
+    """Text of a bochsrc; `more` lines of it at the end. Bochs's MONITOR has other CPUs forget what they have at the linear address that the physical one
     would be, so it misses their stores to most lines; a wait that ends at once is as good a MWAIT."""
-    return CONFIG.format(model=model, cpus=cpus, nop=int(cpus > 1), memory=memory, iso=iso, log=log, com=com)
+    return CONFIG.format(model=model, cpus=cpus, nop=int(cpus > 1), memory=memory, iso=iso, log=log, com=com, more=more)
 
 
 def reading(terminal):
@@ -73,11 +73,12 @@ def drain(name):
 
 
 class Bochs(Machine):
-    """One Bochs run; the serial line goes to a file, there is no input."""
+    """One Bochs run; the serial line goes to a file, there is no input. network: the text of a configuration of slirp (Bochs's
+    network in user mode) for an e1000."""
     good_ending = "shutdown-port"  # by a guest that has ended; what its verdict is, is in its output
 
     def __init__(self, t, iso, memory=256, cpus=1, model="corei7_haswell_4770", limit=None,
-                 name="bochs"):
+                 name="bochs", network=None):
         super().__init__(t, name)
         self._serial = self.file("serial")
         self._log = self.file("log")
@@ -87,10 +88,15 @@ class Bochs(Machine):
         # Bochs takes at most 160 or so characters for some paths: run it in its folder.
         short = {os.path.basename(p) for p in (self._serial, self._log)}
         assert len(short) == 2
+        more = ""
+        if network:
+            more = f"e1000: enabled=1, mac=52:54:00:12:34:56, ethmod=slirp, script={os.path.basename(self.file('net'))}\n"
+            with open(self.file("net"), "w", encoding="utf-8") as net:
+                net.write(network)
         with open(self.file("rc"), "w", encoding="utf-8") as rc:
             rc.write(configuration(os.path.relpath(iso, t.dir), os.path.basename(self._log),
                                    f"mode=file, dev={os.path.basename(self._serial)}",
-                                   memory, cpus, model))
+                                   memory, cpus, model, more))
         with open(self.file("go"), "w", encoding="utf-8") as go:
             go.write("c\n")
         command = ["timeout", "--foreground", "-s", "KILL", str((limit or t.test.limit) * pace.SLOWEST), "bochs-bin", "-q",

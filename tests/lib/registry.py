@@ -25,6 +25,7 @@ ARTIFACTS = {
     "min-stripped": "build/kernels/min",
     "full-stripped": "build/kernels/full",
     "mini": "build/mini/mini.elf",
+    "lwip": "build/mini/lwip.elf",
     "initrd-test": "build/initrd/test.cpio.gz",
     "initrd-small": "build/initrd/small.cpio.gz",
     "initrd-guests": "build/initrd/guests.cpio.gz",

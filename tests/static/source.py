@@ -81,6 +81,12 @@ def check_clang(t):
     run(t, "make", "-s", "clang", what="clang does not build everything:")
 
 
+@test("lwip-clang", needs="lwip", limit=200)
+def check_lwip_clang(t):
+    """So does the mini guest with lwIP, whose source is Debian's: our part of it without a warning."""
+    run(t, "make", "-s", "CC=clang", "B=build/clang", "build/clang/mini/lwip.elf", what="clang does not build the mini guest with lwIP:")
+
+
 @test("generated", group="quick", limit=30, shows="U3")
 def check_generated(t):
     """The committed hypercall header and reference page are what the definition generates."""

@@ -163,25 +163,36 @@ static void make_net(struct other *g, const char *name, const char *cmdline, u8 
 	add_at(g->domid, 0);
 }
 
+/* Two on one bridge: the second is let go when the first is ready, and ends. */
+static void make_pair(const char *first, const char *ready, const char *second)
+{
+	make_net(other(0), "one", first, MAC_ECHO);
+	make_net(other(1), "two", second, MAC_TALK);
+	go(other(0));
+	other_await_text(other(0), ready, LIMIT);
+	go(other(1));
+	other_await(other(1), VL_STATE_SHUTDOWN, LIMIT);
+}
+
+static void destroy_pair(u64 frames)
+{
+	other_destroy(other(1));
+	other_destroy(other(0));
+	CHECK(devirtualize() == 0 && frames_free() == frames, "frames are missing");
+}
+
 TEST_ON_REQUEST(company_io_net, "U3")
 {
-	struct other *talker = other(0), *echo = other(1);
+	struct other *echo = other(0), *talker = other(1);
 	u64 frames = frames_free();
 
-	make_net(echo, "echo", "role=echo", MAC_ECHO);
-	make_net(talker, "talk", "role=talk", MAC_TALK);
-	go(echo);
-	other_await_text(echo, "listening", LIMIT);
-	go(talker);
-	other_await(talker, VL_STATE_SHUTDOWN, LIMIT);
+	make_pair("role=echo", "listening", "role=talk");
 	CHECK(other_said(talker, "talked of 300 frames"), "it said \"%s\"", talker->text);
 	CHECK(info(echo->domid, 0)->reads == 300 && device.writes == 300 && device.dropped == 0 &&
 		      device.refused == 0 && device.faults == 0,
 	      "%lu frames to the one that echoes, %lu back, %lu dropped", device.reads,
 	      device.writes, device.dropped);
-	other_destroy(talker);
-	other_destroy(echo);
-	CHECK(devirtualize() == 0 && frames_free() == frames, "frames are missing");
+	destroy_pair(frames);
 }
 
 static s64 share(u64 how, u64 rate)
@@ -287,4 +298,38 @@ TEST_ON_REQUEST(company_io_hostile, "I4")
 	other_destroy(bad);
 	other_destroy(echo);
 	devirtualize();
+}
+
+/* Two guests with lwIP, whose file is the initrd then: a stream by TCP through the switch. */
+TEST_ON_REQUEST(company_lwip, "U3 U6")
+{
+	struct other *server = other(0), *client = other(1);
+	u64 frames = frames_free();
+
+	make_pair("ip=a00000b", "lwip: 10.0.0.11 by virtio", "ip=a00000c peer=a00000b blocks=7d0");
+	other_print(client);
+	CHECK(other_said(client, " 2000 out") && other_said(client, "wrong: nothing"),
+	      "it said \"%s\"", client->text);
+	CHECK(info(server->domid, 0)->dropped == 0 && device.refused == 0 && device.faults == 0,
+	      "%lu frames were dropped, %lu refused", device.dropped, device.refused);
+	destroy_pair(frames);
+}
+
+/* The server, whose twin is the machine's own card, inherits the machine: what comes then is
+ * between it and the outside. */
+TEST_ON_REQUEST(company_lwip_heir, "M19 U6")
+{
+	struct other *server = other(0), *client = other(1);
+	s64 answer;
+
+	other_scatter(rdtsc() | 1, false);
+	make_pair("ip=a00020f heir rounds=a stay=a", "lwip: 10.0.2.15 by virtio",
+		  "ip=a000210 peer=a00020f blocks=3e8");
+	other_print(client);
+	CHECK(other_said(client, "wrong: nothing"), "it said \"%s\"", client->text);
+	other_destroy(client);
+	do
+		answer = vl_call_hand_over(hypercall_page, server->domid, VL_REMAP_USUAL);
+	while (answer == -VL_EAGAIN);
+	test_fail("hand_over answered %ld", answer);
 }

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A network card as the stack sees it: frames in, frames out. Each driver fills one in.
+ */
+#ifndef MINI_LWIP_NIC_H
+#define MINI_LWIP_NIC_H
+
+#include "lib/types.h"
+
+#define FRAME_MOST 1518u
+
+struct nic {
+	const char *name;
+	u8 mac[6];
+	u8 line; /* of its interrupt, which only wakes: whoever is woken looks */
+
+	/** Where the next frame to be sent is to be written, FRAME_MOST bytes; NULL: all room is in
+	 * use. */
+	void *(*room)(void);
+	/** Send so many bytes from there. */
+	void (*send)(u32 size);
+	/** The next frame that came, and its size; NULL: none. The same one until it is given back.
+	 */
+	const void *(*next)(u32 *size);
+	void (*give_back)(void);
+};
+
+/** Find and start the first 82540EM (Intel's PCI network card that QEMU and Bochs have), with this
+ * address, or with its own (NULL); NULL: there is none. */
+const struct nic *e1000_start(const u8 *mac);
+
+/** The same with Vellum's network device in window 0. */
+const struct nic *virtio_net_start(void);
+
+#endif
