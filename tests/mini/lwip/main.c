@@ -18,7 +18,7 @@
 
 #define HZ     100u
 #define BLOCKS 2000u
-#define LOOK   20u /* ms between two looks at whose the machine is */
+#define LOOK   5u /* ms between two looks at whose the machine is */
 
 static bool owns_machine; /* by now */
 

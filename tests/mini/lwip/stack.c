@@ -27,6 +27,7 @@
 #define GATEWAY    2u
 #define BATCH      32u /* frames before anything else has its turn */
 #define SEND_TRIES 1000u
+#define SAME_ACKS  4u
 
 static struct netif interface;
 static const struct nic *card;
@@ -136,6 +137,16 @@ void stack_start(const struct nic *nic)
 		panic("lwIP does not ask for an address");
 }
 
+/* What was on its way in the old card is gone. Both sides would find out by their timers, after a
+ * second; so this side sends again all that is not acknowledged, and asks for the other's by
+ * acknowledgements that are the same (RFC 5681, 3.2). */
+static void mend(struct tcp_pcb *pcb)
+{
+	for (u32 i = 0; i < SAME_ACKS; i++)
+		tcp_send_empty_ack(pcb);
+	tcp_rexmit_rto(pcb);
+}
+
 /* The network learns at once where the address is now. */
 void stack_switch(const struct nic *nic)
 {
@@ -143,6 +154,8 @@ void stack_switch(const struct nic *nic)
 		panic("%s has not the address of %s", nic->name, card->name);
 	card = nic;
 	etharp_gratuitous(&interface);
+	for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
+		mend(pcb);
 }
 
 u32 stack_address(void)

@@ -19,7 +19,7 @@ u64 stack_khz(void);
 void stack_start(const struct nic *nic);
 
 /** Go on with another card that has the address of the one so far, so that nobody outside notices.
- * What the old one still has is lost, and TCP's to repeat. */
+ * What the old one still has is lost: each connection repeats it. */
 void stack_switch(const struct nic *nic);
 
 /** Whether it has an address, and which, in the form 0xa00020f. */

@@ -6,11 +6,14 @@
 
 #include "lib/crc32.h"
 #include "lib/string.h"
+#include "mini/console.h"
 #include "mini/cpu.h"
 #include "mini/exit.h"
 #include "mini/lwip/services.h"
 #include "mini/lwip/stack.h"
 #include "mini/tests/random.h"
+
+#define STREAM_SAYS 500u /* blocks, after which it is well under way */
 
 _Static_assert(sizeof(struct stream_block) == STREAM_BLOCK, "what goes over the wire");
 
@@ -58,6 +61,8 @@ static void take_block(void)
 		take_last();
 	else if (s.in.number != stream_state.blocks_in++)
 		wrong("a block is missing or came twice");
+	if (stream_state.blocks_in == STREAM_SAYS)
+		print("stream: %u blocks\n", STREAM_SAYS);
 }
 
 static void note_time(void)
