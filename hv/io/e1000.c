@@ -38,8 +38,10 @@
 #define EERD_ADDRESS 8
 #define EERD_DATA    16
 #define MDIC_WRITE   0x04200000u /* to a register of the PHY, */
+#define MDIC_READ    0x08200000u
 #define MDIC_READY   0x10000000u /* done */
-#define PHY_CONTROL  0x1200u     /* register 0: awake, and to agree with the other side anew */
+#define PHY_SLEEPS   0x0800u     /* register 0; and awake, to agree with the other side anew: */
+#define PHY_CONTROL  0x1200u
 #define RCTL_ON      0x00000002u
 #define RCTL_ALL     0x00008018u /* all stations, all groups, broadcasts */
 #define RCTL_STRIP   0x04000000u /* the checksum */
@@ -208,9 +210,12 @@ static void look_at_link(struct e1000 *e, u64 now)
 }
 
 /* Whoever had the card before may have put it to sleep, from which a reset does not wake it. One
- * that does not answer has no link, which is seen. */
+ * that is awake keeps its link. One that does not answer has none, which is seen. */
 static void wake_phy(const struct e1000 *e)
 {
+	set(e, MDIC, MDIC_READ);
+	if (!wait_for(e, MDIC, MDIC_READY, 0) || !(get(e, MDIC) & PHY_SLEEPS))
+		return;
 	set(e, MDIC, MDIC_WRITE | PHY_CONTROL);
 	wait_for(e, MDIC, MDIC_READY, 0);
 }

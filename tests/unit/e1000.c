@@ -42,7 +42,7 @@ struct card {
 	u32 reg[SPACE];
 	u8 memory[E1000_MEMORY] __attribute__((aligned(4096)));
 	u64 now;
-	u32 resets, pauses;
+	u32 resets, pauses, woken;
 	u32 keeps;     /* bits of CTRL through a reset, as QEMU's does */
 	bool hangs;    /* takes frames and does not send them */
 	bool is_stuck; /* does not come out of a reset */
@@ -138,7 +138,10 @@ static void card_write(void *context, u32 offset, u32 value)
 	c->reg[i] = value;
 	if (i == CTRL && (value & RESET))
 		reset_card(c);
+	if (i == MDIC && (value >> 16) == 0x0820)
+		c->reg[i] |= 0x10001000 | (c->sleeps ? 0x0800 : 0);
 	if (i == MDIC && (value >> 16) == 0x0420) {
+		c->woken++;
 		c->reg[i] |= 0x10000000;
 		c->sleeps = value & 0x0800;
 		c->reg[STATUS] = c->sleeps || !(value & 0x0200) ? 0 : LINK;
@@ -267,6 +270,7 @@ static void a_card_that_sleeps(void **state)
 	f->card.keeps = 0x40000000;
 	assert_int_equal(start(f), 0);
 	assert_false(f->card.sleeps);
+	assert_int_equal(f->card.woken, 1); /* not when it was awake */
 	assert_true(f->e.link);
 	assert_int_equal(f->card.reg[CTRL], 0x60);
 	free(f);
