@@ -14,15 +14,14 @@
 #include "mem/frames.h"
 #include "public/errno.h"
 
-#define FRAMES_A_CALL ((u64)32) /* in one hold of the domain's lock (L2) */
-#define LOOKS_A_CALL  ((u64)1024)
-#define FRAMES_AN_END ((u64)64) /* where no lock is held */
+#define PAGES_A_CALL ((u64)32) /* in one hold of the domain's lock (L2) */
+#define PAGES_AN_END ((u64)64) /* where no lock is held */
 
 bool io_device_need_page(struct io_device *d, u64 index)
 {
 	mfn_t mfn;
 
-	if (d->page[index] != 0)
+	if (index >= d->pages || d->page[index] != 0)
 		return true;
 	if (!frame_alloc_any(&mfn))
 		return false;
@@ -37,21 +36,14 @@ static struct io_device *device_of(const struct domain *d, u64 index)
 
 /* --- coming --- */
 
-/* Up to so many frames. False: there is none, and nothing has changed. */
+/* Up to so many pages. False: there is no frame for any, and nothing has changed. */
 static bool grow(struct io_device *d)
 {
-	u64 got = 0;
+	u64 begin = d->whole, end = min_u64(d->pages, begin + PAGES_A_CALL);
 
-	for (u64 looks = 0; d->whole < d->pages && looks < LOOKS_A_CALL && got < FRAMES_A_CALL;
-	     looks++) {
-		bool had = d->page[d->whole] != 0;
-
-		if (!io_device_need_page(d, d->whole))
-			return got > 0;
-		got += had ? 0 : 1;
+	while (d->whole < end && io_device_need_page(d, d->whole))
 		d->whole++;
-	}
-	return true;
+	return d->whole > begin || begin == end;
 }
 
 /* With the domain's lock: how many pages have no frame yet; or the error. */
@@ -90,7 +82,7 @@ s64 domain_io_show(struct domain *d, u64 index)
 static void cut_off(struct io_device *d)
 {
 	d->state = IO_GONE;
-	io_device_disconnect(d);
+	io_device_unplug(d);
 	platform_set_line(d->domain->platform, VL_DEVICE_LINE(d->index), false, rdtsc());
 }
 
@@ -102,12 +94,11 @@ static bool ask(struct io_device *d, u64 how)
 		d->state = IO_LEAVING;
 	if (how == VL_REMOVE_NOW || !io_device_is_seen(d))
 		cut_off(d);
-	domain_platform_unlock_other(d->domain);
+	domain_platform_let_go(d->domain);
 	return d->state != IO_GONE;
 }
 
-/* Up to so many frames of what is gone. How many there may be still. */
-static u64 free_some(struct io_device *d, u64 frames)
+u64 io_device_shrink(struct io_device *d, u64 frames)
 {
 	for (; frames > 0 && d->nr_pages > 0; frames--) {
 		u64 page = d->page[--d->nr_pages];
@@ -132,7 +123,7 @@ static s64 remove(struct io_device *d, u64 how)
 
 	if (d->state != IO_GONE && ask(d, how))
 		return VL_REMOVE_WAITS;
-	left = free_some(d, FRAMES_A_CALL);
+	left = io_device_shrink(d, PAGES_A_CALL);
 	if (left == 0)
 		unpublish(d);
 	return (s64)left;
@@ -160,52 +151,30 @@ s64 domain_io_remove(struct domain *d, u64 index, u64 how)
 /* --- the domain's end --- */
 
 /* Nobody runs who would have to be told. */
-static void cut_off_locked(struct io_device *d)
-{
-	lock_take(&d->domain->lock);
-	lock_take(&d->domain->irq_lock);
-	if (d->state != IO_GONE)
-		cut_off(d);
-	lock_release(&d->domain->irq_lock);
-	lock_release(&d->domain->lock);
-}
-
-static u64 end(struct io_device *d, u64 frames)
+static u64 end(struct io_device *d)
 {
 	struct domain *owner = d->domain;
 	u64 left;
 
-	cut_off_locked(d);
-	left = free_some(d, frames);
-	if (left != 0)
-		return left;
 	lock_take(&owner->lock);
-	unpublish(d);
+	lock_take(&owner->irq_lock);
+	if (d->state != IO_GONE)
+		cut_off(d);
+	owner->device[d->index] = d->nr_pages > PAGES_AN_END ? d : NULL;
+	lock_release(&owner->irq_lock);
 	lock_release(&owner->lock);
-	io_device_free(d);
-	return 0;
-}
-
-static struct io_device *any_of(const struct domain *d)
-{
-	u32 i = 0;
-
-	while (i < VL_MAX_DEVICES - 1 && d->device[i] == NULL)
-		i++;
-	return d->device[i];
+	left = io_device_shrink(d, PAGES_AN_END);
+	if (left == 0)
+		io_device_free(d);
+	return max_u64(left, 1);
 }
 
 /* One device a call, or less; and nothing else is done in that call. */
 u64 domain_io_end(struct domain *d)
 {
-	struct io_device *device = any_of(d);
-
-	return device != NULL ? max_u64(end(device, FRAMES_AN_END), 1) : 0;
-}
-
-void domain_io_destroy(struct domain *d)
-{
-	for (struct io_device *device = any_of(d); device != NULL; device = any_of(d))
-		end(device, device->nr_pages);
+	for (u32 i = 0; i < VL_MAX_DEVICES; i++)
+		if (d->device[i] != NULL)
+			return end(d->device[i]);
 	__atomic_store_n(&d->devices_wait, 0, __ATOMIC_SEQ_CST);
+	return 0;
 }

@@ -355,21 +355,13 @@ static void release(void *p, u64 bytes)
 
 void io_device_free(struct io_device *d)
 {
+	io_device_shrink(d, d->nr_pages);
 	release(d->page, d->pages * sizeof(u64));
 	release(d->queue, sizeof(*d->queue));
 	if (d->real != NULL)
 		disks_close(d->real);
 	release(d->real, sizeof(*d->real));
 	release(d, sizeof(*d));
-}
-
-/* Nobody has seen it. */
-static void destroy(struct io_device *d)
-{
-	for (u64 i = 0; i < d->nr_pages; i++)
-		if (d->page[i] != 0)
-			frame_free(ma_to_mfn((ma_t){d->page[i] & ~UNTOUCHED}));
-	io_device_free(d);
 }
 
 static bool create_net(struct io_device *d, const struct vl_device *w)
@@ -402,7 +394,7 @@ static bool create_disk(struct io_device *d, const struct vl_device *w)
 	return d->state == IO_HELD || d->whole == d->pages;
 }
 
-void io_device_disconnect(struct io_device *d)
+void io_device_unplug(struct io_device *d)
 {
 	if (d->queue == NULL)
 		return;
@@ -473,7 +465,7 @@ s64 domain_io_add(struct domain *d, const struct vl_device *wanted)
 					  : create_disk(device, wanted))
 		answer = add(d, device, wanted);
 	if (answer < 0)
-		destroy(device);
+		io_device_free(device);
 	return answer;
 }
 
@@ -506,27 +498,19 @@ s64 domain_io_add_disk(struct domain *d, const struct vl_disk_extent *wanted)
 	if (answer == 0)
 		answer = add(d, device, &as);
 	if (answer < 0)
-		destroy(device);
+		io_device_free(device);
 	return answer;
 }
 
 /* --- for others --- */
 
-/* Each page that is written to has a frame. With the domain's lock. */
-static bool need_pages(struct io_device *d, u64 offset, u64 size)
-{
-	bool good = true;
-
-	for (u64 i = offset / PAGE_SIZE; good && i < d->pages && i * PAGE_SIZE < offset + size; i++)
-		good = io_device_need_page(d, i);
-	return good;
-}
-
+/* Of a disk that is held, each page that is written to gets a frame: there are two at most. */
 static s64 fill(struct io_device *d, u64 offset, const void *from, u64 size)
 {
 	bool good;
 
-	if (d->state == IO_HELD && !need_pages(d, offset, size))
+	if (!io_device_need_page(d, offset / PAGE_SIZE) ||
+	    !io_device_need_page(d, (offset + size - 1) / PAGE_SIZE))
 		return -VL_ENOMEM;
 	lock_take(&d->domain->irq_lock);
 	good = virtio_blk_fill(&d->blk, offset, from, size);
@@ -579,9 +563,7 @@ static void tell(const struct io_device *d, struct vl_device *info)
 {
 	*info = (struct vl_device){
 		.kind = d->mmio->id,
-		.flags = d->flags | (d->state == IO_HELD      ? VL_DEVICE_HELD
-				     : d->state == IO_LEAVING ? VL_DEVICE_LEAVING
-							      : 0),
+		.flags = d->flags | d->state,
 		.status = d->mmio->status,
 		.faults = (u32)d->mmio->faults,
 	};

@@ -251,7 +251,7 @@ static void unlock_other(struct domain *d)
 	lock_release(&d->lock);
 }
 
-void domain_platform_unlock_other(struct domain *d)
+void domain_platform_let_go(struct domain *d)
 {
 	struct news news = take_news(d->platform);
 
@@ -284,7 +284,7 @@ s64 domain_platform_type(struct domain *d, const void *text, size_t size)
 	if (p == NULL)
 		return -VL_EOPNOTSUPP;
 	n = (s64)platform_type(p, text, size, rdtsc());
-	domain_platform_unlock_other(d);
+	domain_platform_let_go(d);
 	lock_release(&d->lock);
 	return n;
 }
@@ -319,13 +319,9 @@ s64 domain_platform_get(struct domain *d, void *text, size_t size)
 /* Of a later domain; events_end() waits for it. */
 static void upcall(struct domain *d, u32 cpu, u8 vector)
 {
-	struct news n;
-
 	lock_take(&d->irq_lock);
 	platform_raise(d->platform, cpu, vector, rdtsc());
-	n = take_news(d->platform);
-	lock_release(&d->irq_lock);
-	tell(d, n);
+	domain_platform_let_go(d);
 }
 
 void first_domain_upcall(struct domain *d, u32 cpu, u8 vector)

@@ -82,7 +82,7 @@ s64 call_device_remove(struct domain *d, u64 domid, u64 index, u64 how)
 	s64 answer;
 
 	(void)d;
-	if (how != VL_REMOVE_ASK && how != VL_REMOVE_NOW)
+	if (how > VL_REMOVE_NOW)
 		return -VL_EINVAL;
 	found = domain_use(domid);
 	if (found == NULL)

@@ -30,10 +30,16 @@ static inline bool domain_io_waits(const struct domain *d)
 /** Its first vcpu, if they wait, with the domain's irq_lock: a bounded piece of that. */
 void domain_io_work(struct vcpu *v);
 
-/** The domain has no devices any more; as domain_platform_destroy(). Or a bounded piece of that, of
- * a domain whose vcpus do not run any more: 0: there is nothing left. */
-void domain_io_destroy(struct domain *d);
+/** A bounded piece of the end of a domain's devices, whose vcpus do not run any more; 0: there is
+ * nothing left. */
 u64 domain_io_end(struct domain *d);
+
+/** All of it; as domain_platform_destroy(). */
+static inline void domain_io_destroy(struct domain *d)
+{
+	while (domain_io_end(d) != 0)
+		;
+}
 
 /* --- the switch, for an uplink: a port without an owner --- */
 

@@ -69,8 +69,8 @@ bool domain_platform_apic_write_msr(struct vcpu *v, u32 msr, u64 value);
  * back, and tells whom the platform has news for. */
 void domain_platform_unlock(struct vcpu *v);
 
-/** After anybody else's, who keeps the domain's `lock`. */
-void domain_platform_unlock_other(struct domain *d);
+/** After anybody else's, who keeps the domain's `lock`, or that of events. */
+void domain_platform_let_go(struct domain *d);
 
 /* --- of any domain; -VL_EOPNOTSUPP: it has no platform --- */
 

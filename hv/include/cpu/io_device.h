@@ -20,11 +20,12 @@
 
 struct disk_user; /* cpu/disks.h */
 
+/* As device_info tells of them. */
 enum io_state {
-	IO_SHOWN,   /* the guest's */
-	IO_HELD,    /* not yet */
-	IO_LEAVING, /* the guest's until its driver resets it */
-	IO_GONE,    /* its memory is being freed */
+	IO_SHOWN,                       /* the guest's */
+	IO_HELD = VL_DEVICE_HELD,       /* not yet */
+	IO_LEAVING = VL_DEVICE_LEAVING, /* the guest's until its driver resets it */
+	IO_GONE,                        /* its memory is being freed */
 };
 
 struct io_device {
@@ -53,14 +54,18 @@ static inline bool io_device_is_seen(const struct io_device *d)
 	return d->state == IO_SHOWN || (d->state == IO_LEAVING && d->mmio->status != 0);
 }
 
-/** Give the page its frame, if it has none, behind the domain's `lock`; false: there is no memory.
+/** Give the page its frame, if there is such a page and it has none, behind the domain's `lock`;
+ * false: there is no memory.
  */
 bool io_device_need_page(struct io_device *d, u64 index);
 
 /** It has no port any more; with the domain's irq_lock. */
-void io_device_disconnect(struct io_device *d);
+void io_device_unplug(struct io_device *d);
 
-/** The end of one that is in no domain any more, and has no page. */
+/** Free up to so many of its pages, which nobody reaches any more: how many there may be still. */
+u64 io_device_shrink(struct io_device *d, u64 pages);
+
+/** The end of one that is in no domain any more, or not yet. */
 void io_device_free(struct io_device *d);
 
 #endif
