@@ -28,6 +28,7 @@ SECTIONS
 	. = ALIGN(4096);
 	image_text_end = .;
 	.rodata : AT(ADDR(.rodata) - IMAGE_BASE + IMAGE_ALIGN) {
+		*(.rodata.page) /* first, or up to a page before it is lost */
 		*(.rodata .rodata.*)
 	} :rodata
 	/* Constants with addresses in them: nothing is relocated when Vellum runs. */

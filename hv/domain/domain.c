@@ -10,6 +10,7 @@
 #include "domain/domain.h"
 
 #include "domain/share.h"
+#include "domain/share_home.h"
 #include "lib/log.h"
 #include "lib/print.h"
 #include "lib/string.h"
@@ -324,6 +325,7 @@ static void leave_list(struct domain *d)
 void domain_delete(struct domain *d)
 {
 	leave_list(d);
+	share_home_end(d);
 	p2m_destroy(&d->p2m);
 	frame_free(ma_to_mfn(d->p2m.nothing));
 	put_spare(d);
@@ -335,6 +337,7 @@ void domain_hand_over(struct domain *heir)
 	struct domain *before = owner;
 
 	leave_list(before);
+	share_home_end(heir);
 	before->state = VL_STATE_DYING;
 	before->owns_machine = false;
 	heir->owns_machine = true;

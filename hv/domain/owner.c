@@ -8,6 +8,7 @@
 
 #include "domain/grant.h"
 #include "domain/share.h"
+#include "domain/share_home.h"
 #include "lib/panic.h"
 #include "mem/frames.h"
 #include "p2m/mover.h"
@@ -73,6 +74,8 @@ static int give_one(struct domain *first, struct domain *to, u64 pfn, u64 mfn)
 	err = p2m_set(&to->p2m, (pfn_t){pfn}, (mfn_t){mfn}, PAGE_SHIFT);
 	if (err < 0)
 		p2m_clear(&first->p2m, (pfn_t){mfn});
+	else
+		share_home_note(to, (pfn_t){pfn}, (mfn_t){mfn});
 	return err;
 }
 
@@ -141,6 +144,7 @@ int owner_can_take(const struct domain *from, u64 pfn, u64 count)
 
 static void bring_home(struct domain *first, struct domain *from, u64 pfn)
 {
+	share_go_home(from, (pfn_t){pfn});
 	p2m_wipe(take_one(first, from, pfn));
 }
 

@@ -42,6 +42,11 @@ void share_init(void (*changed)(const struct domain *d))
 	memset(share.resting, 0, sizeof(share.resting));
 }
 
+void share_changed(const struct domain *d)
+{
+	share.changed(d);
+}
+
 static struct p2m *given(void)
 {
 	return &domain_first()->p2m;

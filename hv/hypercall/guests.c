@@ -11,9 +11,11 @@
 #include "cpu/sched.h"
 #include "domain/grant.h"
 #include "domain/owner.h"
+#include "domain/share_home.h"
 #include "hypercall/buffer.h"
 #include "hypercall/failing.h"
 #include "hypercall/live_remap.h"
+#include "hypercall/share.h"
 #include "lib/string.h"
 #include "mem/frames.h"
 #include "public/errno.h"
@@ -82,6 +84,8 @@ static s64 create(const struct vl_domain_create *wanted)
 	if (err < 0)
 		return err;
 	err = domain_platform_create(made);
+	if (err == 0 && !share_begin_for(made))
+		err = -VL_ENOMEM;
 	if (err == 0)
 		err = create_vcpus(made, wanted->nr_vcpus);
 	if (err == 0)
@@ -125,6 +129,17 @@ static void stop(struct vcpu *v, const struct domain *other)
 {
 	remote_stop_domain(v, domain_first());
 	remote_stop_domain(v, other);
+}
+
+/* The domains whose frames may have changed places with those of `d`; not the first guest, nor d.
+ */
+static void for_those_mixed(struct vcpu *v, const struct domain *d,
+			    void (*what)(struct vcpu *v, const struct domain *d))
+{
+	for (struct domain *other = domain_next(0); share_home_is_known(d) && other != NULL;
+	     other = domain_next(other->domid + 1))
+		if (other != d && share_home_is_known(other))
+			what(v, other);
 }
 
 static void go_on(struct vcpu *v, const struct domain *other)
@@ -192,6 +207,8 @@ static s64 take(struct vcpu *v, struct domain *from, u64 pfn, u64 count)
 
 	if ((from != v->domain && from->state == VL_STATE_RUNNING) || live_remap_is_on())
 		return -VL_EBUSY;
+	if (share_end_for(from) != 0)
+		return (s64)count;
 	if (pfn >> P2M_PFN_BITS != 0 || count >> P2M_PFN_BITS != 0)
 		return -VL_EFAULT;
 	/* To stop them has a cost that is not the caller's. */
@@ -199,10 +216,12 @@ static s64 take(struct vcpu *v, struct domain *from, u64 pfn, u64 count)
 	if (err < 0)
 		return err;
 	stop(v, from);
+	for_those_mixed(v, from, remote_stop_domain);
 	err = owner_can_take(from, pfn, now);
 	if (err == 0)
 		owner_take(domain_first(), from, pfn, now);
 	go_on(v, from);
+	for_those_mixed(v, from, remote_start_domain);
 	return err < 0 ? err : (s64)(count - now);
 }
 
@@ -252,7 +271,7 @@ static void go_on_sharing(struct vcpu *v, const struct domain *d)
 /* Alone; what other CPUs do to its vcpus has to be over. */
 static s64 destroy(struct vcpu *v, struct domain *d)
 {
-	u64 left = d->p2m.frames, tables, devices;
+	u64 left = d->p2m.frames, tables, devices, shared;
 
 	if (!__atomic_load_n(&d->at_rest, __ATOMIC_SEQ_CST) ||
 	    __atomic_load_n(&d->users, __ATOMIC_SEQ_CST) != 0)
@@ -264,12 +283,17 @@ static s64 destroy(struct vcpu *v, struct domain *d)
 	tables = destroy_vcpus(d, TABLES_A_CALL);
 	if (tables != 0)
 		return (s64)(left + tables);
+	shared = share_end_for(d);
+	if (shared != 0)
+		return (s64)(left + shared);
 	live_remap_end(v);
 	stop(v, d);
 	end_sharing(v, d);
 	go_on_sharing(v, d);
+	for_those_mixed(v, d, remote_stop_domain);
 	owner_take_any(domain_first(), d, PAGES_A_CALL);
 	go_on(v, d);
+	for_those_mixed(v, d, remote_start_domain);
 	if (d->p2m.frames != 0)
 		return (s64)d->p2m.frames;
 	domain_delete(d);

@@ -37,7 +37,7 @@
 	movq %rcx, %cr3
 	.endm
 
-	.section .rodata, "a"
+	.section .rodata.page, "a"
 	.balign 4096
 	.globl hypercall_page
 hypercall_page:

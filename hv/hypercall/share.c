@@ -9,6 +9,7 @@
 #include "cpu/domain_platform.h"
 #include "cpu/sched.h"
 #include "domain/share.h"
+#include "domain/share_home.h"
 #include "domain/share_scan.h"
 #include "hypercall/buffer.h"
 #include "hypercall/live_remap.h"
@@ -59,11 +60,21 @@ static u64 look_at_some(u64 end)
 	return pages;
 }
 
+/* For that nothing is to be shared: share_end_for(). */
+static bool one_ends(void)
+{
+	const struct domain *d = domain_next(0);
+
+	while (d != NULL && d->state != VL_STATE_DYING)
+		d = domain_next(d->domid + 1);
+	return d != NULL;
+}
+
 static void work(void)
 {
 	u64 start = rdtsc(), tsc_a_second = (u64)domain_clocks_tsc_khz() * 1000, pages = 0, took;
 
-	if (!live_remap_is_on())
+	if (!live_remap_is_on() && !one_ends())
 		pages = look_at_some(start + TICKS_A_PIECE);
 	sharing.pieces++;
 	took = rdtsc() - start;
@@ -99,6 +110,16 @@ static bool make_table(void)
 	return made;
 }
 
+/* Which frames all later domains have. */
+static bool write_down(void)
+{
+	bool good = true;
+
+	for (struct domain *d = domain_next(1); good && d != NULL; d = domain_next(d->domid + 1))
+		good = domain_owns_machine(d) || share_home_begin(d);
+	return good;
+}
+
 static s64 turn_on(const struct vcpu *v, u32 rate)
 {
 	s64 err = check_on(v);
@@ -106,7 +127,7 @@ static s64 turn_on(const struct vcpu *v, u32 rate)
 	if (err < 0)
 		return err;
 	if (sharing.table.v == 0) {
-		if (!make_table())
+		if (!write_down() || !make_table())
 			return -VL_ENOMEM;
 		share_init(vcpu_pages_changed);
 		share_scan_begin(&sharing.scan, direct(mfn_to_ma(sharing.table)), TABLE_SETS);
@@ -125,6 +146,16 @@ u64 share_off(void)
 		sharing.table.v = 0;
 	}
 	return share_end_some(PAGES_A_CALL);
+}
+
+bool share_begin_for(struct domain *d)
+{
+	return !share_is_on() || share_home_begin(d);
+}
+
+u64 share_end_for(const struct domain *d)
+{
+	return share_home_is_known(d) ? share_end_some(PAGES_A_CALL) : 0;
 }
 
 static void tell(struct vl_share_info *info)

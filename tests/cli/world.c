@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int64_t fill(void *page, uint32_t size, const void *info, size_t known)
+int64_t world_fill(void *page, uint32_t size, const void *info, size_t known)
 {
 	size_t n = size < known ? size : known;
 
@@ -26,7 +26,7 @@ static int64_t domain_info(struct world *w, uint64_t domid, void *page, uint32_t
 	for (size_t i = 0; i < w->nr_domains; i++)
 		if (w->domain[i].domid == domid && !w->vanished[i]) {
 			w->domain[i].tsc_now += w->step;
-			return fill(page, size, &w->domain[i], sizeof(w->domain[i]));
+			return world_fill(page, size, &w->domain[i], sizeof(w->domain[i]));
 		}
 	return -VL_ENOENT;
 }
@@ -101,7 +101,7 @@ static int64_t domain_counters(struct world *w, uint64_t domid, void *page, uint
 		return -VL_ENOENT;
 	c.layers = world_layers(w);
 	grow(w);
-	return fill(page, size, &c, sizeof(c));
+	return world_fill(page, size, &c, sizeof(c));
 }
 
 static int64_t p2m_read(struct world *w, uint64_t pfn, void *page, uint32_t size)
@@ -138,7 +138,7 @@ static int64_t portions(struct world *w, void *page, uint32_t size)
 		p.count = 0;
 	else if (p.count == 0)
 		p = (struct vl_portions){1, 1, {{0, w->ram_start + w->ram_size}}};
-	return fill(page, size, &p, sizeof(p));
+	return world_fill(page, size, &p, sizeof(p));
 }
 
 static int64_t change_portions(struct world *w, const char *what, uint64_t start, uint64_t size)
@@ -298,7 +298,7 @@ static int64_t device_info(struct world *w, const uint64_t *arg, void *page, uin
 
 	if (!find_domain(w, arg[0]) || !d)
 		return -VL_ENOENT;
-	fill(page, size, d, sizeof(*d));
+	world_fill(page, size, d, sizeof(*d));
 	return sizeof(*d);
 }
 
@@ -388,7 +388,7 @@ static int64_t domain_sched_info(struct world *w, uint64_t domid, void *page, ui
 		return -VL_ENOENT;
 	info.weight = w->weight[d - w->domain];
 	info.run = w->run[d - w->domain];
-	return fill(page, size, &info, sizeof(info));
+	return world_fill(page, size, &info, sizeof(info));
 }
 
 /* All that it has, in one piece. */
@@ -432,27 +432,6 @@ static int64_t hand_over(struct world *w, uint64_t domid, uint64_t how)
 	return 0;
 }
 
-/* Off, each call leaves half of the pages, and none if they are few. */
-static int64_t share(struct world *w, uint64_t how, uint64_t rate, void *page, uint32_t size)
-{
-	struct vl_share_info *s = &w->share;
-
-	if (how != VL_SHARE_KEEP && (how == VL_SHARE_ON || s->on || s->pages))
-		fprintf(stderr, "vl-fake: share %llu %llu\n", (unsigned long long)how,
-			(unsigned long long)rate);
-	if (how != VL_SHARE_KEEP) {
-		s->on = how == VL_SHARE_ON;
-		s->rate = (uint32_t)rate;
-	}
-	if (how == VL_SHARE_OFF) {
-		s->pages = s->pages > 10 ? s->pages / 2 : 0;
-		s->frames = s->pages / 4;
-		s->kept = s->pages - s->frames;
-	}
-	fill(page, size, s, sizeof(*s));
-	return how == VL_SHARE_OFF ? (int64_t)s->pages : 0;
-}
-
 /* Live, each question finds half as many pages away. */
 static int64_t home(struct world *w, uint64_t how, void *page, uint32_t size)
 {
@@ -465,7 +444,7 @@ static int64_t home(struct world *w, uint64_t how, void *page, uint32_t size)
 		w->home.left /= 2;
 		w->home.now += 1000;
 	}
-	fill(page, size, &w->home, sizeof(w->home));
+	world_fill(page, size, &w->home, sizeof(w->home));
 	return (int64_t)w->home.left;
 }
 
@@ -502,7 +481,7 @@ static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, voi
 	case VL_CALL_HAND_OVER:
 		return hand_over(w, arg[0], arg[1]);
 	case VL_CALL_SHARE:
-		return share(w, arg[0], arg[1], page, size);
+		return world_share(w, arg[0], arg[1], page, size);
 	case VL_CALL_HOME:
 		return home(w, arg[0], page, size);
 	case VL_CALL_PCI_TAKE:
@@ -581,7 +560,7 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 	case VL_CALL_VERSION:
 		return w->version;
 	case VL_CALL_HV_INFO:
-		return fill(page, size, &w->hv, sizeof(w->hv));
+		return world_fill(page, size, &w->hv, sizeof(w->hv));
 	case VL_CALL_DOMAIN_INFO:
 		return domain_info(w, arg[0], page, size);
 	case VL_CALL_DOMAIN_NEXT:

@@ -153,6 +153,12 @@ uint32_t world_layers(struct world *w);
 /** What Vellum answers to a switch; `layers` must be those that the world file wants. */
 int64_t world_switch(struct world *w, uint32_t mode, uint32_t layers);
 
+/** The answer of a call that fills a buffer, which is large enough or not. */
+int64_t world_fill(void *page, uint32_t size, const void *from, size_t bytes);
+
+/** VL_CALL_SHARE. */
+int64_t world_share(struct world *w, uint64_t how, uint64_t rate, void *page, uint32_t size);
+
 /** A domain is made: its id, or Vellum's error. */
 int64_t world_create(struct world *w, const struct vl_domain_create *d);
 

@@ -76,6 +76,7 @@ struct domain {
 	struct range_pair main_ram;          /* the largest ranges of it that are RAM */
 	struct range_pair plain;             /* of these, where physical is machine; or less */
 	struct p2m p2m;                      /* valid with VL_LAYER_MEMORY */
+	u64 *home;                           /* domain/share_home.h; NULL: not written down */
 	struct grant_table *grants;          /* what it offers, domain/grant.h; NULL: nothing yet */
 	struct map_table *maps;              /* and has mapped of others */
 	struct memmap memory;                /* what it is shown */

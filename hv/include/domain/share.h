@@ -24,6 +24,9 @@
  */
 void share_init(void (*changed)(const struct domain *d));
 
+/** Frames of a domain's pages have changed: whoever began is told. */
+void share_changed(const struct domain *d);
+
 /** The page has a frame of its own, with what was in the shared one. Does nothing to others. */
 void share_break(struct domain *d, u64 pfn);
 

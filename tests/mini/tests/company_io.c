@@ -16,7 +16,7 @@
 #include "mini/virtual.h"
 
 #define LIMIT        120000u /* ms */
-#define SHARE_MS     20u
+#define SHARE_MS     300u
 #define DISK_SECTORS 165u /* no multiple of a page, nor of what a request has */
 
 static struct vl_device device __attribute__((aligned(128)));
