@@ -439,6 +439,7 @@ static s64 publish(struct domain *d, struct io_device *device, const struct vl_d
 
 static s64 add(struct domain *d, struct io_device *device, const struct vl_device *wanted)
 {
+	bool seen_at_once = device->state == IO_SHOWN; /* it may be gone by the end of this */
 	s64 answer;
 
 	device->domain = d;
@@ -448,7 +449,7 @@ static s64 add(struct domain *d, struct io_device *device, const struct vl_devic
 	answer = publish(d, device, wanted);
 	lock_release(&d->irq_lock);
 	lock_release(&d->lock);
-	if (answer >= 0 && device->state == IO_SHOWN)
+	if (answer >= 0 && seen_at_once)
 		events_notify(d);
 	return answer;
 }
