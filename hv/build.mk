@@ -40,7 +40,8 @@ HV_HOT := hv/shadow/walk.c hv/shadow/shadow.c hv/shadow/tables.c hv/cpu/fast_fau
 	hv/cpu/vcpu.c hv/cpu/fast.c hv/cpu/segments.c hv/cpu/deliver.c hv/cpu/mmu.c hv/cpu/mmio.c hv/cpu/apic.c \
 	hv/irq/lapic_hardware.c \
 	hv/irq/pic_hardware.c hv/p2m/away.c hv/p2m/numbers.c hv/p2m/owners.c hv/p2m/plan.c hv/p2m/remap.c
-$(HV_HOT:%=$(B)/hv/%.o): HV_OPTIMIZE := -O2 $(patsubst %,-fno-align-%,functions jumps loops labels)
+HV_UNALIGNED := functions $(if $(findstring clang,$(CC)),,jumps loops labels)
+$(HV_HOT:%=$(B)/hv/%.o): HV_OPTIMIZE := -O2 $(HV_UNALIGNED:%=-fno-align-%)
 
 $(B)/hv/%.c.o: %.c hv/build.mk | $(HV_GENERATED)
 	@mkdir -p $(@D)
