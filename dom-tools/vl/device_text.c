@@ -76,3 +76,34 @@ struct json_object *device_json(const struct vl_device *d, uint32_t index)
 		add_disk(o, d);
 	return o;
 }
+
+static void print_line(const struct vl_device *d, uint32_t index)
+{
+	char mac[MAC_TEXT_SIZE], bridge[PRINTABLE_SIZE];
+
+	printf("virtio_%" PRIu32 ": ", index);
+	if (d->kind == VL_DEVICE_NET)
+		printf("network %s bridge=%s", device_mac(mac, d->mac),
+		       printable(bridge, d->bridge));
+	else
+		printf("disk %" PRIu64 " KiB %s", d->size / KIB,
+		       d->flags & VL_DEVICE_READ_ONLY ? "r" : "w");
+	printf(" %s\n", device_state(d));
+}
+
+void device_print_lines(const struct vl_devices *d)
+{
+	for (uint32_t i = 0; i < VL_MAX_DEVICES; i++)
+		if (d->there[i])
+			print_line(&d->device[i], i);
+}
+
+struct json_object *device_list_json(const struct vl_devices *d)
+{
+	struct json_object *array = json_new_array();
+
+	for (uint32_t i = 0; i < VL_MAX_DEVICES; i++)
+		if (d->there[i])
+			json_append(array, device_json(&d->device[i], i));
+	return array;
+}

@@ -18,4 +18,8 @@ const char *device_mac(char to[MAC_TEXT_SIZE], const uint8_t mac[6]);
 /** All that there is to say of one. */
 struct json_object *device_json(const struct vl_device *d, uint32_t index);
 
+/** `vl info --devices` in a later guest: lines `virtio_N: ...`; a list of them. */
+void device_print_lines(const struct vl_devices *d);
+struct json_object *device_list_json(const struct vl_devices *d);
+
 #endif

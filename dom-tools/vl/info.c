@@ -9,7 +9,10 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "dom-tools/lib/devices.h"
+#include "dom-tools/lib/domains.h"
 #include "dom-tools/lib/portions.h"
+#include "dom-tools/vl/device_text.h"
 #include "dom-tools/vl/output.h"
 #include "dom-tools/vl/pci.h"
 
@@ -198,13 +201,34 @@ static int get_facts(struct vl_client *c, struct facts *f, struct vl_error *e)
 	return rc == -ENOSYS ? 0 : rc;
 }
 
+/* The first guest has the machine's, others have what it gave them. */
+static int show_devices(struct invocation *inv, struct vl_error *e)
+{
+	struct vl_domain_info self;
+	struct vl_devices virtio;
+	int rc = pci_show(&inv->client, option_given(inv, "json"), e);
+
+	if (rc != -EPERM)
+		return rc;
+	rc = vl_get_domain(&inv->client, VL_DOMID_SELF, &self, e);
+	if (rc == 0)
+		rc = vl_get_devices(&inv->client, self.domid, &virtio, e);
+	if (rc)
+		return rc;
+	if (option_given(inv, "json"))
+		json_print(stdout, device_list_json(&virtio));
+	else
+		device_print_lines(&virtio);
+	return 0;
+}
+
 int cmd_info(struct invocation *inv, struct vl_error *e)
 {
 	struct facts f;
 	int rc;
 
 	if (option_given(inv, "devices"))
-		return pci_show(&inv->client, option_given(inv, "json"), e);
+		return show_devices(inv, e);
 	rc = get_facts(&inv->client, &f, e);
 	if (rc)
 		return rc;
