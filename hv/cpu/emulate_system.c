@@ -69,15 +69,17 @@ static u64 supported_cr4(void)
 		{seven.ebx, 7, 20},  {seven.ebx, 20, 21}, {seven.ecx, 3, 22}, {seven.ecx, 7, 23},
 		{seven.edx, 20, 23},
 	};
-	static u64 supported;
+	static u64 supported; /* complete, or 0: several CPUs may be the first to ask */
+	u64 found = __atomic_load_n(&supported, __ATOMIC_RELAXED);
 
-	if (supported != 0)
-		return supported;
-	supported = CR4_PCE;
+	if (found != 0)
+		return found;
+	found = CR4_PCE;
 	for (u32 i = 0; i < ARRAY_SIZE(features); i++)
 		if (features[i].from >> features[i].cpuid_bit & 1)
-			supported |= (u64)1 << features[i].cr4_bit;
-	return supported;
+			found |= (u64)1 << features[i].cr4_bit;
+	__atomic_store_n(&supported, found, __ATOMIC_RELAXED);
+	return found;
 }
 
 static bool write_guest_cr4(struct vcpu *v, u64 value)

@@ -437,8 +437,7 @@ void other_print_lines(struct other *g)
 	g->length -= rest;
 }
 
-/* Vellum's own last words may say why. */
-static void print_log(void)
+void other_print_log(void)
 {
 	struct vl_console_read *head = (void *)buffer;
 	char *text = (char *)(head + 1);
@@ -474,7 +473,7 @@ void other_await(struct other *g, u32 state, u32 ms)
 		if (!pass_time(end)) {
 			other_listen(g);
 			other_print(g);
-			print_log();
+			other_print_log();
 			test_fail("guest %lu is in state %u, not %u", g->domid, info.state, state);
 		}
 	other_listen(g);

@@ -73,6 +73,9 @@ bool other_type(struct other *g, const char *text);
 void other_await(struct other *g, u32 state, u32 ms);
 void other_await_text(struct other *g, const char *text, u32 ms);
 
+/** Vellum's own last words, which may say why one ended. */
+void other_print_log(void);
+
 /** Print what it has printed, as comments. */
 void other_print(const struct other *g);
 

@@ -8,6 +8,7 @@
 #include "mini/console.h"
 #include "mini/cpu.h"
 #include "mini/hypercall.h"
+#include "mini/other.h"
 #include "mini/paging.h"
 #include "mini/smp.h"
 #include "mini/tap.h"
@@ -54,6 +55,8 @@ static void pause_each(const u64 *domid)
 		s64 answer = vl_call_domain_pause(hypercall_page, domid[i]);
 		u64 before = ran(domid[i]);
 
+		if (answer != 0)
+			other_print_log();
 		CHECK(answer == 0, "pause answered %ld", answer);
 		later_spend(SHORT);
 		CHECK(ran(domid[i]) == before, "it runs while it is paused");
