@@ -25,8 +25,8 @@ void role_talk(void);
 void role_echo(void);
 /* Two disks: window 0 to be written to, window 1 read-only; ends. */
 void role_disk(void);
-/* Fills the disk in window 0 from its beginning, and flushes and says so after each LOG_BYTES;
- * ends. */
+/* Fills the disk in window 0 from its beginning, and flushes and says so after each LOG_BYTES; at
+ * the disk's end it begins again, with other bytes; for ever. */
 void role_log(void);
 #define LOG_BYTES   8192u
 #define LOG_BYTE(i) ((unsigned char)(DISK_BYTE(i) + ((i) >> 13) * 31 + 17))
