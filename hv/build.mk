@@ -43,6 +43,10 @@ HV_HOT := hv/shadow/walk.c hv/shadow/shadow.c hv/shadow/tables.c hv/cpu/fast_fau
 HV_UNALIGNED := functions $(if $(findstring clang,$(CC)),,jumps loops labels)
 $(HV_HOT:%=$(B)/hv/%.o): HV_OPTIMIZE := -O2 $(HV_UNALIGNED:%=-fno-align-%)
 
+# What no guest waits for, or only once: two instructions that are shorter than one are taken.
+HV_COLD := $(filter boot/% hv/hypercall/% hv/domain/% hv/io/% hv/lib/%,$(filter-out $(HV_HOT),$(HV_SOURCES)))
+$(HV_COLD:%=$(B)/hv/%.o): HV_OPTIMIZE := -Oz
+
 $(B)/hv/%.c.o: %.c hv/build.mk | $(HV_GENERATED)
 	@mkdir -p $(@D)
 	@echo "  CC $<"
