@@ -50,6 +50,7 @@ void asm_offsets(void)
 	DEFINE(FAST_USER_TOP, offsetof(struct cpu, fast.top[0]));
 	DEFINE(FAST_KERNEL_TOP, offsetof(struct cpu, fast.top[1]));
 	DEFINE(FAST_FAULTS, offsetof(struct cpu, fast.faults));
+	DEFINE(FAST_VCPU, offsetof(struct cpu, vcpu));
 	DEFINE(FAST_PREFILL, offsetof(struct cpu, fast.prefill));
 	DEFINE(FAST_INFO, offsetof(struct cpu, fast.info));
 	DEFINE(FAST_SYSRET_SITE, offsetof(struct cpu, fast.sysret_site));

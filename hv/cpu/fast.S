@@ -205,8 +205,10 @@ fast_guest_access_end:
 	pushq %r10
 	pushq %r11
 	cld
-	movq %rax, %rdi
-	call fast_prefill_current
+	movb $0, FAST(PREFILL)
+	movq FAST(VCPU), %rdi
+	movq %rax, %rsi
+	call fast_prefill
 	popq %r11
 	popq %r10
 	popq %r9

@@ -229,17 +229,9 @@ void fast_prefill(struct vcpu *v, u64 rip)
 	u32 access = PF_USER | (v->prefill.access & PF_FETCH);
 	struct psc *p = psc_find(v, SHADOW_USER, va);
 
-	this_cpu()->fast.prefill = false;
 	if (rip == v->prefill.rip &&
 	    (p == NULL || psc_fill(v, p, SHADOW_USER, va, access) == UNKNOWN))
 		walk_and_fill(v, SHADOW_USER, va, access);
-}
-
-/* From fast.S. */
-void fast_prefill_current(u64 rip);
-void fast_prefill_current(u64 rip)
-{
-	fast_prefill(this_cpu()->vcpu, rip);
 }
 
 /* Gate and RSP0, if they are plain and at hand. */
@@ -279,9 +271,9 @@ static inline ALWAYS_INLINE bool knows_gate(const struct vcpu *v, const struct f
 	       e->gate[1] == e->words[1] && e->cs == v->gate_cs;
 }
 
-static void show_kernel(void)
+static void show_kernel(struct cpu *cpu)
 {
-	u8 *tables = (u8 *)this_tables()->gdt;
+	u8 *tables = (u8 *)tables_of(cpu)->gdt;
 
 	tables[REAL_ACCESS_OFFSET(REAL_GUEST_CS)] = ACCESS_CODE;
 	tables[REAL_ACCESS_OFFSET(REAL_GUEST_SS)] = ACCESS_DATA;
@@ -290,9 +282,9 @@ static void show_kernel(void)
 }
 
 /* What deliver() does for a #PF of a user, in the state in which the paths are armed. */
-static bool deliver_fast(struct vcpu *v, struct fast *fast, struct fault_frame *f, u64 va,
-			 u32 error)
+static bool deliver_fast(struct vcpu *v, struct cpu *cpu, struct fault_frame *f, u64 va, u32 error)
 {
+	struct fast *fast = &cpu->fast;
 	struct fault_entry *e = &v->fault_entry;
 	u64 rsp, *stack;
 
@@ -316,7 +308,7 @@ static bool deliver_fast(struct vcpu *v, struct fast *fast, struct fault_frame *
 	v->gs_user = v->nt_guard = true;
 	v->nt = false;
 	fast->crossing = (struct crossing){.cpl = 0};
-	show_kernel();
+	show_kernel(cpu);
 	write_cr3(fast->top[1]);
 	f->rip = e->rip;
 	f->rsp = rsp;
@@ -388,5 +380,5 @@ bool fast_fault(struct fault_frame *f)
 	}
 	if (!user && fault == UNKNOWN)
 		return fast_device(v, f, va, access);
-	return user && fault != UNKNOWN && deliver_fast(v, &cpu->fast, f, va, fault & ~WALK_FAULT);
+	return user && fault != UNKNOWN && deliver_fast(v, cpu, f, va, fault & ~WALK_FAULT);
 }

@@ -486,8 +486,10 @@ void vcpu_exit(struct trap_frame *frame)
 	deliver_pending(v);
 	if (v->cpl == 3 && !(v->domain->features & VL_FEATURE_DESCRIPTORS))
 		segments_refresh(v);
-	if (v->cpl == 3 && this_cpu()->fast.prefill)
+	if (v->cpl == 3 && this_cpu()->fast.prefill) {
+		this_cpu()->fast.prefill = false;
 		fast_prefill(v, frame->rip);
+	}
 	lock_check_none_held();
 	vcpu_load_root(v);
 	vcpu_to_real_view(v, frame);

@@ -57,7 +57,8 @@ static inline void note_prefill(struct vcpu *v, struct fast *fast, u64 va, u64 r
 }
 
 /** The guest returns to its user at `rip`: if the instruction there faulted, enter its page now,
- * which saves the fault that would find it missing in the shadow. */
+ * which saves the fault that would find it missing in the shadow. From fast.S, too; the caller
+ * clears fast.prefill. */
 void fast_prefill(struct vcpu *v, u64 rip);
 
 /**
