@@ -19,15 +19,16 @@
 #define PIECE  512 /* bytes on the stack */
 
 /* memcpy() would look for a rest. */
-static void copy(void *context, const struct remap_copy *list, u32 count)
+static void copy(void *context, const ma_t *chain, u32 count)
 {
+	u8 *to = direct(*chain), *from;
+
 	(void)context;
-	for (const struct remap_copy *end = list + count; list < end; list++) {
-		void *d = direct(mfn_to_ma(list->to));
-		const void *s = direct(mfn_to_ma(list->from));
+	for (const ma_t *end = chain + count; chain < end; to = from - PAGE_SIZE) {
 		u64 words = PAGE_SIZE / sizeof(u64);
 
-		__asm__ volatile("rep movsq" : "+D"(d), "+S"(s), "+c"(words) : : "memory");
+		from = direct(*++chain);
+		__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
 	}
 }
 

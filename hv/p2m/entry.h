@@ -62,6 +62,16 @@ static inline bool entry_is_away(u64 entry, u64 home)
 	return differs != 0 && (differs & (ENTRY_KIND | ENTRY_FOREIGN)) == 0;
 }
 
+/* The first entry of a leaf table from `at` on that is away; or the end. *home is that of its page
+ * at home, before and after. */
+static inline const u64 *skip_home(const u64 *at, const u64 *end, u64 *home)
+{
+	for (; at < end; at++, *home += PAGE_SIZE)
+		if (*at != *home && ((*at ^ *home) & (ENTRY_KIND | ENTRY_FOREIGN)) == 0)
+			break;
+	return at;
+}
+
 static inline u64 *table_of(u64 entry)
 {
 	return (u64 *)(uintptr_t)(entry & ENTRY_NUMBER);

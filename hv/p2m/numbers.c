@@ -54,7 +54,8 @@ u64 *numbers_find_far(struct frame_numbers *n, u64 frame)
 	for (u32 level = n->level; level > 1; level--) {
 		if (level == 2) {
 			n->near = (u64 **)(uintptr_t)table;
-			n->near_tag = frame >> (2 * NUMBERS_BITS);
+			n->near_first =
+				round_down(frame, (u64)1 << (2 * NUMBERS_BITS)) >> NUMBERS_BITS;
 		}
 		table = (u64 *)(uintptr_t)table[numbers_index(frame, level)];
 		if (table == NULL)
@@ -81,9 +82,9 @@ static bool free_below(u64 *table, u32 level, const struct p2m_memory *memory, u
 
 bool numbers_end(struct frame_numbers *n, const struct p2m_memory *memory, u64 *budget)
 {
-	n->near_tag = ~(u64)0;
+	n->near_first = NUMBERS_NOT_NEAR;
 	if (n->root != NULL && !free_below(n->root, n->level, memory, budget))
 		return false;
-	*n = (struct frame_numbers){.near_tag = ~(u64)0};
+	*n = (struct frame_numbers){.near_first = NUMBERS_NOT_NEAR};
 	return true;
 }

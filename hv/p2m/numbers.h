@@ -11,6 +11,9 @@
 #define NUMBERS_A_PAGE 512u
 #define NUMBERS_BITS   9
 
+/* No leaf is among the 512 that begin there. */
+#define NUMBERS_NOT_NEAR ((u64)1 << 63)
+
 static inline u32 numbers_index(u64 frame, u32 level)
 {
 	return (u32)(frame >> (NUMBERS_BITS * (level - 1))) % NUMBERS_A_PAGE;
@@ -28,14 +31,20 @@ u64 *numbers_make(struct frame_numbers *n, u64 frame, const struct p2m_memory *m
 /** The same if it was made; NULL: it was not, or may not have been. */
 u64 *numbers_find_far(struct frame_numbers *n, u64 frame);
 
+/* By its address. */
+static inline u64 *numbers_find_ma(struct frame_numbers *n, u64 ma)
+{
+	u64 *leaf, at = (ma >> (NUMBERS_BITS + PAGE_SHIFT)) - n->near_first;
+
+	if (at >= NUMBERS_A_PAGE)
+		return numbers_find_far(n, ma >> PAGE_SHIFT);
+	leaf = n->near[at];
+	return leaf != NULL ? leaf + numbers_index(ma >> PAGE_SHIFT, 1) : NULL;
+}
+
 static inline u64 *numbers_find(struct frame_numbers *n, u64 frame)
 {
-	u64 *leaf;
-
-	if (n->near_tag != frame >> (2 * NUMBERS_BITS))
-		return numbers_find_far(n, frame);
-	leaf = n->near[numbers_index(frame, 2)];
-	return leaf != NULL ? &leaf[numbers_index(frame, 1)] : NULL;
+	return numbers_find_ma(n, frame << PAGE_SHIFT);
 }
 
 /** Give up to *budget pages back, which counts them. True: that were all, every number is 0; false:

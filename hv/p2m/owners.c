@@ -175,7 +175,7 @@ void owners_init(struct owners *o, enum owners_kind kind, const struct p2m_memor
 		 const struct owners_space *space, u32 nr_spaces)
 {
 	*o = (struct owners){.kind = kind,
-			     .numbers.near_tag = ~(u64)0,
+			     .numbers.near_first = NUMBERS_NOT_NEAR,
 			     .memory = memory,
 			     .space = space,
 			     .nr_spaces = nr_spaces};

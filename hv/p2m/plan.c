@@ -111,19 +111,11 @@ static bool fill_list(struct remap *r, u32 *steps, struct p2m_page *found)
 	return false;
 }
 
-/* Mostly there are many in a row that are used by pages which are away. */
-static inline u64 skip_used(const u64 *numbers, u64 i)
-{
-	while (i < ENTRIES && numbers[i] != 0)
-		i++;
-	return i;
-}
-
 /* The short way, a leaf table and its leaf of numbers at a time. */
 static bool fill_leaf(struct remap *r, u32 *steps, struct p2m_page *found)
 {
 	const u64 *leaf, *numbers;
-	u64 first;
+	u64 first, home;
 
 	if (p2m_list_away(p2m_of(r), &r->cursor, steps, found, 1) == 0)
 		return false;
@@ -132,15 +124,12 @@ static bool fill_leaf(struct remap *r, u32 *steps, struct p2m_page *found)
 	if (leaf == NULL)
 		return fill_list(r, steps, found);
 	first = round_down(found->pfn, ENTRIES);
+	home = found->pfn << PAGE_SHIFT | ENTRY_FRAMES;
 	numbers = numbers_find(&r->owners.numbers, first);
 	if (numbers == NULL)
 		return true;
-	for (u64 i = found->pfn % ENTRIES; i < ENTRIES; i++) {
-		if (leaf[i] == ((first + i) << PAGE_SHIFT | ENTRY_FRAMES))
-			continue;
-		i = skip_used(numbers, i);
-		if (i == ENTRIES ||
-		    !entry_is_away(leaf[i], (first + i) << PAGE_SHIFT | ENTRY_FRAMES))
+	for (u64 i = found->pfn % ENTRIES; i < ENTRIES; i++, home += PAGE_SIZE) {
+		if (numbers[i] != 0 || !entry_is_away(leaf[i], home))
 			continue;
 		*found = (struct p2m_page){first + i, leaf[i] >> PAGE_SHIFT};
 		r->cursor = found->pfn + 1;

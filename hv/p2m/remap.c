@@ -42,9 +42,9 @@ static void tell(const struct remap *r, struct p2m_owner page, u64 from, u64 to)
 
 static void copy_one(const struct remap *r, u64 to, u64 from)
 {
-	const struct remap_copy one = {{to}, {from}};
+	const ma_t one[] = {{to << PAGE_SHIFT}, {from << PAGE_SHIFT}};
 
-	r->task.ops->copy(r->task.context, &one, 1);
+	r->task.ops->copy(r->task.context, one, 1);
 }
 
 static void vacate(const struct remap *r, u64 frame)
@@ -91,66 +91,73 @@ static int move_page(struct remap *r, const struct plan_move *m)
 struct chain {
 	const struct p2m *p;
 	u64 *middle;
-	u64 tag;
-	u64 nothing; /* 0, where there is no leaf table */
+	u64 first; /* what the middle table begins with, by numbers of leaf tables */
+	u64 stop;  /* instead of an entry: the long way has to look */
 	struct slot {
 		u64 *entry, *above;
 	} at;
 	u64 place; /* the entry of a page that is at home in the hole */
-	u64 spare;
 };
 
 #define COPIES 32u /* in a row: the call for each would cost a tenth of the rest */
 
-static NEVER_INLINE bool find_middle(struct chain *c, u64 pfn)
+static NEVER_INLINE bool find_middle(struct chain *c, u64 entry)
 {
 	struct p2m_near near = {0};
 
-	if (p2m_near_leaf(c->p, &near, pfn) == NULL)
+	if (p2m_near_leaf(c->p, &near, entry >> PAGE_SHIFT) == NULL)
 		return false;
-	c->tag = pfn >> 18;
+	c->first = near.middle_tag * ENTRIES;
 	c->middle = near.middle;
 	return true;
 }
 
-/* Of a page; or a place that has no entry, which ends a chain. */
-static inline struct slot slot_of(struct chain *c, u64 pfn)
+/* A leaf table from which two pages can come home without a word to the tables above. */
+static inline bool is_rich(u64 above)
 {
-	u64 *above;
-
-	if (pfn >> 18 != c->tag && !find_middle(c, pfn))
-		return (struct slot){&c->nothing, &c->nothing};
-	above = &c->middle[pfn >> 9 & (ENTRIES - 1)];
-	if (!is_table(*above))
-		return (struct slot){&c->nothing, &c->nothing};
-	return (struct slot){&table_of(*above)[pfn & (ENTRIES - 1)], above};
+	return (above & (ENTRY_KIND ^ ENTRY_TABLE)) == 0 &&
+	       (above & ENTRY_AWAY) > 2 * ENTRY_AWAY_ONE;
 }
 
-/* An entry with a frame that is not the spare one, and not the last away below its leaf table. */
-static inline bool is_usual(struct slot at, u64 entry, u64 spare)
+/* Of the page with the number of an entry's frame. Where it could be at home without that, it
+ * seems to be. */
+static inline struct slot slot_of(struct chain *c, u64 entry)
 {
-	return (entry & ~ENTRY_NUMBER) == ENTRY_FRAMES && entry != spare &&
-	       (*at.above & ENTRY_AWAY) > ENTRY_AWAY_ONE;
+	u64 leaf = (entry >> level_shift(2)) - c->first, *above;
+
+	if (leaf >= ENTRIES) {
+		if (!find_middle(c, entry))
+			goto stop;
+		leaf = entry_index(entry, 2);
+	}
+	above = &c->middle[leaf];
+	if (is_rich(*above))
+		return (struct slot){&table_of(*above)[entry_index(entry, 1)], above};
+stop:
+	c->stop = entry;
+	return (struct slot){&c->stop, &c->stop};
 }
 
 /*
  * What plan_next() and move_page() would do for nearly all pages of a chain, in a few instructions:
- * each frame has one user, and is neither the spare one nor a page's home. The next place is the
- * entry that a page's own replaces. Returns how many pages are to be copied; what comes next is for
- * the long way, if that are less than `most`.
+ * each frame has one user, and is no page's home. The next place is the entry that a page's own
+ * replaces. A leaf table is left alone before its last page comes home; as there may be one of the
+ * same to come when the next one is looked up, that counts two. Returns how many pages are to be
+ * copied; what comes next is for the long way, if that are less than COPIES.
  */
-static NEVER_INLINE u32 follow_some(struct chain *c, struct remap_copy *list, u64 most)
+static NEVER_INLINE u32 follow_some(struct chain *c, ma_t *list, u64 most)
 {
-	u64 place = c->place, entry = *c->at.entry, before, spare = c->spare;
-	struct remap_copy *next = list, *end = list + most;
+	u64 place = c->place, entry = *c->at.entry, before;
+	ma_t *next = list, *end = list + most;
 	struct slot at = c->at, from;
 
-	for (; next < end && is_usual(at, entry, spare); next++) {
-		from = slot_of(c, entry >> PAGE_SHIFT);
+	next->v = place - ENTRY_FRAMES;
+	while (next < end && (entry & ~ENTRY_NUMBER) == ENTRY_FRAMES) {
+		from = slot_of(c, entry);
 		before = *from.entry;
 		if (before == entry)
 			break;
-		*next = (struct remap_copy){{place >> PAGE_SHIFT}, {entry >> PAGE_SHIFT}};
+		(++next)->v = entry - ENTRY_FRAMES;
 		*at.entry = place;
 		*at.above -= ENTRY_AWAY_ONE;
 		at = from;
@@ -162,31 +169,39 @@ static NEVER_INLINE u32 follow_some(struct chain *c, struct remap_copy *list, u6
 	return (u32)(next - list);
 }
 
+static void follow_by(struct remap *r, const ma_t *list, u32 count)
+{
+	if (count != 0)
+		r->task.ops->copy(r->task.context, list, count);
+	for (u32 i = 0; r->task.ops->moved != NULL && i < count; i++)
+		tell(r, (struct p2m_owner){space_of(r)->domid, list[i].v >> PAGE_SHIFT},
+		     list[i + 1].v >> PAGE_SHIFT, list[i].v >> PAGE_SHIFT);
+}
+
 /* As each hole but the last becomes a home, whose users nobody asks for again, the owners hear of
  * the last alone. */
 static u64 follow_chain(struct remap *r, u64 most)
 {
 	struct chain c = {.p = space_of(r)->p2m,
-			  .tag = REMAP_NONE,
-			  .place = r->hole << PAGE_SHIFT | ENTRY_FRAMES,
-			  .spare = r->spare << PAGE_SHIFT | ENTRY_FRAMES};
-	struct remap_copy list[COPIES];
+			  .first = REMAP_NONE * ENTRIES,
+			  .place = r->hole << PAGE_SHIFT | ENTRY_FRAMES};
+	ma_t list[COPIES + 1];
 	u64 done = 0;
 	u32 count;
 
-	c.at = slot_of(&c, r->hole);
+	c.at = slot_of(&c, c.place);
 	do {
 		count = follow_some(&c, list, min_u64(most - done, COPIES));
-		if (count != 0)
-			r->task.ops->copy(r->task.context, list, count);
-		for (u32 i = 0; r->task.ops->moved != NULL && i < count; i++)
-			tell(r, (struct p2m_owner){space_of(r)->domid, list[i].to.v},
-			     list[i].from.v, list[i].to.v);
+		follow_by(r, list, count);
 		done += count;
 	} while (count == COPIES);
-	if (done != 0)
-		owners_forget(&r->owners, c.place >> PAGE_SHIFT);
 	r->hole = c.place >> PAGE_SHIFT;
+	if (done != 0)
+		owners_forget(&r->owners, r->hole);
+	if (r->hole == r->spare) {
+		vacate(r, r->spare);
+		r->spare = r->hole = REMAP_NONE;
+	}
 	space_of(r)->p2m->moved -= done;
 	r->counts.copied += done;
 	return done;
@@ -346,12 +361,18 @@ static int check_place(const struct remap *r, u64 frame)
 	return place == REMAP_OPEN ? 0 : -VL_EBUSY;
 }
 
-/* The same; and behind which places none is open without a question. */
-static NEVER_INLINE int check_places(const struct remap *r, u64 ma, u64 *open)
+/* The same; and how many pages from there on need no question, of `most`. */
+static int check_places(const struct remap *r, u64 *most)
 {
-	int err = check_place(r, ma >> PAGE_SHIFT);
+	u64 ma = r->cursor << PAGE_SHIFT;
+	int err;
 
-	*open = ma >= r->task.open.start && ma < r->task.open.end ? r->task.open.end : 0;
+	if (r->collecting != r->task.of || r->task.ops->place == NULL)
+		return 0;
+	err = check_place(r, r->cursor);
+	*most = ma >= r->task.open.start && ma < r->task.open.end
+			? min_u64(*most, (r->task.open.end - ma) >> PAGE_SHIFT)
+			: 1;
 	return err;
 }
 
@@ -363,23 +384,24 @@ static NEVER_INLINE int collect_page(struct remap *r, u64 pfn, u64 frame)
 	return owners_add(&r->owners, (mfn_t){frame}, user);
 }
 
-/* From the page at the cursor to the end of its leaf table; those that are the first users of their
- * frames in a few instructions. */
+/* From the page at the cursor to the end of its leaf table, or of what is open; those that are the
+ * first users of their frames in a few instructions. */
 static NEVER_INLINE int collect_leaf(struct remap *r, const u64 *leaf)
 {
 	u64 home = r->cursor << PAGE_SHIFT | ENTRY_FRAMES, step;
-	u64 open = r->collecting == r->task.of ? 0 : ~(u64)0; /* up to there nobody is asked */
 	u64 one = owners_one(&r->owners, r->task.space[r->collecting].domid, r->cursor, &step);
-	int err = 0;
+	u64 pages = ENTRIES - r->cursor % ENTRIES;
+	const u64 *at = leaf + r->cursor % ENTRIES, *end;
+	int err = check_places(r, &pages);
 
-	for (u64 i = r->cursor % ENTRIES; i < ENTRIES; i++, home += PAGE_SIZE, one += step) {
-		u64 *number, entry = leaf[i];
+	if (err < 0)
+		return err;
+	for (end = at + pages; at < end; at++, home += PAGE_SIZE, one += step) {
+		u64 *number, entry = *at;
 
 		if (!entry_is_away(entry, home))
 			continue;
-		if (home >= open && (err = check_places(r, home, &open)) < 0)
-			break;
-		number = numbers_find(&r->owners.numbers, entry >> PAGE_SHIFT);
+		number = numbers_find_ma(&r->owners.numbers, entry);
 		if (number != NULL && *number == 0)
 			*number = one;
 		else if ((err = collect_page(r, home >> PAGE_SHIFT, entry >> PAGE_SHIFT)) < 0)

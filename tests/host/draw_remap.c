@@ -85,10 +85,11 @@ static void draw_move(void *context, mfn_t to, mfn_t from)
 	       x + 3, b);
 }
 
-static void copy(void *context, const struct remap_copy *list, u32 count)
+static void copy(void *context, const ma_t *chain, u32 count)
 {
 	for (u32 i = 0; i < count; i++)
-		draw_move(context, list[i].to, list[i].from);
+		draw_move(context, (mfn_t){chain[i].v >> PAGE_SHIFT},
+			  (mfn_t){chain[i + 1].v >> PAGE_SHIFT});
 }
 
 static bool spare(void *context, mfn_t *mfn)

@@ -121,14 +121,15 @@ static void copy_one(u32 to, u32 from)
 }
 
 /* Several are a chain of pages that come home, of which moved() tells when all are copied. */
-static void copy(void *context, const struct remap_copy *list, u32 count)
+static void copy(void *context, const ma_t *chain, u32 count)
 {
 	(void)context;
 	for (u32 i = 0; i < count; i++) {
-		u32 page = frame_of(list[i].to.v);
+		u32 page = frame_of(chain[i].v >> PAGE_SHIFT);
+		u32 from = frame_of(chain[i + 1].v >> PAGE_SHIFT);
 
-		copy_one(page, frame_of(list[i].from.v));
-		if (count > 1 && w.frame[w.c->of][page] != frame_of(list[i].from.v))
+		copy_one(page, from);
+		if (count > 1 && w.frame[w.c->of][page] != from)
 			wrong("a page is copied from where it is not");
 		if (count == 1)
 			break;
@@ -241,7 +242,10 @@ static void check_list(u32 s)
 			wrong("a page that is away is not in the list");
 }
 
-static void check_space(u32 s)
+/* Reading all of a table takes longer than a move: not after each of them. */
+#define LISTS 4u
+
+static void check_space(u32 s, bool list)
 {
 	u64 away = 0;
 
@@ -261,13 +265,14 @@ static void check_space(u32 s)
 	}
 	if (away != w.p2m[s].moved)
 		wrong("the p2m has another number of pages away");
-	check_list(s);
+	if (list)
+		check_list(s);
 }
 
-static void check_all(void)
+static void check_all(bool lists)
 {
 	for (u32 s = 0; s < w.c->nr_spaces; s++)
-		check_space(s);
+		check_space(s, lists);
 }
 
 static void check_end(void)
@@ -340,7 +345,7 @@ static void run(struct remap *m, const struct world_case *c, struct world_result
 		r->answer = remap_step(m, c->slice);
 		if (r->answer > 0)
 			r->memory = max_u64(r->memory, m->owners.numbers.pages);
-		check_all();
+		check_all(r->steps % LISTS == 0);
 		if (r->answer > 0 && r->steps == c->abort_after) {
 			r->answer = 1;
 			break;
@@ -367,7 +372,7 @@ const char *world_run(const struct world_case *c, enum owners_kind kind, struct 
 	run(&m, c, r);
 	w.remapping = false;
 	r->counts = m.counts;
-	check_all();
+	check_all(true);
 	check_end();
 	return w.wrong;
 }

@@ -37,11 +37,11 @@ struct owners_node;
 
 /** A tree of numbers by frame. */
 struct frame_numbers {
-	u64 *root;    /* NULL: empty */
-	u32 level;    /* of the root; the leaves are of level 1 */
-	u64 **near;   /* the table of level 2 that was used last */
-	u64 near_tag; /* no frame has ~0 */
-	u64 pages;    /* that it has; and those of the nodes below */
+	u64 *root;      /* NULL: empty */
+	u32 level;      /* of the root; the leaves are of level 1 */
+	u64 **near;     /* the table of level 2 that was used last */
+	u64 near_first; /* the number of its first leaf; NUMBERS_NOT_NEAR */
+	u64 pages;      /* that it has; and those of the nodes below */
 };
 
 struct owners {

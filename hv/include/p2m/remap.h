@@ -34,15 +34,11 @@ enum remap_place {
 	REMAP_NO_RAM, /* Vellum, or nothing: cannot be (M10 of the ledger), and panics */
 };
 
-/** `to` becomes what `from` is. */
-struct remap_copy {
-	mfn_t to, from;
-};
-
 /** What a remap has done to it; all but `place` always. */
 struct remap_ops {
-	/* Contents: so many copies, one after the other; each becomes what the other is. */
-	void (*copy)(void *context, const struct remap_copy *list, u32 count);
+	/* Contents: chain[0] becomes what chain[1] is, then that what chain[2] is, so many; each
+	 * becomes what the other is. */
+	void (*copy)(void *context, const ma_t *chain, u32 count);
 	void (*exchange)(void *context, mfn_t a, mfn_t b);
 	/* A spare frame; false: there is none. And: nobody uses this frame any more, spare or not.
 	 */
