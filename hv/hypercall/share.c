@@ -95,21 +95,6 @@ static s64 check_on(const struct vcpu *v)
 	return live_remap_is_on() ? -VL_EBUSY : 0;
 }
 
-static bool make_table(void)
-{
-	bool made;
-
-	if (is_debug_build()) {
-		frames_fail_at(failpoint_get());
-		failpoint_set(0);
-	}
-	made = frame_alloc_run(TABLE_FRAMES, &sharing.table);
-	frames_fail_at(0);
-	if (!made)
-		sharing.table.v = 0;
-	return made;
-}
-
 /* Which frames all later domains have. */
 static bool write_down(void)
 {
@@ -120,6 +105,21 @@ static bool write_down(void)
 	return good;
 }
 
+static bool make_tables(void)
+{
+	bool made;
+
+	if (is_debug_build()) {
+		frames_fail_at(failpoint_get());
+		failpoint_set(0);
+	}
+	made = write_down() && frame_alloc_run(TABLE_FRAMES, &sharing.table);
+	frames_fail_at(0);
+	if (!made)
+		sharing.table.v = 0;
+	return made;
+}
+
 static s64 turn_on(const struct vcpu *v, u32 rate)
 {
 	s64 err = check_on(v);
@@ -127,7 +127,7 @@ static s64 turn_on(const struct vcpu *v, u32 rate)
 	if (err < 0)
 		return err;
 	if (sharing.table.v == 0) {
-		if (!write_down() || !make_table())
+		if (!make_tables())
 			return -VL_ENOMEM;
 		share_init(vcpu_pages_changed);
 		share_scan_begin(&sharing.scan, direct(mfn_to_ma(sharing.table)), TABLE_SETS);

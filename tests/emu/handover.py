@@ -2,6 +2,7 @@
 """The first guest ends for good, and the other one gets the bare machine: docs/design.md, section 9b."""
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import images
 from bochs import Bochs
@@ -221,6 +222,42 @@ def handover_linux_smp(t):
     other Linux goes to passthrough on the first. QEMU."""
     image = linux_image(["handover"], kernel="full", initrd="initrd-guests", cmdline="how=--paused")
     check_linux(t, Qemu(t, image, memory=1024, smp=2), 300)
+
+
+ROUNDS, SHARED_EVERY = 200, 4
+LIVES = "test=entry*,guests_created"
+
+
+def hand_over_once(t, number):
+    """One machine, whose size and so all that is counted on it differs from the others'; the seed."""
+    mode, kind = list(MODES)[number % 2], list(OWNERS)[number // 2 % 3]
+    live = number // 6 % 2 == 1
+    more = "share=1" if number // 12 % SHARED_EVERY == SHARED_EVERY - 1 else ""
+    if live:
+        iso = image(f"live=1 bound={BOUND:x} {LIVES}", more=f"how={MODES[mode] | OWNERS[kind] | LIVE:x} near=1 {more}")
+    else:
+        iso = image(LIVES, more=more, opts=f"owners={kind} remap={mode}")
+    m = Qemu(t, iso, memory=200 + number, icount=True, name=f"{number}-{mode}-{kind}")
+    if live:
+        check_live(t, m, 300)
+    else:
+        check(t, m, 300, "exit-16")
+    if more:
+        check_shared(t, m)
+    seed = re.search(r"^# scattered by (\w+)", m.console.text, re.MULTILINE).group(1)
+    m.stop()
+    t.log(f"round {number}: {mode}, {kind}, {'live' if live else 'paused'} {more}, seed {seed}")
+    return seed
+
+
+@test("soak-handover-rounds", shows="M19 M11 M12 M13 M14 M15 M16 M17 U8 I9", needs="vellum mini", limit=14000, group="soak")
+def soak_handover_rounds(t):
+    """200 times the heir gets the machine, its memory scattered each time otherwise, every fourth time round with shared pages: in each
+    mode, by each kind of owners, paused and live in turn. It is devirtualized, virtualized again, devirtualized, and makes guests of
+    its own. QEMU, counting instructions, two machines at a time."""
+    with ThreadPoolExecutor(2) as two:
+        seeds = list(two.map(lambda number: hand_over_once(t, number), range(ROUNDS)))
+    t.equal(len(set(seeds)), ROUNDS, "seeds that differ")
 
 
 def check_shared(t, m):

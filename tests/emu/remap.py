@@ -44,6 +44,12 @@ def remap_live_bochs(t):
     check(t, Bochs(t, image("remapped_live")), 380)
 
 
+@test("remap-live-ends-bochs", shows="M12 M13", needs="vellum-debug mini", limit=400, slow=True)
+def remap_live_ends_bochs(t):
+    """In Bochs: how it ends early."""
+    check(t, Bochs(t, image("remapped_live_ends")), 380)
+
+
 @test("remap-cost", shows="M14 M15 M16 M17", needs="vellum-debug mini", limit=300)
 def remap_cost(t):
     """Of 32 MiB, 0, 1, 10, 50 and 100 % are away: remapping takes time for what is away: at most 1.2 times the instructions of as

@@ -162,11 +162,12 @@ TEST_ON_REQUEST(hand_over, "M19 U7")
 {
 	struct other *g = other(0);
 	char words[256];
-	u64 pages;
+	u64 pages, seed = rdtsc() | 1;
 	s64 answer;
 
 	begin_with_others();
-	other_scatter(rdtsc() | 1, cmdline_get("near", words, sizeof(words)));
+	print("# scattered by %lx\n", seed);
+	other_scatter(seed, cmdline_get("near", words, sizeof(words)));
 	heirs_words(words, sizeof(words));
 	if (cmdline_get_hex("pages", &pages))
 		other_size(pages);

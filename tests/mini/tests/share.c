@@ -417,15 +417,29 @@ TEST_ON_REQUEST(share_refused, "U8 U3")
 	end();
 }
 
-/* The one allocation fails. */
+/* Each allocation fails: what is written down of each guest, which stays as long as it, and the
+ * table. */
 TEST_ON_REQUEST(share_failpoint, "U8")
 {
+	static const u8 fails[] = {1, 2, 2, 1};
+	u64 a, b, free;
+
 	guests_go_in();
-	if (vl_call_set_failpoint(hypercall_page, 1) != 0)
+	if (vl_call_set_failpoint(hypercall_page, 0) != 0)
 		test_skip("a release build");
-	CHECK(share(VL_SHARE_ON, RATE) == -VL_ENOMEM, "on without a table");
-	CHECK(share(VL_SHARE_KEEP, 0) == 0 && info.on == 0, "it is on");
+	guests_warm_up();
+	free = guests_partition_free();
+	a = guest_make("a", 8);
+	b = guest_make("b", 8);
+	for (u32 i = 0; i < ARRAY_SIZE(fails); i++) {
+		CHECK(vl_call_set_failpoint(hypercall_page, fails[i]) == 0, "set_failpoint");
+		CHECK(share(VL_SHARE_ON, RATE) == -VL_ENOMEM, "on, failure %u", i);
+		CHECK(share(VL_SHARE_KEEP, 0) == 0 && info.on == 0, "it is on");
+	}
 	CHECK(share(VL_SHARE_ON, RATE) == 0, "and not the next time");
 	turn_off();
+	guest_destroy(a);
+	guest_destroy(b);
+	CHECK(guests_free_settles(free), "something is not given back");
 	CHECK(devirtualize() == 0, "devirtualize failed");
 }
