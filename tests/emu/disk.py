@@ -8,7 +8,7 @@ import struct
 import time
 
 import images
-from guest import finish_mini
+from guest import check_tap, finish_mini
 from machine import plain
 from qemu import Qemu
 from registry import test
@@ -44,9 +44,9 @@ def make_disk(t):
     return name, data
 
 
-def machine(t, disk, tests, hypervisor="vellum", more="", **kw):
-    image = images.vellum(("mini", f"map=all test={tests} {more}".rstrip()), "mini", hypervisor=hypervisor)
-    return Qemu(t, image, extra=["-drive", f"if=ide,index=1,format=raw,file={disk}"], **kw)
+def machine(t, disk, tests, hypervisor="vellum", drive="", **kw):
+    image = images.vellum(("mini", f"map=all test={tests}"), "mini", hypervisor=hypervisor)
+    return Qemu(t, image, extra=["-drive", f"if=ide,index=1,format=raw,file={disk}{drive}"], **kw)
 
 
 def check_partitions(t, hypervisor):
@@ -74,6 +74,29 @@ def disk_partitions(t):
 def disk_partitions_debug(t):
     """The same on a debug build, which looks at locks and the shadow."""
     check_partitions(t, "vellum-debug")
+
+
+@test("disk-heir", shows="M19 I7", needs="vellum vellum-debug mini", limit=200)
+def disk_heir(t):
+    """The machine changes hands while the heir's write is under way, on a drive that is slow: the heir finds by its own driver what
+    it has flushed, of the last write whole sectors or none of them, and nothing else. So does the host."""
+    for hypervisor in ("vellum", "vellum-debug"):
+        name, data = make_disk(t)
+        m = machine(t, name, "disk_heir", hypervisor, ",throttling.iops-write=1", icount=True, name=hypervisor)
+        t.equal(m.wait(90), "exit-16", "the heir's own verdict")
+        m.no_panic()
+        check_tap(t, m)
+        text = plain(m.console.text)
+        said = re.search(r"^# keeper: (\d+) pieces are flushed, one was under way.*^# keeper: \1 pieces are there, and (\d+) sectors", text,
+                         re.MULTILINE | re.DOTALL)
+        t.check(said, f"a write was under way: {re.findall('# keeper: .*', text)}")
+        t.log(f"{hypervisor}: {said[1]} pieces, {said[2]} sectors of the next one")
+        with open(name, "rb") as after:
+            found = after.read()
+        begin = PARTITIONS[3][0] * SECTOR
+        end = begin + int(said[1]) * PIECE
+        t.check(found[begin:end] == b"".join(piece(n) for n in range(int(said[1]))), "the pieces are in the image")
+        t.check(found[:begin] == data[:begin] and found[end + PIECE:] == data[end + PIECE:], "and all else is as it was")
 
 
 def pull_plug(m):

@@ -332,9 +332,11 @@ static void heir(void)
 {
 	u64 seed = canary_begin(), start;
 	char word[2];
-	bool live;
+	bool live, keeper = cmdline_get("keeper", word, sizeof(word));
 	s64 answer;
 
+	if (keeper)
+		keeper_write();
 	if (cmdline_get("single", word, sizeof(word))) {
 		print("the heir waits\n");
 		live_by_single_ticks(seed);
@@ -381,6 +383,8 @@ static void heir(void)
 	live_on(seed, HEIR_TICKS);
 	check_ticks(start, 1);
 	timer_stop();
+	if (keeper)
+		keeper_check();
 }
 
 static void hostile(void)

@@ -201,10 +201,9 @@ static struct {
 } request __attribute__((aligned(64)));
 static u8 data[PIECE] __attribute__((aligned(4096)));
 
-static u8 ask(struct virtio *v, u32 type, u64 sector, u32 size)
+static void offer(struct virtio *v, u32 type, u64 sector, u32 size)
 {
 	u16 flags = type == BLK_IN ? D_WRITE | D_NEXT : D_NEXT;
-	u32 used;
 
 	request.type = type;
 	request.sector = sector;
@@ -215,6 +214,13 @@ static u8 ask(struct virtio *v, u32 type, u64 sector, u32 size)
 	virtio_describe(v, 0, 3, &request.status, 1, D_WRITE, 0);
 	virtio_offer(v, 0, 0);
 	virtio_kick(v, 0);
+}
+
+static u8 ask(struct virtio *v, u32 type, u64 sector, u32 size)
+{
+	u32 used;
+
+	offer(v, type, sector, size);
 	if (!virtio_wait(v, PATIENCE) || virtio_used(v, 0, &used) != 0)
 		panic("no answer to a request of type %u", type);
 	return *(volatile u8 *)&request.status;
@@ -286,20 +292,47 @@ void role_disk(void)
 
 _Static_assert(LOG_BYTES == PIECE, "one request each");
 
+static u64 fill_piece(const struct virtio *v, u64 n)
+{
+	u64 places = virtio_get(v, VR_CONFIG) / (PIECE / SECTOR);
+
+	for (u32 i = 0; i < PIECE; i++)
+		data[i] = LOG_BYTE(n * PIECE + i);
+	return n % places * (PIECE / SECTOR);
+}
+
 void role_log(void)
 {
 	struct virtio *v = start_disk(0);
-	u64 places = virtio_get(v, VR_CONFIG) / (PIECE / SECTOR);
 
 	for (u64 n = 0;; n++) {
-		for (u32 i = 0; i < PIECE; i++)
-			data[i] = LOG_BYTE(n * PIECE + i);
-		if (ask(v, BLK_OUT, n % places * (PIECE / SECTOR), PIECE) != 0)
+		if (ask(v, BLK_OUT, fill_piece(v, n), PIECE) != 0)
 			panic("piece %lu cannot be written", n);
 		if (ask(v, BLK_FLUSH, 0, 0) != 0)
 			panic("flush %lu failed", n);
 		print("flushed %lu\n", n);
 	}
+}
+
+struct virtio *role_log_start(void)
+{
+	return start_disk(0);
+}
+
+void role_log_offer(struct virtio *v, u64 n)
+{
+	offer(v, BLK_OUT, fill_piece(v, n), PIECE);
+}
+
+void role_flush_offer(struct virtio *v)
+{
+	offer(v, BLK_FLUSH, 0, 0);
+}
+
+void role_log_check(void)
+{
+	if (*(volatile u8 *)&request.status != 0)
+		panic("a request of type %u failed", request.type);
 }
 
 /* --- what no driver may do --- */

@@ -5,6 +5,10 @@
 #ifndef MINI_ROLE_IO_H
 #define MINI_ROLE_IO_H
 
+#include "lib/types.h"
+
+struct virtio;
+
 /* The addresses of guests in these roles, in a frame's order: MAC_TALK and so on in the lowest
  * byte.
  */
@@ -30,6 +34,16 @@ void role_disk(void);
 void role_log(void);
 #define LOG_BYTES   8192u
 #define LOG_BYTE(i) ((unsigned char)(DISK_BYTE(i) + ((i) >> 13) * 31 + 17))
+/* The same in steps: the disk; ask for piece `n` to be written, or for a flush; what was asked for
+ * was done well. */
+struct virtio *role_log_start(void);
+void role_log_offer(struct virtio *v, u64 n);
+void role_flush_offer(struct virtio *v);
+void role_log_check(void);
+/* By these the heir with the word keeper writes until it owns the machine, and then looks at the
+ * disk itself. */
+void keeper_write(void);
+void keeper_check(void);
 /* Network in window 0, disk in window 1: everything that a driver must not do (seed=HEX), then
  * what it may; ends. */
 void role_badio(void);

@@ -10,7 +10,7 @@ LWIP_NAMES := core/init core/def core/inet_chksum core/ip core/mem core/memp cor
 	core/timeouts core/udp core/ipv4/dhcp core/ipv4/etharp core/ipv4/icmp core/ipv4/ip4 core/ipv4/ip4_addr \
 	core/ipv4/ip4_frag netif/ethernet
 # Its own role.c, and no tests.
-LWIP_KERNEL := $(filter-out tests/mini/tests/% tests/mini/role% $(addprefix tests/mini/,other.c hostile.c abuse.c live.c), \
+LWIP_KERNEL := $(filter-out tests/mini/tests/% tests/mini/role% $(addprefix tests/mini/,other.c hostile.c abuse.c live.c ide.c), \
 	$(MINI_SOURCES))
 LWIP_OWN := $(wildcard tests/mini/lwip/*.c)
 LWIP_OBJECTS := $(LWIP_KERNEL:%=$(B)/mini/%.o) $(LWIP_OWN:%=$(B)/mini/%.o) $(LWIP_NAMES:%=$(B)/lwip/%.o)

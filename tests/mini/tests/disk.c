@@ -7,6 +7,7 @@
 #include "mini/console.h"
 #include "mini/cpu.h"
 #include "mini/hypercall.h"
+#include "mini/ide.h"
 #include "mini/memory.h"
 #include "mini/other.h"
 #include "mini/role_io.h"
@@ -109,32 +110,11 @@ static const struct vl_partition *partition(u32 number)
 	test_fail("there is no partition %u", number);
 }
 
-/* Until these bits of the status have that value, at most a second: the host reads a file. */
-static void wait_for(u8 bits, u8 value)
-{
-	u64 late = rdtsc() + 1000 * tsc_per_ms();
-
-	while ((in8(0x3f6) & bits) != value && rdtsc() < late)
-		;
-}
-
-/* As a driver of 1994. */
 static void read_natively(u64 lba)
 {
-	u16 *words = (u16 *)(void *)sector;
+	u8 status;
 
-	wait_for(0x80, 0);
-	out8(0x1f6, (u8)(0xf0 | lba >> 24));
-	wait_for(0x80, 0);
-	out8(0x1f2, 1);
-	out8(0x1f3, (u8)lba);
-	out8(0x1f4, (u8)(lba >> 8));
-	out8(0x1f5, (u8)(lba >> 16));
-	out8(0x1f7, 0x20);
-	wait_for(0x88, 0x08);
-	CHECK((in8(0x1f7) & 0x89) == 0x08, "status %#x at sector %lu", in8(0x1f7), lba);
-	for (u32 i = 0; i < VL_SECTOR_SIZE / 2; i++)
-		words[i] = in16(0x1f0);
+	CHECK(ide_read_natively(lba, sector, &status), "status %#x at sector %lu", status, lba);
 }
 
 static void check_natively(const struct vl_partition *p, u32 seed)
@@ -269,4 +249,23 @@ TEST_ON_REQUEST(disk_log, "I7")
 		other_listen(g);
 		other_print_lines(g);
 	}
+}
+
+/* The machine changes hands while a request is under way, which is long if the drive is slow. */
+TEST_ON_REQUEST(disk_heir, "M19 I7")
+{
+	u32 function = find_controller();
+	struct other *g = other(0);
+	s64 answer;
+
+	other_make(g, "keeper", "role=heir keeper start=800 test=entry*");
+	begin(function);
+	adds(g->domid, (struct vl_disk_extent){.disk = DISK, .partition = 3}, 0);
+	CHECK(partition(3)->start == 0x800, "it begins at sector %#lx", partition(3)->start);
+	CHECK(vl_call_domain_unpause(hypercall_page, g->domid) == 0, "unpause");
+	other_await_text(g, "flushed 2", LIMIT);
+	do
+		answer = vl_call_hand_over(hypercall_page, g->domid, VL_REMAP_USUAL);
+	while (answer == -VL_EAGAIN);
+	test_fail("hand_over answered %ld", answer);
 }
