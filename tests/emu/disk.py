@@ -8,6 +8,7 @@ import struct
 import time
 
 import images
+from bochs import Bochs
 from guest import check_tap, finish_mini
 from machine import plain
 from qemu import Qemu
@@ -16,9 +17,11 @@ from registry import test
 SECTOR = 512
 SMALL = 165  # sectors of partitions 1 and 2: role_disk's
 PARTITIONS = {1: (63, SMALL), 2: (300, SMALL), 3: (2048, 16000)}
-SECTORS = 2048 + 16000 + 100
+SECTORS = 19 * 16 * 63  # whole cylinders, for Bochs
 PIECE = 8192  # LOG_BYTES
 PLACES = 16000 * SECTOR // PIECE  # of pieces in partition 3; the log begins again behind its end, with other bytes
+
+BOTH = "disk_partitions,disk_killed"
 
 
 def pattern(size, seed=0):
@@ -49,10 +52,8 @@ def machine(t, disk, tests, hypervisor="vellum", drive="", **kw):
     return Qemu(t, image, extra=["-drive", f"if=ide,index=1,format=raw,file={disk}{drive}"], **kw)
 
 
-def check_partitions(t, hypervisor):
-    name, data = make_disk(t)
-    m = machine(t, name, "disk_partitions,disk_killed", hypervisor)
-    finish_mini(t, m, 150)
+def check_partitions(t, name, data, m, seconds=150):
+    finish_mini(t, m, seconds)
     t.check("# SKIP" not in plain(m.console.text), "there is no IDE controller")
     with open(name, "rb") as after:
         found = after.read()
@@ -67,13 +68,23 @@ def check_partitions(t, hypervisor):
 def disk_partitions(t):
     """The mini guest gives its IDE controller to Vellum; another guest reads, writes and flushes partitions of a disk, others
     are ended in the middle of it; then the first guest has the controller again and reads the same bytes, and so does the host."""
-    check_partitions(t, "vellum")
+    name, data = make_disk(t)
+    check_partitions(t, name, data, machine(t, name, BOTH))
 
 
 @test("disk-partitions-debug", shows="I7 I8", needs="vellum-debug mini", limit=200)
 def disk_partitions_debug(t):
     """The same on a debug build, which looks at locks and the shadow."""
-    check_partitions(t, "vellum-debug")
+    name, data = make_disk(t)
+    check_partitions(t, name, data, machine(t, name, BOTH, "vellum-debug"))
+
+
+@test("disk-partitions-bochs", shows="I7 I8 U3", needs="vellum mini", limit=300)
+def disk_partitions_bochs(t):
+    """The same in Bochs, whose drive has no cache, and no bus mastering selected by its BIOS."""
+    name, data = make_disk(t)
+    image = images.vellum(("mini", f"map=all uncached=1 test={BOTH}"), "mini")
+    check_partitions(t, name, data, Bochs(t, image, disk=name), 280)
 
 
 @test("disk-heir", shows="M19 I7", needs="vellum vellum-debug mini", limit=200)

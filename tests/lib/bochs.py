@@ -41,6 +41,8 @@ debug: action=ignore
 com1: enabled=1, {com}
 {more}"""
 
+CYLINDER = 16 * 63 * 512
+
 ENDINGS = (
     ("ACPI control: soft power off", "poweroff"),
     ("Shutdown port: shutdown requested", "shutdown-port"),
@@ -74,11 +76,11 @@ def drain(name):
 
 class Bochs(Machine):
     """One Bochs run; the serial line goes to a file, there is no input. network: the text of a configuration of slirp (Bochs's
-    network in user mode) for an e1000."""
+    network in user mode) for an e1000. disk: an image, of whole cylinders, for the first channel's second drive."""
     good_ending = "shutdown-port"  # by a guest that has ended; what its verdict is, is in its output
 
     def __init__(self, t, iso, memory=256, cpus=1, model="corei7_haswell_4770", limit=None,
-                 name="bochs", network=None):
+                 name="bochs", network=None, disk=None):
         super().__init__(t, name)
         self._serial = self.file("serial")
         self._log = self.file("log")
@@ -93,6 +95,9 @@ class Bochs(Machine):
             more = f"e1000: enabled=1, mac=52:54:00:12:34:56, ethmod=slirp, script={os.path.basename(self.file('net'))}\n"
             with open(self.file("net"), "w", encoding="utf-8") as net:
                 net.write(network)
+        if disk:
+            cylinders = os.path.getsize(disk) // CYLINDER
+            more += f"ata0-slave: type=disk, mode=flat, path={os.path.relpath(disk, t.dir)}, cylinders={cylinders}, heads=16, spt=63\n"
         with open(self.file("rc"), "w", encoding="utf-8") as rc:
             rc.write(configuration(os.path.relpath(iso, t.dir), os.path.basename(self._log),
                                    f"mode=file, dev={os.path.basename(self._serial)}",
