@@ -64,10 +64,19 @@ $(B)/initrd/test.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(LINUX_TESTS)
 	@echo "  INITRD  $@"
 	@scripts/mkinitrd --vl $(B)/vl --tests $(B)/linux-tests --tests tests/linux/scripts --out $@
 
+# With it a later guest that has got the machine finds the machine's devices.
+$(B)/linux/module/vellum_pci.ko: $(wildcard guest-linux-patches/module/*) $(B)/linux/min/bzImage
+	@echo "  MODULE  $@"
+	@scripts/linux-build --module
+
 # Scripts alone: the machines of 64 MiB have no room for all programs.
-$(B)/initrd/small.cpio.gz: $(INITRD_SOURCES) $(B)/vl
+SMALL_FILES := $(B)/initrd/small
+$(B)/initrd/small.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(B)/linux/module/vellum_pci.ko
 	@echo "  INITRD  $@"
-	@scripts/mkinitrd --vl $(B)/vl --tests tests/linux/scripts --out $@
+	@rm -rf $(SMALL_FILES)
+	@mkdir -p $(SMALL_FILES)/lib
+	@cp $(B)/linux/module/vellum_pci.ko $(SMALL_FILES)/lib
+	@scripts/mkinitrd --vl $(B)/vl --tests tests/linux/scripts --tree $(SMALL_FILES) --out $@
 
 # A kernel as an ELF file, without what only debuggers and loaders that move it read: GRUB reads all of it.
 $(B)/kernels/%: $(B)/linux/%/vmlinux
