@@ -391,10 +391,11 @@ TEST_ON_REQUEST(remapped_live, "M4 M11 M12 M13 M15 M16 M17")
 /* It ends early: by will, by each allocation that fails, and with the guest. */
 TEST_ON_REQUEST(remapped_live_ends, "M12 M13")
 {
-	u64 failed = 0;
+	u64 failed = 0, pages = PAGES;
 	s64 answer;
 
-	make(PAGES);
+	cmdline_get_hex("pages", &pages);
+	make(pages);
 	look("made", 0);
 	for (u64 i = 0; i < 6; i++) {
 		scatter(i + 1, 100, i % 2 == 0 ? BESIDE : 0);
