@@ -364,6 +364,16 @@ static bool answers(struct ide_channel *c, u8 *s)
 	return !(*s & STATUS_BUSY);
 }
 
+/* It answers, and has not failed. */
+static bool goes_on(struct ide_channel *c, u8 *s)
+{
+	if (!answers(c, s))
+		return false;
+	if (has_failed(*s))
+		drive_failed(c);
+	return !has_failed(*s);
+}
+
 static void learn(struct ide_channel *c, const struct ide_op *op);
 
 static void data_in(struct ide_channel *c)
@@ -371,11 +381,9 @@ static void data_in(struct ide_channel *c)
 	struct ide_op *op = c->first;
 	u8 s;
 
-	if (!answers(c, &s))
+	if (!goes_on(c, &s))
 		return;
-	if (has_failed(s)) {
-		drive_failed(c);
-	} else if (op->kind == IDE_IDENTIFY && s == 0) {
+	if (op->kind == IDE_IDENTIFY && s == 0) {
 		finish(c, -VL_ENODEV);
 	} else if (s & STATUS_DRQ) {
 		take_sector(c, op->data + c->at * IDE_SECTOR);
@@ -388,14 +396,10 @@ static void data_out(struct ide_channel *c)
 	struct ide_op *op = c->first;
 	u8 s;
 
-	if (!answers(c, &s))
+	if (!goes_on(c, &s) || !(s & STATUS_DRQ))
 		return;
-	if (has_failed(s)) {
-		drive_failed(c);
-	} else if (s & STATUS_DRQ) {
-		give_sector(c, op->data + c->at * IDE_SECTOR);
-		go_to(c, c->at == op->sectors ? STATE_END : STATE_OUT, PATIENCE_MS);
-	}
+	give_sector(c, op->data + c->at * IDE_SECTOR);
+	go_to(c, c->at == op->sectors ? STATE_END : STATE_OUT, PATIENCE_MS);
 }
 
 static void end(struct ide_channel *c)
