@@ -48,6 +48,7 @@ enum operand_kind {
 	OPERAND_NET_DEVICE,
 	OPERAND_BLOCK_DEVICE,
 	OPERAND_PCI,
+	OPERAND_PCI_TAKEN,
 };
 
 struct operand_spec {

@@ -437,7 +437,7 @@ const struct command commands[] = {
 		.summary = "take a PCI device back from Vellum",
 		.details = "This guest's driver for it finds it again.\n",
 		.options = no_options,
-		.operand = {{.kind = OPERAND_PCI}},
+		.operand = {{.kind = OPERAND_PCI_TAKEN}},
 		.needs_vellum = true,
 		.run = cmd_pci_return,
 	},

@@ -13,6 +13,8 @@
 #include "dom-tools/lib/device.h"
 #include "dom-tools/lib/devices.h"
 #include "dom-tools/lib/domains.h"
+#include "dom-tools/lib/pci.h"
+#include "dom-tools/lib/pci_host.h"
 #include "dom-tools/vl/options.h"
 #include "dom-tools/vl/output.h"
 
@@ -124,6 +126,52 @@ static void offer_devices(const char *domain, uint32_t kind, const char *typed)
 	dev.transport.ops->close(&dev.transport);
 }
 
+static void offer_taken(const struct vl_pci_taken *taken, const char *typed)
+{
+	char name[PCI_NAME_SIZE];
+
+	for (uint32_t i = 0; i < taken->count; i++)
+		offer(vl_pci_name(name, taken->function[i].function), typed);
+}
+
+static bool is_taken(const struct vl_pci_taken *taken, uint32_t function)
+{
+	for (uint32_t i = 0; i < taken->count; i++)
+		if (taken->function[i].function == function)
+			return true;
+	return false;
+}
+
+/* Those that this guest has. */
+static void offer_own(const struct vl_pci_taken *taken, const char *typed)
+{
+	struct pci_host_list list;
+	struct vl_error ignored;
+	char name[PCI_NAME_SIZE];
+
+	if (pci_host_list(&list, &ignored))
+		return;
+	for (size_t i = 0; i < list.count; i++)
+		if (!is_taken(taken, list.function[i].function))
+			offer(vl_pci_name(name, list.function[i].function), typed);
+}
+
+static void offer_functions(void (*offer_which)(const struct vl_pci_taken *, const char *),
+			    const char *typed)
+{
+	struct vl_device_file dev;
+	struct vl_client client;
+	struct vl_pci_taken taken;
+	struct vl_error ignored;
+
+	if (vl_device_open(&dev, &ignored))
+		return;
+	if (vl_connect(&client, &dev.transport, &ignored) == 0 &&
+	    vl_pci_taken(&client, &taken, &ignored) == 0)
+		offer_which(&taken, typed);
+	dev.transport.ops->close(&dev.transport);
+}
+
 static void offer_words(const char *typed)
 {
 	static const char *const words[] = {"on", "off", "stats"};
@@ -157,6 +205,10 @@ static void offer_arguments(const struct command *c, char **words, int n, const 
 		offer_devices(words[n - 1], VL_DEVICE_BLOCK, typed);
 	else if (c->operand[position].kind == OPERAND_SHARE)
 		offer_words(typed);
+	else if (c->operand[position].kind == OPERAND_PCI)
+		offer_functions(offer_own, typed);
+	else if (c->operand[position].kind == OPERAND_PCI_TAKEN)
+		offer_functions(offer_taken, typed);
 }
 
 int cmd_complete(struct invocation *inv, struct vl_error *e)

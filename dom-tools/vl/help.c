@@ -22,6 +22,7 @@ const char *operand_label(enum operand_kind kind)
 	case OPERAND_RANGE:
 		return "RANGE";
 	case OPERAND_PCI:
+	case OPERAND_PCI_TAKEN:
 		return "BUS:DEVICE.FUNCTION";
 	case OPERAND_SHARE:
 		return "on | off | stats";
