@@ -29,8 +29,8 @@ struct session {
 	char keys[256];
 };
 
-/* Print what there is, at most one piece; *more: it was one. */
-static int show_output(struct session *s, bool *more, struct vl_error *e)
+/* Print what there is, at most one piece; *more: it was one; *end: where all of it ends. */
+static int show_output(struct session *s, bool *more, uint64_t *end, struct vl_error *e)
 {
 	static struct vl_log_chunk chunk;
 	int rc = vl_guest_console_read(s->client, s->domid, s->pos, &chunk, e);
@@ -38,10 +38,23 @@ static int show_output(struct session *s, bool *more, struct vl_error *e)
 	if (rc)
 		return rc;
 	*more = chunk.size > 0;
+	*end = chunk.end;
 	s->pos = chunk.start + chunk.size;
 	if (fwrite(chunk.text, 1, chunk.size, stdout) != chunk.size || fflush(stdout))
 		return vl_fail(e, EIO, "cannot write the console's output (%s)", strerror(errno));
 	return 0;
+}
+
+/* All that is there before the user can leave; a domain may add to it faster than it is read. */
+static int show_backlog(struct session *s, struct vl_error *e)
+{
+	uint64_t end, newest;
+	bool more;
+	int rc = show_output(s, &more, &end, e);
+
+	while (rc == 0 && more && s->pos < end)
+		rc = show_output(s, &more, &newest, e);
+	return rc;
 }
 
 static void read_keys(struct session *s)
@@ -79,7 +92,8 @@ static int send_keys(struct session *s, struct vl_error *e)
 static int look(struct session *s, struct vl_error *e)
 {
 	bool more = false, room = s->nr_keys < sizeof(s->keys);
-	int rc = show_output(s, &more, e);
+	uint64_t end;
+	int rc = show_output(s, &more, &end, e);
 
 	if (rc == 0)
 		rc = send_keys(s, e);
@@ -96,7 +110,7 @@ static int look(struct session *s, struct vl_error *e)
 
 static int talk(struct session *s, struct vl_error *e)
 {
-	int rc = 0;
+	int rc = show_backlog(s, e);
 
 	while (rc == 0 && !s->detached)
 		rc = look(s, e);

@@ -206,6 +206,12 @@ int __wrap_poll(struct pollfd *p, nfds_t n, int milliseconds)
 	if (p[0].fd != FAKE_FD)
 		return __real_poll(p, n, milliseconds);
 	p[0].revents = p[1].revents = 0;
+	if (world()->has_typed) {
+		typed = world()->typed;
+		world()->has_typed = 0;
+		p[1].revents = POLLIN;
+		return 1;
+	}
 	if (milliseconds == 0)
 		return 0;
 	if (!driver_wait(world(), &typed))

@@ -391,9 +391,10 @@ static int64_t domain_sched_info(struct world *w, uint64_t domid, void *page, ui
 	return world_fill(page, size, &info, sizeof(info));
 }
 
-/* All that it has, in one piece. */
+/* All that it has, or a piece of it. */
 static int64_t domain_console_read(struct world *w, uint64_t domid, void *page, uint32_t size)
 {
+	size_t n = domid == w->console_of ? w->console_size : 0;
 	struct vl_console_read head;
 
 	if (!find_domain(w, domid))
@@ -401,11 +402,14 @@ static int64_t domain_console_read(struct world *w, uint64_t domid, void *page, 
 	if (size < sizeof(head) + MAX_CONSOLE / 2)
 		return -VL_EINVAL;
 	memcpy(&head, page, sizeof(head));
-	head.size = domid == w->console_of ? (uint32_t)w->console_size : 0;
-	head.end = head.pos + head.size;
+	head.end = head.pos + n;
+	if (w->console_piece && n > w->console_piece)
+		n = w->console_piece;
+	head.size = (uint32_t)n;
 	memcpy(page, &head, sizeof(head));
-	memcpy((char *)page + sizeof(head), w->console, head.size);
-	w->console_size -= head.size;
+	memcpy((char *)page + sizeof(head), w->console, n);
+	memmove(w->console, w->console + n, w->console_size - n);
+	w->console_size -= n;
 	return head.size;
 }
 

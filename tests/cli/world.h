@@ -40,6 +40,8 @@
  *   onwait STATEMENT           what happens while vl waits: `state ID N [REASON]`, `gone ID`,
  *                              `memory ID BYTES`, `console ...`, or `type TEXT` at stdin
  *   net ID INDEX N BRIDGE STATUS [FLAGS]
+ *   piece BYTES                what one read of a console gets at most (default: all)
+ *   typed TEXT                 at stdin from the beginning
  *                              a network device of a domain, its address ends in N; only one domain
  *                              has devices
  *   disk ID INDEX BYTES STATUS [FLAGS]
@@ -128,6 +130,9 @@ struct world {
 	struct events on_wait;
 	uint64_t ring;
 	uint64_t log_size; /* bytes since boot; the log keeps all, the ring is pretended */
+	uint64_t console_piece; /* 0: all */
+	int has_typed;
+	char typed[16];
 	char log[MAX_LOG];
 	struct events on_read;
 	struct events on_sleep;

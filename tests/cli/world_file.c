@@ -466,6 +466,12 @@ static int guest_statement(struct world *w, const char *what, char *rest)
 	} else if (strcmp(what, "console") == 0) {
 		set_console(w, rest);
 	} else if (strcmp(what, "net") == 0 || strcmp(what, "disk") == 0) {
+	} else if (strcmp(what, "piece") == 0) {
+		w->console_piece = number(word(&rest));
+	} else if (strcmp(what, "typed") == 0) {
+		world_unescape(rest);
+		w->has_typed = 1;
+		snprintf(w->typed, sizeof(w->typed), "%s", rest);
 		set_device(w, what[0] == 'n', rest);
 	} else if (strcmp(what, "patience") == 0) {
 		w->patience = (int)number(word(&rest));
