@@ -465,6 +465,25 @@ void other_pass_time(void)
 	pass_time(0);
 }
 
+u64 other_let_run(u32 ms)
+{
+	u64 end = rdtsc() + ms * tsc_per_ms();
+
+	timer_start(OTHER_HZ);
+	while (rdtsc() < end) {
+		interrupts_on_and_halt();
+		interrupts_off();
+	}
+	timer_stop();
+	return timer_ticks();
+}
+
+void other_burn(u32 units)
+{
+	for (u64 n = units * (u64)10000000; n > 0; n--)
+		asm volatile("" ::: "memory");
+}
+
 void other_await(struct other *g, u32 state, u32 ms)
 {
 	u64 end = rdtsc() + ms * tsc_per_ms();

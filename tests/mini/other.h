@@ -62,6 +62,13 @@ u32 other_state(const struct other *g);
 /** Halt for a millisecond, so that others have it. */
 void other_pass_time(void);
 
+/** Halt for so long, with OTHER_HZ ticks a second: how many came. */
+#define OTHER_HZ 200u
+u64 other_let_run(u32 ms);
+
+/** Spend `units` of ten million turns of a loop, here or in another guest. */
+void other_burn(u32 units);
+
 /** Read what its console has. */
 void other_listen(struct other *g);
 

@@ -19,28 +19,13 @@
 #include "mini/virtual.h"
 
 #define LIMIT    20000u /* ms */
-#define HZ       200u
-#define MOMENT   100u /* ms */
-#define SELDOM   500u /* ms */
+#define MOMENT   100u   /* ms */
+#define SELDOM   500u   /* ms */
 #define ROUNDS   12u
 #define OWN_SIZE 4096u
 
 static struct vl_sched_info sched __attribute__((aligned(64)));
 static u64 own[OWN_SIZE];
-
-/* Halted for so long, with others running; how many ticks of ours came. */
-static u64 let_run(u32 ms)
-{
-	u64 end = rdtsc() + ms * tsc_per_ms();
-
-	timer_start(HZ);
-	while (rdtsc() < end) {
-		interrupts_on_and_halt();
-		interrupts_off();
-	}
-	timer_stop();
-	return timer_ticks();
-}
 
 /* TSC ticks that it ran so far. */
 static u64 run_time(const struct other *g)
@@ -69,7 +54,7 @@ TEST_ON_REQUEST(company_hello, "U1 U2 U3 I1 I2 I9")
 
 	other_make(g, "hello", "role=hello");
 	CHECK(other_state(g) == VL_STATE_PAUSED, "it begins in state %u", other_state(g));
-	let_run(MOMENT);
+	other_let_run(MOMENT);
 	CHECK(other_state(g) == VL_STATE_PAUSED && run_time(g) == 0, "state %u, it ran %lu",
 	      other_state(g), sched.run);
 	answer = devirtualize_layers(VL_LAYER_ALL);
@@ -94,12 +79,12 @@ TEST_ON_REQUEST(company_paused, "U2")
 	CHECK(answer == 0 && other_state(g) == VL_STATE_PAUSED, "pause answered %ld, state %u",
 	      answer, other_state(g));
 	ran = run_time(g);
-	let_run(MOMENT);
+	other_let_run(MOMENT);
 	CHECK(run_time(g) == ran, "paused, it ran on");
 	answer = vl_call_domain_unpause(hypercall_page, g->domid);
 	CHECK(answer == 0 && other_state(g) == VL_STATE_RUNNING, "unpause answered %ld, state %u",
 	      answer, other_state(g));
-	let_run(MOMENT);
+	other_let_run(MOMENT);
 	CHECK(run_time(g) > ran, "it does not go on");
 	other_destroy(g);
 }
@@ -127,7 +112,7 @@ TEST_ON_REQUEST(company_suite, "U1 I1 I2 I3 I8 M5")
 	other_start(g, "suite", words);
 	do {
 		CHECK(rdtsc() - begin < 3 * LIMIT * tsc_per_ms(), "it does not end");
-		let_run(SELDOM);
+		other_let_run(SELDOM);
 		over = other_state(g) != VL_STATE_RUNNING;
 		other_listen(g);
 		passed |= other_said(g, " 0 failed");
@@ -145,13 +130,13 @@ TEST_ON_REQUEST(company_suite, "U1 I1 I2 I3 I8 M5")
 TEST_ON_REQUEST(company_two, "U2 I8")
 {
 	struct other *spinner = other(0), *ticker = other(1);
-	u64 ticks, want = HZ * MOMENT / 1000;
+	u64 ticks, want = OTHER_HZ * MOMENT / 1000;
 
 	other_start(spinner, "spin", "role=spin");
 	other_start(ticker, "tick", "role=tick");
 	other_await_text(spinner, "spinning", LIMIT);
 	other_await_text(ticker, "tick 20", LIMIT);
-	ticks = let_run(MOMENT);
+	ticks = other_let_run(MOMENT);
 	CHECK(ticks + ticks / 4 >= want, "of %lu ticks %lu came", want, ticks);
 	other_destroy(spinner);
 	other_destroy(ticker);
@@ -185,7 +170,7 @@ TEST_ON_REQUEST(company_stuck, "I4 U2")
 		{"role=halt", VL_STATE_RUNNING},    {"role=flood", VL_STATE_RUNNING},
 	};
 	struct other *ticker = other(0), *g = other(1);
-	u64 frames, ticks, want = HZ * MOMENT / 1000;
+	u64 frames, ticks, want = OTHER_HZ * MOMENT / 1000;
 
 	other_start(ticker, "tick", "role=tick");
 	other_await_text(ticker, "tick 2", LIMIT);
@@ -195,7 +180,7 @@ TEST_ON_REQUEST(company_stuck, "I4 U2")
 		other_start(g, "other", ways[i].role);
 		other_await_text(g, "MiB free", LIMIT);
 		other_await(g, ways[i].state, LIMIT);
-		ticks = let_run(MOMENT);
+		ticks = other_let_run(MOMENT);
 		CHECK(ticks + ticks / 4 >= want, "%s: of %lu ticks %lu came", ways[i].role, want,
 		      ticks);
 		CHECK(other_state(g) == ways[i].state, "%s: state %u", ways[i].role,
@@ -267,7 +252,7 @@ TEST_ON_REQUEST(company_rounds, "I4 I9 U2")
 				    : i == 1 ? "b"
 					     : "c",
 				    roles[random_next(&state) % ARRAY_SIZE(roles)]);
-		let_run((u32)(random_next(&state) % 60) + 1);
+		other_let_run((u32)(random_next(&state) % 60) + 1);
 		for (u32 i = count; i-- > 0;)
 			other_destroy(other(i));
 		all_are_gone(frames);

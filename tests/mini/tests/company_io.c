@@ -204,18 +204,6 @@ static s64 share(u64 how, u64 rate)
 }
 
 /* Vellum has looked at all that they have, which are zeros for the most part. */
-static void let_share(void)
-{
-	u64 end = rdtsc() + SHARE_MS * tsc_per_ms();
-
-	timer_start(100);
-	while (rdtsc() < end) {
-		interrupts_on_and_halt();
-		interrupts_off();
-	}
-	timer_stop();
-}
-
 /* Buffers of devices are pages that share their frames, as often as Vellum gets to it. */
 TEST_ON_REQUEST(company_io_shared, "U3 U8")
 {
@@ -234,7 +222,7 @@ TEST_ON_REQUEST(company_io_shared, "U3 U8")
 	broken = share(VL_SHARE_KEEP, 0);
 	go(echo);
 	other_await_text(echo, "listening", LIMIT);
-	let_share();
+	other_let_run(SHARE_MS);
 	go(talker);
 	go(disks);
 	other_await(talker, VL_STATE_SHUTDOWN, LIMIT);

@@ -21,7 +21,6 @@
 #include "public/errno.h"
 
 #define LIMIT      30000u /* ms */
-#define HZ         200u
 #define ROUNDS     12u
 #define DISK_PAGES 300u
 #define RUNS       4u /* of a race */
@@ -95,18 +94,6 @@ static u32 flags_of(u64 domid, u64 index)
 	return info->flags;
 }
 
-static void let_run(u32 ms)
-{
-	u64 end = rdtsc() + ms * tsc_per_ms();
-
-	timer_start(HZ);
-	while (rdtsc() < end) {
-		interrupts_on_and_halt();
-		interrupts_off();
-	}
-	timer_stop();
-}
-
 static u64 partition_free(void)
 {
 	static struct vl_hv_info hv __attribute__((aligned(256)));
@@ -154,7 +141,7 @@ static u64 remove(u64 domid, u64 index, u64 how)
 		}
 		CHECK(how == VL_REMOVE_ASK, "it waits for the guest");
 		CHECK(flags_of(domid, index) & VL_DEVICE_LEAVING, "nothing tells the guest");
-		let_run(5);
+		other_let_run(5);
 	}
 	CHECK(left == 0, "device_remove answered %ld", left);
 	return pieces;
@@ -191,7 +178,7 @@ static void rounds(struct other *g, bool by_force)
 	for (u32 i = 0; i < ROUNDS; i++) {
 		forget(g);
 		attach(g);
-		let_run(1 + (u32)random_below(&random, 20));
+		other_let_run(1 + (u32)random_below(&random, 20));
 		detach(g, by_force);
 		check_memory(&before, i);
 	}
@@ -478,7 +465,7 @@ static void race_once(void)
 		while (call_remove(domids[i % 2], i / 2, VL_REMOVE_NOW) > 0)
 			;
 	for (u32 i = 0; i < 2; i++) {
-		let_run(100);
+		other_let_run(100);
 		forget(g[i]);
 		attach(g[i]);
 		detach(g[i], false);
