@@ -17,6 +17,7 @@
 #define DOMAIN_INFO_LEAST 80
 #define COUNTERS_LEAST    144
 #define SCHED_INFO_LEAST  48
+#define VCPU_STATUS_LEAST 24
 
 /*
  * A call that fills a structure of which ABI 0.1 had `least` bytes. The structure is zeroed first:
@@ -156,6 +157,16 @@ int vl_get_sched(struct vl_client *c, uint32_t domid, struct vl_sched_info *info
 
 	r.io.arg[0] = domid;
 	return fill(c, &r, 1, info, sizeof(*info), SCHED_INFO_LEAST, e);
+}
+
+int vl_get_vcpu(struct vl_client *c, uint32_t domid, uint32_t vcpu, struct vl_vcpu_status *status,
+		struct vl_error *e)
+{
+	struct request r = {.name = "vcpu_status", .io.nr = VL_CALL_VCPU_STATUS};
+
+	r.io.arg[0] = domid;
+	r.io.arg[1] = vcpu;
+	return fill(c, &r, 2, status, sizeof(*status), VCPU_STATUS_LEAST, e);
 }
 
 /* Ranges in ascending order from `pfn` on, each of at least a frame, and a `next` behind them. */

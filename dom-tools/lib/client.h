@@ -63,6 +63,10 @@ int vl_get_counters(struct vl_client *c, uint32_t domid, struct vl_domain_counte
 int vl_get_sched(struct vl_client *c, uint32_t domid, struct vl_sched_info *info,
 		 struct vl_error *e);
 
+/** One of its vcpus. ENOENT: there is none of that number; EPERM, ENOSYS: as for vl_get_sched(). */
+int vl_get_vcpu(struct vl_client *c, uint32_t domid, uint32_t vcpu, struct vl_vcpu_status *status,
+		struct vl_error *e);
+
 /** Ranges of a p2m that one call can get. */
 #define VL_P2M_CHUNK ((4096 - sizeof(struct vl_p2m_read)) / sizeof(struct vl_p2m_range))
 

@@ -58,6 +58,7 @@ void sched_init_host(struct cpu_block *b, bool ready)
 	share_set_ready(&h->queue, &b->sched.member, ready);
 	h->current = b;
 	h->busy = ready;
+	h->since = rdtsc();
 	h->armed = h->work_due = h->background_due = CLOCK_NEVER;
 	b->sched.on_cpu = 1;
 	b->sched.deadline = CLOCK_NEVER;
@@ -176,8 +177,12 @@ bool sched_nmi_arrived(void)
 
 void sched_charge(struct sched_host *h, u64 now)
 {
-	if (h->busy)
-		share_charge(&h->queue, &h->current->sched.member, fair_ticks(h->since, now));
+	u64 ticks = fair_ticks(h->since, now);
+
+	if (h->nr_others == 0)
+		h->current->sched.member.entity.ran += ticks; /* at nobody's cost */
+	else if (h->busy)
+		share_charge(&h->queue, &h->current->sched.member, ticks);
 	h->since = now;
 }
 

@@ -78,12 +78,12 @@ static struct cpu_block *make_block(struct cpu *host)
 	return NULL;
 }
 
-/* What the owner ran while it was alone counts for nothing. */
+/* What the owner ran while it was alone takes nothing of its share. */
 static void begin_sharing(struct sched_host *h, struct share *owner)
 {
 	h->queue.slice = max_u64((u64)domain_clocks_tsc_khz() * SCHED_SLICE_MS, MIN_SLICE);
 	h->queue.credit = h->queue.slice / 2;
-	h->since = rdtsc();
+	sched_charge(h, rdtsc());
 	h->slice_end = h->since + h->queue.slice;
 	fair_set_weight(&h->queue, &owner->entity, domain_first()->weight);
 }
@@ -150,6 +150,7 @@ static void part(struct cpu_block *b)
 		at = &(*at)->sched.next;
 	if (*at != NULL) {
 		*at = b->sched.next;
+		sched_charge(h, rdtsc());
 		h->nr_others--;
 		share_remove(&h->queue, &b->sched.member);
 	}
@@ -312,14 +313,30 @@ void sched_set_weight(struct domain *d, u32 weight)
 	}
 }
 
-static void add_info(struct cpu_block *b, struct vl_sched_info *out)
+/* The first domain's are those of the CPUs, in passthrough too. */
+static struct cpu_block *known_block(const struct domain *d, u32 index)
+{
+	if (!domain_owns_machine(d))
+		return d->block[index];
+	return index < cpu_count() ? block_of(cpu_by_index(index)) : NULL;
+}
+
+/* Its host, locked, with all charged to it that it ran. */
+static struct sched_host *begin_look(struct cpu_block *b)
 {
 	struct sched_host *h = sched_host_of(b);
-	struct sched_vcpu *s = &b->sched;
 
 	lock_take(&h->lock);
-	if (h->current == b && h->nr_others != 0)
+	if (h->current == b)
 		sched_charge(h, rdtsc());
+	return h;
+}
+
+static void add_info(struct cpu_block *b, struct vl_sched_info *out)
+{
+	struct sched_host *h = begin_look(b);
+	struct sched_vcpu *s = &b->sched;
+
 	out->run += s->member.entity.ran;
 	out->waited += s->waited;
 	out->switches += s->switches;
@@ -332,8 +349,43 @@ void sched_info(const struct domain *d, struct vl_sched_info *out)
 {
 	*out = (struct vl_sched_info){.weight = d->weight};
 	for (u32 i = 0; i < VL_MAX_CPUS; i++)
-		if (block_at(d, i) != NULL)
-			add_info(block_at(d, i), out);
+		if (known_block(d, i) != NULL)
+			add_info(known_block(d, i), out);
+}
+
+/* VL_VCPU_*. Who has the CPU may wait there for anybody to be ready. */
+static u32 flags_of(const struct domain *d, struct cpu_block *b, bool is_current)
+{
+	const struct cpu *cpu = &b->stack.cpu;
+	bool halted;
+
+	if (d->mode == VL_MODE_PASSTHROUGH)
+		return VL_VCPU_ONLINE | VL_VCPU_RUNNING;
+	if (!b->sched.started ||
+	    (domain_owns_machine(d) && (cpu_vcpu(cpu) == NULL || cpu->run != CPU_RUNS)))
+		return 0;
+	halted = is_current ? remote_is_halted(&b->vcpu.remote) : b->sched.halted;
+	if (halted)
+		return VL_VCPU_ONLINE | VL_VCPU_HALTED;
+	return VL_VCPU_ONLINE | (is_current ? VL_VCPU_RUNNING : 0);
+}
+
+bool sched_vcpu_status(const struct domain *d, u64 index, struct vl_vcpu_status *out)
+{
+	struct cpu_block *b = index < VL_MAX_CPUS ? known_block(d, (u32)index) : NULL;
+	struct sched_host *h;
+
+	if (b == NULL)
+		return false;
+	h = begin_look(b);
+	*out = (struct vl_vcpu_status){
+		.cpu = b->stack.cpu.host->index,
+		.flags = flags_of(d, b, h->current == b),
+		.run = b->sched.member.entity.ran,
+		.waited = b->sched.waited,
+	};
+	lock_release(&h->lock);
+	return true;
 }
 
 u64 sched_tables_spare(struct cpu_block *host)

@@ -174,3 +174,13 @@ s64 call_domain_sched_info(struct domain *d, u64 domid, pa_t info, u64 info_size
 		return -VL_ENOENT;
 	return buffer_answer(d, info, info_size, &out, sizeof(out));
 }
+
+s64 call_vcpu_status(struct domain *d, u64 domid, u64 vcpu, pa_t status, u64 status_size)
+{
+	struct domain *found = begin(d, domid);
+	struct vl_vcpu_status out;
+	bool known = found != NULL && sched_vcpu_status(found, vcpu, &out);
+
+	end();
+	return known ? buffer_answer(d, status, status_size, &out, sizeof(out)) : -VL_ENOENT;
+}

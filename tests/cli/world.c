@@ -462,6 +462,8 @@ static int64_t guest_call(struct world *w, uint64_t nr, const uint64_t *arg, voi
 		return domain_console_write(w, arg[0], page, size);
 	case VL_CALL_DOMAIN_SCHED_INFO:
 		return domain_sched_info(w, arg[0], page, size);
+	case VL_CALL_VCPU_STATUS:
+		return world_vcpu_status(arg, page, size);
 	case VL_CALL_VCPU_START:
 		return vcpu_start(w, arg, page, size);
 	case VL_CALL_DEVICE_ADD:
@@ -540,6 +542,7 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 		[VL_CALL_DOMAIN_WEIGHT] = 2,
 		[VL_CALL_DOMAIN_SHUTDOWN] = 2,
 		[VL_CALL_DOMAIN_SCHED_INFO] = 3,
+		[VL_CALL_VCPU_STATUS] = 4,
 		[VL_CALL_HAND_OVER] = 2,
 		[VL_CALL_HOME] = 3,
 		[VL_CALL_PORTION_ADD] = 2,

@@ -30,6 +30,9 @@
  *   grow KEY=VALUE ...         what counters add up by each time they are read
  *   step TICKS                 what tsc_now of each domain moves on by each time it is told
  *   meminfo KIB                what /proc/meminfo calls available (default 409600); none: no /proc
+ *   vcpu ID VCPU CPU LETTERS RUN WAITED
+ *                              what Vellum tells of a vcpu; letters: o online, r has its CPU,
+ *                              b halted (default: Vellum does not tell of any)
  *   ram START SIZE             the range of RAM of the guest that vl runs in (default 1 MiB, 1 GiB)
  *   allocatable MIB            memory that the kernel finds for a domain (default: enough)
  *   guest ERRNO                every ioctl for other domains fails
@@ -37,11 +40,11 @@
  *   weights WEIGHT ...         of the domains in their order (default 256)
  *   run TICKS ...              what they ran (default: Vellum does not tell)
  *   console ID TEXT            what that domain writes to its console, for one read
+ *   piece BYTES                what one read of a console gets at most (default: all)
+ *   typed TEXT                 at stdin from the beginning
  *   onwait STATEMENT           what happens while vl waits: `state ID N [REASON]`, `gone ID`,
  *                              `memory ID BYTES`, `console ...`, or `type TEXT` at stdin
  *   net ID INDEX N BRIDGE STATUS [FLAGS]
- *   piece BYTES                what one read of a console gets at most (default: all)
- *   typed TEXT                 at stdin from the beginning
  *                              a network device of a domain, its address ends in N; only one domain
  *                              has devices
  *   disk ID INDEX BYTES STATUS [FLAGS]
@@ -127,12 +130,12 @@ struct world {
 	uint32_t console_of;
 	size_t console_size;
 	char console[MAX_CONSOLE];
-	struct events on_wait;
-	uint64_t ring;
-	uint64_t log_size; /* bytes since boot; the log keeps all, the ring is pretended */
 	uint64_t console_piece; /* 0: all */
 	int has_typed;
 	char typed[16];
+	struct events on_wait;
+	uint64_t ring;
+	uint64_t log_size; /* bytes since boot; the log keeps all, the ring is pretended */
 	char log[MAX_LOG];
 	struct events on_read;
 	struct events on_sleep;
@@ -150,6 +153,10 @@ int64_t world_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page
 int64_t world_pci_call(struct world *w, uint64_t nr, const uint64_t *arg, void *page,
 		       uint32_t size);
 int world_pci_statement(const char *what, const char *rest);
+
+/** And for those about vcpus (world_vcpu.c). */
+int64_t world_vcpu_status(const uint64_t *arg, void *page, uint32_t size);
+int world_vcpu_statement(const char *what, const char *rest);
 
 /** The mode of the domain that vl runs in, and its layers. */
 uint32_t world_mode(struct world *w);

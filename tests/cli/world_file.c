@@ -328,6 +328,7 @@ static uint64_t call_number(const char *name)
 		[VL_CALL_DISK_INFO] = "disk_info",
 		[VL_CALL_DISK_ADD] = "disk_add",
 		[VL_CALL_UPLINK] = "uplink",
+		[VL_CALL_VCPU_STATUS] = "vcpu_status",
 	};
 
 	for (uint64_t i = 0; i < VL_CALL_LIMIT; i++)
@@ -465,13 +466,13 @@ static int guest_statement(struct world *w, const char *what, char *rest)
 			w->run[i] = *rest ? number(word(&rest)) : 0;
 	} else if (strcmp(what, "console") == 0) {
 		set_console(w, rest);
-	} else if (strcmp(what, "net") == 0 || strcmp(what, "disk") == 0) {
 	} else if (strcmp(what, "piece") == 0) {
 		w->console_piece = number(word(&rest));
 	} else if (strcmp(what, "typed") == 0) {
 		world_unescape(rest);
 		w->has_typed = 1;
 		snprintf(w->typed, sizeof(w->typed), "%s", rest);
+	} else if (strcmp(what, "net") == 0 || strcmp(what, "disk") == 0) {
 		set_device(w, what[0] == 'n', rest);
 	} else if (strcmp(what, "patience") == 0) {
 		w->patience = (int)number(word(&rest));
@@ -549,7 +550,8 @@ void world_statement(struct world *w, char *line)
 		add_lines_event(&w->on_read, rest);
 	else if (strcmp(what, "answer") == 0)
 		force_answer(w, rest);
-	else if (!world_pci_statement(what, rest) && !guest_statement(w, what, rest))
+	else if (!world_pci_statement(what, rest) && !world_vcpu_statement(what, rest) &&
+		 !guest_statement(w, what, rest))
 		world_die("unknown statement `%s`", what);
 }
 

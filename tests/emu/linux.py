@@ -36,7 +36,7 @@ def check_vl(t, m):
     t.check(re.search(r"^renamed: renamed$", text, re.MULTILINE), "vl rename gives the domain another name")
     up = re.search(r"^\S+ +0  0:(\d\d):(\d\d)$", text, re.MULTILINE)
     t.check(up and int(up[1]) < 5, f"vl uptime says {up and up[0]!r}")
-    t.check(re.search(r"^\S+ +0 +0 +0 r----- +\d+\.\d$", text, re.MULTILINE), "vl vcpu-list has the first vcpu on CPU 0")
+    t.check(re.search(r"^\S+ +0 +0 +0 +r-- +\d+\.\d$", text, re.MULTILINE), "vl vcpu-list has the first vcpu on CPU 0")
     t.check(re.search(r"^top: \S+ +0 r----- passthrough +\d+ +\d", text, re.MULTILINE), "vl top --batch lists the domain")
     t.check("top: drawn" in text, "vl top draws on the console")
     for line, what in ((1, "already"), (2, "position-independent|lacks Vellum's note"), (3, "MiB are missing")):

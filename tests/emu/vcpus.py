@@ -73,3 +73,20 @@ def vcpus_end_bochs(t):
 def vcpus_smp_bochs(t):
     """vcpus-smp with three in Bochs."""
     finish_mini(t, Bochs(t, inside(3, 2), cpus=2), 480)
+
+
+def status(vcpus, cpus=1, hypervisor="vellum"):
+    line = f"map=all cpus={cpus:x} test=company_status vcpus={vcpus:x}"
+    return images.vellum(("mini", line), "mini", hypervisor=hypervisor, opts="mem=all")
+
+
+@test("vcpus-status", shows="U2 U4", needs="vellum mini", limit=120)
+def vcpus_status(t):
+    """Vellum tells of each of three vcpus, which burn different times and halt, where it is, what it does and what it has run. QEMU."""
+    finish_mini(t, Qemu(t, status(3), icount=True), 110)
+
+
+@test("vcpus-status-smp", shows="U2 U4 U7", needs="vellum-debug mini", limit=200)
+def vcpus_status_smp(t):
+    """The same of four on two CPUs, on a debug build."""
+    finish_mini(t, Qemu(t, status(4, 2, "vellum-debug"), smp=2, thread="single", icount=True), 190)

@@ -13,6 +13,7 @@
 #include "mini/hypercall.h"
 #include "mini/live.h"
 #include "mini/memory.h"
+#include "mini/other.h"
 #include "mini/role_busy.h"
 #include "mini/role_io.h"
 #include "mini/role_ping.h"
@@ -429,6 +430,12 @@ static void end_on(void *arg)
 	end(VL_SHUTDOWN_POWEROFF);
 }
 
+static void burn_on(void *arg)
+{
+	other_burn(smp_index());
+	halt_on(arg);
+}
+
 /* What its vcpus do once all are there: then=WORD. Of those who crash, it is the last one; one that
  * ends does so at about the same time as the others. */
 static void crowd(void)
@@ -438,7 +445,8 @@ static void crowd(void)
 		void (*others)(void *), (*last)(void *);
 	} ways[] = {{"spin", spin_on, spin_on}, {"crash", spin_on, crash_on},
 		    {"halt", halt_on, halt_on}, {"park", die_halting, die_halting},
-		    {"end", end_on, end_on},    {"fall", halt_on, crash_on}};
+		    {"end", end_on, end_on},    {"fall", halt_on, crash_on},
+		    {"burn", burn_on, burn_on}};
 	char name[ROLE_SIZE];
 	u32 count = smp_start();
 

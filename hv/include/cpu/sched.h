@@ -91,6 +91,9 @@ void sched_set_weight(struct domain *d, u32 weight);
 /** What they got, so far. */
 void sched_info(const struct domain *d, struct vl_sched_info *out);
 
+/** And one of them; false: there is none with that number. */
+bool sched_vcpu_status(const struct domain *d, u64 index, struct vl_vcpu_status *out);
+
 /* --- for hv/cpu itself --- */
 
 /** The first guest's vcpu of the CPU that runs this, whoever's block it runs on; NULL in

@@ -61,6 +61,12 @@ struct remote_flush remote_merge(struct remote_flush a, struct remote_flush b);
  */
 u64 remote_post(struct remote *r, const struct remote_flush *f);
 
+/** Whether it is in HLT, or stopped otherwise. */
+static inline bool remote_is_halted(const struct remote *r)
+{
+	return __atomic_load_n(&r->halted, __ATOMIC_ACQUIRE) != 0;
+}
+
 /** Whether it was served, or need not be any more before it goes on. */
 bool remote_is_served(const struct remote *r, u64 ticket);
 

@@ -1012,8 +1012,8 @@ static inline int64_t vl_call_yield(vl_hypercall_fn call)
 #define VL_CALL_DOMAIN_SCHED_INFO 47
 
 /**
- * A larger buffer is fine, see 1. The first guest's own times are counted while there are other
- * domains.
+ * A larger buffer is fine, see 1. While a CPU has no vcpu of others, it is the first guest's all
+ * the time.
  * Who: only the first guest. Since ABI 0.3.
  * domid: domain id, or VL_DOMID_SELF.
  * info_pa, info_size: where struct vl_sched_info lies (physical address) and its bytes; filled
@@ -1579,7 +1579,31 @@ static inline int64_t vl_call_disk_add(vl_hypercall_fn call, uint64_t domid, uin
 	return call(VL_CALL_DISK_ADD, domid, extent_pa, extent_size, 0, 0);
 }
 
+#define VL_CALL_VCPU_STATUS 84
+
+/**
+ * What `vl vcpu-list` prints. A larger buffer is fine, see 1. The first guest's vcpus are those
+ * of the CPUs with their numbers; what they do in passthrough Vellum does not see: they count as
+ * running.
+ * Who: only the first guest. Since ABI 0.3.
+ * domid: domain id, or VL_DOMID_SELF.
+ * vcpu: number of the vcpu, below nr_vcpus of vl_domain_info.
+ * status_pa, status_size: where struct vl_vcpu_status lies (physical address) and its bytes;
+ *   filled with where the vcpu is and what it got of its CPU.
+ * Returns bytes filled; or a negated error:
+ *   VL_ENOENT: no domain has this id, or it has no such vcpu.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EINVAL: the size is 0.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_vcpu_status(vl_hypercall_fn call, uint64_t domid, uint64_t vcpu,
+					  uint64_t status_pa, uint64_t status_size)
+{
+	return call(VL_CALL_VCPU_STATUS, domid, vcpu, status_pa, status_size, 0);
+}
+
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 77
+#define VL_CALL_LIMIT 85
 
 #endif

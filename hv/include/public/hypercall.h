@@ -314,6 +314,20 @@ struct vl_sched_info {
 };
 VL_ABI_ASSERT(sizeof(struct vl_sched_info) == 48, "vl_sched_info is ABI");
 
+/* vl_vcpu_status.flags. None of the last two: it waits for its turn, or its domain is paused. */
+#define VL_VCPU_ONLINE  0x1u /* it was started, and has not been parked for good */
+#define VL_VCPU_RUNNING 0x2u /* it has its CPU */
+#define VL_VCPU_HALTED  0x4u /* in HLT, until something wakes it */
+
+/** Answer of VL_CALL_VCPU_STATUS; times in ticks of the TSC, since its domain was made. */
+struct vl_vcpu_status {
+	uint32_t cpu;    /* number of the CPU that it is on, as long as it exists */
+	uint32_t flags;  /* VL_VCPU_* */
+	uint64_t run;    /* that the CPU was its own; the first guest's: as in vl_sched_info */
+	uint64_t waited; /* that it would have run, but another one did */
+};
+VL_ABI_ASSERT(sizeof(struct vl_vcpu_status) == 24, "vl_vcpu_status is ABI");
+
 /** Physical page frames [pfn, pfn + count) are the machine's frames from mfn on. */
 struct vl_p2m_range {
 	uint64_t pfn;

@@ -116,3 +116,9 @@ void sched_info(const struct domain *d, struct vl_sched_info *out)
 {
 	*out = (struct vl_sched_info){.weight = d->weight};
 }
+
+bool sched_vcpu_status(const struct domain *d, u64 index, struct vl_vcpu_status *out)
+{
+	*out = (struct vl_vcpu_status){0};
+	return index == 0 && d != NULL;
+}
