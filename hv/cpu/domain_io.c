@@ -16,6 +16,7 @@
 
 #include "cpu/disks.h"
 #include "cpu/domain_platform.h"
+#include "cpu/guest_view.h"
 #include "cpu/io_device.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
@@ -114,11 +115,6 @@ static size_t take_frame(void *context, u8 *frame)
 
 /* --- memory --- */
 
-static void *guest_find(void *context, u64 pa, u64 size)
-{
-	return domain_buffer(context, (pa_t){pa}, size);
-}
-
 static void *disk_page(void *context, u64 index)
 {
 	const struct io_device *d = context;
@@ -135,10 +131,12 @@ static void *disk_page(void *context, u64 index)
 /* Whether there is more. */
 static bool work(struct io_device *d)
 {
-	const struct guest_memory m = {guest_find, d->domain};
+	struct guest_view view;
+	const struct guest_memory m = {guest_view_find, &view};
 	const struct net_link link = {send_frame, has_frame, take_frame, d};
 	bool more;
 
+	guest_view_init(&view, d->domain);
 	if (d->mmio->id == VIRTIO_ID_BLOCK)
 		return virtio_blk_serve(&d->blk, &m, REQUESTS_A_BATCH);
 	more = virtio_net_transmit(&d->net, &m, &link, FRAMES_A_BATCH);
@@ -270,9 +268,12 @@ static void kick(struct vcpu *v, u32 index)
 /* The line falls with each acknowledge, and rises if there is more: an 8259 counts edges. */
 static int write(struct io_device *d, u32 offset, u8 size, u32 value)
 {
-	const struct guest_memory m = {guest_find, d->domain};
-	int kicked = virtio_mmio_write(d->mmio, &m, offset, size, value);
+	struct guest_view view;
+	const struct guest_memory m = {guest_view_find, &view};
+	int kicked;
 
+	guest_view_init(&view, d->domain);
+	kicked = virtio_mmio_write(d->mmio, &m, offset, size, value);
 	if (offset == VIRTIO_REG_INTERRUPT_ACK)
 		platform_set_line(d->domain->platform, VL_DEVICE_LINE(d->index), false, rdtsc());
 	set_line(d);
