@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The benchmark in the guest. Without arguments the basic rows; `bench GROUP...` those groups
- * (basic, micro, macro); `-c` before them prints Vellum's counters of each row. `bench quit` does
- * nothing: the rows of processes execute it.
+ * (basic, micro, macro, io); `-c` before them prints Vellum's counters of each row. `bench quit`
+ * does nothing: the rows of processes execute it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +17,7 @@ static const struct {
 	{"basic", basic_rows},
 	{"micro", micro_rows},
 	{"macro", macro_rows},
+	{"io", io_rows},
 };
 
 #define NR_GROUPS (sizeof(groups) / sizeof(groups[0]))

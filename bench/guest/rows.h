@@ -12,4 +12,7 @@ void micro_rows(void);
 /** Rows of real work: HTTP, a compiler, an archive. Needs the bench's own RAM disk. */
 void macro_rows(void);
 
+/** Requests to the disk that the variable BENCH_DISK names. */
+void io_rows(void);
+
 #endif

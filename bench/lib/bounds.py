@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the table is held against: issue 4's bounds, row by row."""
+import disks
 import several
 
 # Ratios of the study (its "final" column) for the rows that it has. It measured on a small kernel
@@ -81,4 +82,6 @@ def check(results):
         found.append(_bound("", "", "resident, KiB", "resident", kib["virtualized"], kib["guest"] * 0.005 + 2048))
     for share in results.get("several", {}).get("shares", ()):
         found.append(_bound("", "", f"share of weight {share['weight']}", "share", several.off(share), several.SHARE_LIMIT))
+    for row in disks.BOUND_ROWS if "disks" in results else ():
+        found.append(_bound("min", "icount", row, "disk", disks.ratio(results["disks"], "memory", row), disks.LIMIT))
     return found

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+"""What requests to disks cost a Linux that has the machine, and one that has virtio devices of Vellum's."""
+import iocost
+from registry import test
+
+LIMIT = 1.5  # of the first Linux's own
+
+
+@test("disk-cost", shows="I7 I8", needs="vellum min initrd-guests", limit=120)
+def disk_cost(t):
+    """A later Linux's requests of 4 KiB, to a disk in memory and to the machine's, cost at most 1.5 times what the first one's cost by
+    its IDE driver; what those of 64 KiB cost, and those that the first one forwards through Vellum, is shown. Instructions."""
+    found = iocost.measure(t)
+    ratios = {(way, row): found[way][row] / found["native"][row] for way in iocost.WAYS for row in iocost.ROWS}
+    for row in iocost.ROWS:
+        t.log(f"{row}: native {found['native'][row]}, " + ", ".join(f"{way} {found[way][row]} ({ratios[way, row]:.2f})"
+                                                                    for way in iocost.WAYS[1:]))
+    for row in ("disk_read_4k", "disk_write_4k"):
+        for way in ("memory", "machine"):
+            t.check(ratios[way, row] <= LIMIT, f"{row}, {way}: {ratios[way, row]:.2f} times what it costs the first guest; the limit is {LIMIT}")
