@@ -355,6 +355,8 @@ void apic_write_cr8(struct vcpu *v, u64 value)
 
 /* --- Vellum's own messages --- */
 
+#define HOW_AND_WHAT 0xfffu /* vector, delivery mode, kind of destination */
+
 static void wait_idle(const struct lapic_access *a)
 {
 	while (a->read(NULL, LAPIC_ICR) & LAPIC_ICR_BUSY)
@@ -407,10 +409,10 @@ void apic_send_nmi(struct vcpu *v, u32 apic_id)
 	apic_send(apic_id, LAPIC_NMI);
 }
 
-void apic_send_vector(struct vcpu *v, u32 apic_id, u8 vector)
+void apic_send_like(struct vcpu *v, u32 destination, u32 entry)
 {
 	keep_icr(v);
-	send(apic_id, (u32)LAPIC_FIXED << 8 | LAPIC_ICR_ASSERT | vector);
+	send(destination, (entry & HOW_AND_WHAT) | LAPIC_ICR_ASSERT);
 }
 
 /* --- MSRs --- */

@@ -220,8 +220,7 @@ void deliver_pending(struct vcpu *v)
 		deliver(v, (struct exception){.vector = VECTOR_NMI}, EVENT_EXTERNAL);
 		return;
 	}
-	if (has_platform(v))
-		domain_platform_work(v);
+	domain_platform_work(v);
 	if (has_platform(v) ? !domain_platform_waits(v) : apic_request(v) < 0 && pic_is_idle(v))
 		return;
 	if (!(v->frame->rflags & RFLAGS_IF)) {

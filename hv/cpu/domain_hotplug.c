@@ -83,7 +83,7 @@ static void cut_off(struct io_device *d)
 {
 	d->state = IO_GONE;
 	io_device_unplug(d);
-	platform_set_line(d->domain->platform, VL_DEVICE_LINE(d->index), false, rdtsc());
+	io_device_set_line(d, false);
 }
 
 /* With the domain's lock. Whether the guest uses it still. */
@@ -113,6 +113,7 @@ static void unpublish(struct io_device *d)
 {
 	lock_take(&d->domain->irq_lock);
 	d->domain->device[d->index] = NULL;
+	d->domain->nr_devices--;
 	lock_release(&d->domain->irq_lock);
 }
 
@@ -160,7 +161,10 @@ static u64 end(struct io_device *d)
 	lock_take(&owner->irq_lock);
 	if (d->state != IO_GONE)
 		cut_off(d);
-	owner->device[d->index] = d->nr_pages > PAGES_AN_END ? d : NULL;
+	if (d->nr_pages <= PAGES_AN_END) {
+		owner->device[d->index] = NULL;
+		owner->nr_devices--;
+	}
 	lock_release(&owner->irq_lock);
 	lock_release(&owner->lock);
 	left = io_device_shrink(d, PAGES_AN_END);

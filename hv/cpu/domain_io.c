@@ -24,6 +24,7 @@
 #include "lib/string.h"
 #include "mem/frames.h"
 #include "mem/layout.h"
+#include "mem/own_tables.h"
 #include "public/errno.h"
 
 #define FRAMES_A_BATCH   4u
@@ -143,10 +144,9 @@ static bool work(struct io_device *d)
 	return virtio_net_receive(&d->net, &m, &link, FRAMES_A_BATCH) || more;
 }
 
-static void set_line(const struct io_device *d)
+static void set_line(struct io_device *d)
 {
-	platform_set_line(d->domain->platform, VL_DEVICE_LINE(d->index), virtio_mmio_line(d->mmio),
-			  rdtsc());
+	io_device_set_line(d, virtio_mmio_line(d->mmio));
 }
 
 /* The device of a window; NULL: the guest sees none there. With irq_lock: in another hold it may be
@@ -168,7 +168,7 @@ static u32 next_waiting(u32 waits, u32 turn)
 
 static bool is_busy(const struct io_device *d)
 {
-	return d != NULL && d->mmio->id == VIRTIO_ID_BLOCK && d->blk.busy;
+	return d != NULL && (d->masked || (d->mmio->id == VIRTIO_ID_BLOCK && d->blk.busy));
 }
 
 /* At once, unless all that waits is for disks. */
@@ -198,7 +198,10 @@ void domain_io_work(struct vcpu *v)
 		__atomic_or_fetch(&d->devices_wait, 1u << i, __ATOMIC_SEQ_CST);
 	if (device != NULL)
 		set_line(device);
-	platform_set_work(d->platform, next_look(d), rdtsc());
+	if (d->platform != NULL)
+		platform_set_work(d->platform, next_look(d), rdtsc());
+	else
+		sched_timer(v, next_look(d));
 }
 
 /* --- the windows --- */
@@ -206,8 +209,13 @@ void domain_io_work(struct vcpu *v)
 bool domain_io_overlaps(const struct vcpu *v, u64 pa, u64 size)
 {
 	const struct range windows = {VL_DEVICE_BASE, VL_DEVICE_ADDRESS(VL_MAX_DEVICES)};
+	const struct range ioapic = {IOAPIC_PAGE, IOAPIC_PAGE + PAGE_SIZE};
+	const struct range here = {pa, pa + size};
 
-	return has_platform(v) && range_overlaps(windows, (struct range){pa, pa + size});
+	if (has_platform(v))
+		return range_overlaps(windows, here);
+	return v->domain->nr_devices != 0 &&
+	       (range_overlaps(windows, here) || range_overlaps(ioapic, here));
 }
 
 static u32 index_of(u64 pa)
@@ -230,9 +238,13 @@ u32 domain_io_read(struct vcpu *v, u64 pa, u8 size)
 	const struct io_device *device;
 
 	lock_take(&d->irq_lock);
-	device = seen(d, index_of(pa));
-	value = device != NULL ? virtio_mmio_read(device->mmio, offset, size)
-			       : read_empty(offset, size);
+	if (pa < VL_DEVICE_BASE) {
+		value = own_ioapic()[offset / sizeof(u32)];
+	} else {
+		device = seen(d, index_of(pa));
+		value = device != NULL ? virtio_mmio_read(device->mmio, offset, size)
+				       : read_empty(offset, size);
+	}
 	lock_release(&d->irq_lock);
 	return value;
 }
@@ -275,20 +287,23 @@ static int write(struct io_device *d, u32 offset, u8 size, u32 value)
 	guest_view_init(&view, d->domain);
 	kicked = virtio_mmio_write(d->mmio, &m, offset, size, value);
 	if (offset == VIRTIO_REG_INTERRUPT_ACK)
-		platform_set_line(d->domain->platform, VL_DEVICE_LINE(d->index), false, rdtsc());
+		io_device_set_line(d, false);
 	set_line(d);
 	return kicked;
 }
 
 void domain_io_write(struct vcpu *v, u64 pa, u8 size, u32 value)
 {
+	u32 offset = (u32)(pa % VL_DEVICE_SIZE);
 	int kicked = VIRTIO_NOTHING;
 	struct io_device *device;
 
 	lock_take(&v->domain->irq_lock);
-	device = seen(v->domain, index_of(pa));
+	device = pa < VL_DEVICE_BASE ? NULL : seen(v->domain, index_of(pa));
 	if (device != NULL)
-		kicked = write(device, (u32)(pa % VL_DEVICE_SIZE), size, value);
+		kicked = write(device, offset, size, value);
+	else if (pa < VL_DEVICE_BASE)
+		own_ioapic()[offset / sizeof(u32)] = value;
 	domain_platform_unlock(v);
 	if (kicked != VIRTIO_NOTHING)
 		kick(v, index_of(pa));
@@ -327,7 +342,7 @@ int domain_io_check(const struct vl_device *w)
 		       !(w->flags & ~(VL_DEVICE_READ_ONLY | VL_DEVICE_HELD)) && w->size != 0 &&
 		       w->size % VL_SECTOR_SIZE == 0 && w->size <= VL_DISK_MOST &&
 		       is_zero(w->mac, sizeof(w->mac)) && is_zero(w->bridge, sizeof(w->bridge));
-	good = good && is_zero(w->zero, sizeof(w->zero)) &&
+	good = good && w->zero == 0 &&
 	       is_zero(&w->status, sizeof(*w) - offsetof(struct vl_device, status));
 	return good ? 0 : -VL_EINVAL;
 }
@@ -423,7 +438,7 @@ static s64 publish(struct domain *d, struct io_device *device, const struct vl_d
 	u32 i = 0;
 	int err = 0;
 
-	if (d->platform == NULL)
+	if (d->platform == NULL && !domain_owns_machine(d))
 		return -VL_ENOENT;
 	while (i < VL_MAX_DEVICES && d->device[i] != NULL)
 		i++;
@@ -435,6 +450,7 @@ static s64 publish(struct domain *d, struct io_device *device, const struct vl_d
 	if (err < 0)
 		return err;
 	d->device[i] = device;
+	d->nr_devices++;
 	return i;
 }
 
@@ -463,6 +479,7 @@ s64 domain_io_add(struct domain *d, const struct vl_device *wanted)
 	if (device == NULL)
 		return answer;
 	device->state = wanted->flags & VL_DEVICE_HELD ? IO_HELD : IO_SHOWN;
+	device->line = wanted->line;
 	if (wanted->kind == VL_DEVICE_NET ? create_net(device, wanted)
 					  : create_disk(device, wanted))
 		answer = add(d, device, wanted);
@@ -496,6 +513,7 @@ s64 domain_io_add_disk(struct domain *d, const struct vl_disk_extent *wanted)
 
 	if (device == NULL)
 		return -VL_ENOMEM;
+	device->line = wanted->line;
 	answer = create_real(device, wanted);
 	if (answer == 0)
 		answer = add(d, device, &as);

@@ -108,7 +108,10 @@ static void unlock(struct vcpu *v, struct platform *p)
 
 void domain_platform_unlock(struct vcpu *v)
 {
-	unlock(v, v->domain->platform);
+	if (has_platform(v))
+		unlock(v, v->domain->platform);
+	else
+		lock_release(&v->domain->irq_lock);
 }
 
 /* What another CPU has just changed is found with its wake. */
@@ -123,14 +126,12 @@ static bool is_quiet(const struct vcpu *v)
 
 void domain_platform_work(struct vcpu *v)
 {
-	struct platform *p;
-
 	if (v->cpu != 0 || !domain_io_waits(v->domain))
 		return;
-	p = lock(v);
+	lock(v);
 	if (domain_io_waits(v->domain))
 		domain_io_work(v);
-	unlock(v, p);
+	domain_platform_unlock(v);
 }
 
 bool domain_platform_waits(struct vcpu *v)
@@ -253,8 +254,10 @@ static void unlock_other(struct domain *d)
 
 void domain_platform_let_go(struct domain *d)
 {
-	struct news news = take_news(d->platform);
+	struct news news = {0};
 
+	if (d->platform != NULL)
+		news = take_news(d->platform);
 	lock_release(&d->irq_lock);
 	tell(d, news);
 }

@@ -4,8 +4,8 @@
  * address; what is left is which register of the guest, and how wide. A device
  * is read or written once per instruction, after all that can fault.
  *
- * Of the guest that owns the machine, what is no register of the local APIC is a
- * device that it has not: ones, and what is written is lost.
+ * Of the guest that owns the machine, what is no register of the local APIC and no window of its
+ * own virtio devices is a device that it has not: ones, and what is written is lost.
  *
  * The registers are 32 bits wide and the SDM defines 32-bit accesses only, so
  * of others just the moves are done, a register at a time.
@@ -69,7 +69,7 @@ static u64 load(struct vcpu *v, pa_t pa, u8 size)
 
 	if (mmio_is_apic(pa))
 		return load_apic(v, (u32)(pa.v % PAGE_SIZE), size);
-	if (!has_platform(v))
+	if (!domain_io_overlaps(v, pa.v, 1))
 		return ~(u64)0;
 	value = domain_io_read(v, pa.v, (u8)min_u64(size, REGISTER_SIZE));
 	if (has_upper_half(pa, size))
@@ -83,7 +83,7 @@ static void store(struct vcpu *v, pa_t pa, u8 size, u64 value)
 		apic_mmio_write(v, (u32)(pa.v % PAGE_SIZE), (u32)value);
 		return;
 	}
-	if (!has_platform(v))
+	if (!domain_io_overlaps(v, pa.v, 1))
 		return;
 	domain_io_write(v, pa.v, (u8)min_u64(size, REGISTER_SIZE), (u32)value);
 	if (has_upper_half(pa, size))

@@ -201,8 +201,10 @@ static bool owner_wants(const struct cpu_block *host)
 /* Who is ready by now. */
 static void catch_up(struct cpu_block *host, bool wants, u64 now)
 {
-	if (wants)
+	if (wants || host->sched.deadline <= now) {
+		host->sched.deadline = CLOCK_NEVER;
 		wake(host, now);
+	}
 	for (struct cpu_block *b = host->host.others; b != NULL; b = b->sched.next) {
 		if (b->sched.deadline <= now) {
 			b->sched.deadline = CLOCK_NEVER;
@@ -285,14 +287,28 @@ static struct cpu_block *decide(struct cpu_block *own)
 	return next;
 }
 
-/* When somebody has to look again; CLOCK_NEVER: nobody. Work that is due is about to be done. */
-static u64 next_look(struct sched_host *h)
+/* Whether this CPU looks at the uplink: it has guests that may be on the other side of the switch.
+ */
+static bool polls(const struct cpu_block *host)
 {
+	const struct vcpu *owner = cpu_vcpu(&host->stack.cpu);
+
+	return host->host.nr_others != 0 ||
+	       (owner != NULL && owner->cpu == 0 && owner->domain->nr_devices != 0);
+}
+
+/* When somebody has to look again; CLOCK_NEVER: nobody. Work that is due is about to be done. */
+static u64 next_look(struct cpu_block *host)
+{
+	struct sched_host *h = &host->host;
 	u64 now = rdtsc(), next = h->work_due > now ? h->work_due : CLOCK_NEVER;
 
+	next = min_u64(next, host->sched.deadline);
+	if (polls(host))
+		next = min_u64(next, uplink_due());
 	if (h->nr_others == 0)
 		return next;
-	next = min_u64(next, min_u64(h->background_due, uplink_due()));
+	next = min_u64(next, h->background_due);
 	lock_take(&h->lock);
 	next = min_u64(next, h->busy ? h->slice_end : now + FAR);
 	for (const struct cpu_block *b = h->others; b != NULL; b = b->sched.next)
@@ -306,7 +322,7 @@ static void arm(struct cpu_block *host)
 {
 	struct sched_host *h = &host->host;
 	struct vcpu *owner = cpu_vcpu(&host->stack.cpu);
-	u64 next = next_look(h);
+	u64 next = next_look(host);
 
 	if (owner == NULL) {
 		h->armed = CLOCK_NEVER;
@@ -372,13 +388,13 @@ void sched_set_background(u64 tsc, void (*work)(void))
 	__atomic_store_n(&host->stack.cpu.look, 1, __ATOMIC_RELAXED);
 }
 
-static void do_background(struct sched_host *h)
+static void do_background(struct cpu_block *host)
 {
-	if (h->nr_others == 0)
-		return;
-	if (uplink_due() <= rdtsc())
+	struct sched_host *h = &host->host;
+
+	if (polls(host) && uplink_due() <= rdtsc())
 		uplink_poll();
-	if (h->background_due > rdtsc())
+	if (h->nr_others == 0 || h->background_due > rdtsc())
 		return;
 	h->background_due = CLOCK_NEVER;
 	h->background();
@@ -425,7 +441,7 @@ static struct cpu_block *next_after(struct cpu_block *own)
 {
 	struct cpu_block *next;
 
-	do_background(&host_block()->host);
+	do_background(host_block());
 	next = decide(own);
 	arm(host_block());
 	return next;

@@ -159,7 +159,8 @@ static void stop_card(u32 function)
 /* From here on others see it. */
 static s64 connect(u32 function, const char *bridge, struct memory *m)
 {
-	const struct switch_wish wish = {uplink.card.mac, bridge, true, NULL, &m->queue};
+	static const u8 none[MAC_SIZE]; /* the card's own may be that of the first guest's port */
+	const struct switch_wish wish = {none, bridge, true, NULL, &m->queue};
 	int port = switch_attach(domain_io_switch(), &wish);
 
 	if (port >= 0) {

@@ -73,8 +73,7 @@ static void park(struct vcpu *v)
 /* Whether the guest's IF is set is not looked at. */
 static bool is_awake(struct vcpu *v)
 {
-	if (has_platform(v))
-		domain_platform_work(v);
+	domain_platform_work(v);
 	return vcpu_interrupt_waits(v) || v->nmi_pending;
 }
 

@@ -7,6 +7,7 @@
 #include "cpu/pci_owner.h"
 #include "cpu/remote.h"
 #include "hypercall/buffer.h"
+#include "hypercall/device_owner.h"
 #include "public/errno.h"
 #include "hypercall_handlers.h"
 
@@ -55,14 +56,13 @@ s64 call_disk_add(struct domain *d, u64 domid, pa_t extent, u64 extent_size)
 	struct vl_disk_extent wanted;
 	s64 answer = buffer_read(d, extent, extent_size, &wanted, sizeof(wanted));
 
-	if (answer == 0 && ((wanted.flags & ~VL_DEVICE_READ_ONLY) || wanted.reserved != 0))
+	if (answer == 0 && (wanted.flags & ~VL_DEVICE_READ_ONLY))
 		answer = -VL_EINVAL;
+	if (answer == 0)
+		answer = device_owner_new(d, domid, wanted.line, &found);
 	if (answer < 0)
 		return answer;
-	found = domain_use(domid);
-	if (found == NULL)
-		return -VL_ENOENT;
 	answer = domain_io_add_disk(found, &wanted);
-	domain_unuse(found);
+	device_owner_done(d, found);
 	return answer;
 }

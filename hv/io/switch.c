@@ -153,9 +153,11 @@ static bool may_send(const struct net_switch *s, u32 port, u64 from)
 	const struct switch_port *p = &s->port[port];
 	u32 owner;
 
+	if (!is_station(from))
+		return false;
 	if (from == p->mac)
 		return true;
-	if (!p->any_mac || !is_station(from))
+	if (!p->any_mac)
 		return false;
 	owner = station(s, p->bridge, from);
 	return owner == NOBODY;

@@ -21,7 +21,6 @@
 #define VGA_VA     (IMAGE_BASE + IMAGE_ALIGN)
 #define LAPIC      0xfee00000u
 #define LAPIC_VA   (VGA_VA + VGA_SIZE)
-#define IOAPIC     0xfec00000u /* of the first one, on all chipsets */
 #define IOAPIC_VA  (LAPIC_VA + PAGE_SIZE)
 #define HPET       0xfed00000u /* where chipsets have it */
 #define HPET_VA    (IOAPIC_VA + PAGE_SIZE)
@@ -111,7 +110,7 @@ static bool map_image(u64 nx)
 			     nx | PTE_W | PTE_PCD | PTE_PWT) &&
 	       pagetable_map(&own, LAPIC_VA, (ma_t){LAPIC}, PAGE_SIZE,
 			     nx | PTE_W | PTE_PCD | PTE_PWT) &&
-	       pagetable_map(&own, IOAPIC_VA, (ma_t){IOAPIC}, PAGE_SIZE,
+	       pagetable_map(&own, IOAPIC_VA, (ma_t){IOAPIC_PAGE}, PAGE_SIZE,
 			     nx | PTE_W | PTE_PCD | PTE_PWT) &&
 	       pagetable_map(&own, HPET_VA, (ma_t){HPET}, PAGE_SIZE,
 			     nx | PTE_W | PTE_PCD | PTE_PWT);

@@ -53,8 +53,9 @@ static s64 check_layers(const struct domain *d, u64 layers)
 	 * That of I/O is the first guest's own affair. */
 	if ((layers & VL_LAYER_ALL) && domain_count() > 1)
 		return -VL_EBUSY;
-	/* It would find its functions again, with Vellum's driver at work. */
-	if ((layers & VL_LAYER_ALL) && pci_owner_has_any())
+	/* It would find its functions again, with Vellum's driver at work, and its virtio devices
+	 * no more. */
+	if ((layers & VL_LAYER_ALL) && (pci_owner_has_any() || d->nr_devices != 0))
 		return -VL_EBUSY;
 	if ((layers & VL_LAYER_CPU) && layers != d->layers)
 		return -VL_EBUSY;

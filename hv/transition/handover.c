@@ -16,6 +16,7 @@
  */
 #include "cpu/block.h"
 #include "cpu/disks.h"
+#include "cpu/domain_io.h"
 #include "cpu/domain_platform.h"
 #include "cpu/live.h"
 #include "cpu/pci_owner.h"
@@ -138,6 +139,7 @@ static void __attribute__((noreturn)) commit(struct domain *d, struct vcpu *v)
 	events_end(d);       /* the heir's vcpu may be woken by that */
 	sched_leave_host(b); /* no CPU is shared any more */
 	parked_leave(d);
+	domain_io_destroy(d);
 	silence_machine(v);
 	uplink_end();
 	disks_stop();

@@ -77,6 +77,24 @@ static void test_addresses(void **state)
 	assert_false(switch_mac_is_good(mac));
 }
 
+/* A port without an address of its own, as an uplink is, takes none from others; and nobody sends
+ * from none. */
+static void test_uplink(void **state)
+{
+	struct fixture *f = begin();
+	u32 up, a;
+
+	(void)state;
+	up = (u32)attach(f, 0, "net0", true);
+	a = (u32)attach(f, A, "net0", false);
+	assert_int_equal(send(f, a, A, X, 60), 1u << up);
+	assert_int_equal(send(f, up, X, A, 60), 1u << a);
+	assert_int_equal(send(f, up, 0, A, 60), 0);
+	assert_int_equal(send(f, up, A, ALL, 60), 0);
+	assert_int_equal(f->s.port[up].counts.refused, 2);
+	free(f);
+}
+
 static void test_stations(void **state)
 {
 	struct fixture *f = begin();
@@ -292,11 +310,11 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses), cmocka_unit_test(test_stations),
-		cmocka_unit_test(test_contents),  cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_bridges),   cmocka_unit_test(test_learning),
-		cmocka_unit_test(test_flood),     cmocka_unit_test(test_full_queue),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_addresses),  cmocka_unit_test(test_uplink),
+		cmocka_unit_test(test_stations),   cmocka_unit_test(test_contents),
+		cmocka_unit_test(test_refused),    cmocka_unit_test(test_bridges),
+		cmocka_unit_test(test_learning),   cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_full_queue), cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

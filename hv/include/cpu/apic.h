@@ -59,8 +59,13 @@ void apic_mmio_write(struct vcpu *v, u32 offset, u32 value);
  * it in its registers. */
 void apic_send_nmi(struct vcpu *v, u32 apic_id);
 
-/** The same for an interrupt: `v` is the vcpu of the first guest whose registers this CPU's are. */
-void apic_send_vector(struct vcpu *v, u32 apic_id, u8 vector);
+/** The same for an interrupt, by its vector or as the low half of an IOAPIC's entry says it: `v` is
+ * the vcpu of the first guest whose registers this CPU's are. */
+void apic_send_like(struct vcpu *v, u32 destination, u32 entry);
+static inline void apic_send_vector(struct vcpu *v, u32 apic_id, u8 vector)
+{
+	apic_send_like(v, apic_id, (u32)LAPIC_FIXED << 8 | vector);
+}
 
 /** Send a message for good: the guest's own use of the register is not looked after. */
 void apic_send(u32 apic_id, enum lapic_delivery what);

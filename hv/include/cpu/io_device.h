@@ -33,6 +33,8 @@ struct io_device {
 	u32 index;
 	u32 flags; /* VL_DEVICE_*, but VL_DEVICE_HELD */
 	enum io_state state;
+	u32 line;                   /* of the first guest's: a pin of the IOAPIC */
+	bool raised, masked;        /* and whether its message was sent; could not be */
 	u32 port;                   /* of a network device */
 	struct switch_queue *queue; /* and its port's */
 	struct disk_user *real;     /* of a disk of the machine's */
@@ -58,6 +60,9 @@ static inline bool io_device_is_seen(const struct io_device *d)
  * false: there is no memory.
  */
 bool io_device_need_page(struct io_device *d, u64 index);
+
+/** Its interrupt line is so from here on; with the domain's irq_lock. */
+void io_device_set_line(struct io_device *d, bool high);
 
 /** It has no port any more; with the domain's irq_lock. */
 void io_device_unplug(struct io_device *d);

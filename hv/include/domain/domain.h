@@ -61,6 +61,7 @@ struct domain {
 	 * pointer is under `lock`, for all but its own vcpus. */
 	struct platform *platform;
 	struct io_device *device[VL_MAX_DEVICES]; /* the same; cpu/domain_io.h */
+	u32 nr_devices;                           /* changes as `device` does */
 	u32 devices_wait;                         /* a bit each, for its first vcpu; atomic */
 	u32 devices_turn;     /* which of them is the next one, under irq_lock */
 	struct events events; /* under a lock of their own */

@@ -69,7 +69,8 @@ volatile u16 *own_vga_text(void);
 /** Registers of the local APIC at the machine address where a processor starts with them. */
 volatile u32 *own_lapic(void);
 
-/** The first IOAPIC's, at 0xfec00000, whether there is one or not. */
+/** The first IOAPIC's, whether there is one or not. */
+#define IOAPIC_PAGE 0xfec00000u /* ma, on all chipsets */
 volatile u32 *own_ioapic(void);
 
 /** The HPET's, at 0xfed00000, whether there is one or not. */

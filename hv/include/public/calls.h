@@ -1063,15 +1063,19 @@ static inline int64_t vl_call_memory_target(vl_hypercall_fn call, uint64_t domid
  * half of what is free there; of one that is held, each page gets its frame with device_show, or
  * when disk_write comes to it.
  * Who: only the first guest. Since ABI 0.3.
- * domid: a later domain.
+ * domid: a later domain; with a line, the caller's own.
  * device_pa, device_size: where struct vl_device lies (physical address) and its bytes; kind,
- *   flags and what belongs to that kind; reserved fields and all others are 0.
+ *   flags and what belongs to that kind; of the caller's own device, line; reserved fields and
+ *   all others are 0.
  * Returns its index: VL_DEVICE_ADDRESS() and VL_DEVICE_LINE() tell where the guest finds it; or
  *   a negated error:
  *   VL_ENOENT: no later domain has this id, or it is about to end.
- *   VL_EINVAL: an unknown kind or flag, a field that has to be 0, a size that is 0, no multiple
- *     of VL_SECTOR_SIZE or above VL_DISK_MOST, a MAC that is 0 or a group's, a bridge that is
- *     not printable text with a closing zero.
+ *   VL_EOPNOTSUPP: a device of the caller's own, and not all of its layers are virtualized, or
+ *     Vellum has no timer.
+ *   VL_EINVAL: a line, and the domain is another one or the IOAPIC has no such pin, or the
+ *     device is held; an unknown kind or flag, a field that has to be 0, a size that is 0, no
+ *     multiple of VL_SECTOR_SIZE or above VL_DISK_MOST, a MAC that is 0 or a group's, a bridge
+ *     that is not printable text with a closing zero.
  *   VL_EEXIST: a network device with this MAC is on that bridge.
  *   VL_ENOSPC: the domain has VL_MAX_DEVICES, or Vellum VL_MAX_PORTS network devices.
  *   VL_ENOMEM: the partition has no room.
@@ -1453,7 +1457,7 @@ static inline int64_t vl_call_uplink(vl_hypercall_fn call, uint64_t function, ui
  * of a queue is looked at any more, the interrupt line falls, and the driver finds an empty
  * window.
  * Who: only the first guest. Since ABI 0.3.
- * domid: a later domain.
+ * domid: a later domain, or the caller.
  * index: of its device, as device_add returned.
  * how: VL_REMOVE_ASK: when the guest has done with it; VL_REMOVE_NOW: whatever it does.
  * Returns 0: the device is gone, and all of its memory free; VL_REMOVE_WAITS: the guest has been
@@ -1553,20 +1557,21 @@ static inline int64_t vl_call_disk_info(vl_hypercall_fn call, uint64_t index, ui
 #define VL_CALL_DISK_ADD 76
 
 /**
- * A virtio disk as device_add makes them, before the domain runs. What the guest writes is on
- * the disk itself when a flush that came after it is done, or at once if its driver knows no
- * flush. Nobody else writes to these sectors until the domain ends or gets the machine.
+ * A virtio disk as device_add makes them. What the guest writes is on the disk itself when a
+ * flush that came after it is done, or at once if its driver knows no flush. Nobody else writes
+ * to these sectors until the domain ends or gets the machine.
  * Who: only the first guest. Since ABI 0.3.
- * domid: a later domain.
+ * domid: as for device_add.
  * extent_pa, extent_size: where struct vl_disk_extent lies (physical address) and its bytes;
- *   which sectors; reserved fields are 0.
+ *   which sectors; of the caller's own device, line.
  * Returns its index, as device_add; or a negated error:
  *   VL_ENOENT: no later domain has this id, or it is about to end; there is no such disk or
  *     partition.
  *   VL_EAGAIN: as for disk_info.
- *   VL_EINVAL: an unknown flag, a field that has to be 0, sectors that are not all there.
+ *   VL_EINVAL: an unknown flag, a line as for device_add, sectors that are not all there.
  *   VL_EBUSY: a domain has some of these sectors, and one of both is to write to them.
- *   VL_EOPNOTSUPP: it is to be written to, and the disk has a cache that cannot be flushed.
+ *   VL_EOPNOTSUPP: it is to be written to, and the disk has a cache that cannot be flushed; as
+ *     for device_add.
  *   VL_ENOSPC: the domain has VL_MAX_DEVICES, or there are too many such disks.
  *   VL_ENOMEM: the partition has no room.
  *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.

@@ -395,12 +395,14 @@ struct vl_console_read {
 VL_ABI_ASSERT(sizeof(struct vl_console_read) == 24, "vl_console_read is ABI");
 
 /*
- * Devices of a later domain: virtio 1.1 by virtio-mmio (OASIS, section 4.2; register version 2).
+ * Devices of a domain: virtio 1.1 by virtio-mmio (OASIS, section 4.2; register version 2).
  * Window `i` of 4 KiB is at VL_DEVICE_ADDRESS(i), an address that is never RAM; one without a
  * device is virtio's placeholder: magic number and version, and 0 in all other registers, device id
  * too. Its interrupt is line VL_DEVICE_LINE(i) of the guest's 8259s. A Linux is told by its command
  * line, virtio_mmio.device=4K@ADDRESS:LINE, of all windows, since devices come and go while it runs
  * (VL_CALL_DEVICE_ADD, VL_CALL_DEVICE_REMOVE).
+ * The first guest has windows only while it has such devices, and chooses their lines: each is a
+ * pin of its IOAPIC, to whose entry Vellum looks.
  */
 #define VL_MAX_DEVICES       8
 #define VL_DEVICE_BASE       0xfef00000u
@@ -434,7 +436,8 @@ struct vl_device {
 	uint32_t flags;  /* VL_DEVICE_READ_ONLY of a disk, VL_DEVICE_ANY_MAC of the other, _HELD */
 	uint64_t size;   /* of a disk, bytes */
 	uint8_t mac[6];  /* of a network device */
-	uint8_t zero[2]; /* 0 */
+	uint8_t line;    /* of a device of the first guest's, VL_CALL_DEVICE_ADD; else 0 */
+	uint8_t zero;    /* 0 */
 	char bridge[16]; /* those with the same text reach each other; zero-terminated */
 	/* out; 0 in the in buffer: */
 	uint32_t status;      /* as the guest reads it, VIRTIO_CONFIG_S_* */
@@ -521,7 +524,7 @@ struct vl_disk_extent {
 	uint64_t start;     /* in sectors, counted from its beginning */
 	uint64_t sectors;   /* 0: all that follow */
 	uint32_t flags;     /* VL_DEVICE_READ_ONLY */
-	uint32_t reserved;
+	uint32_t line;      /* as in struct vl_device */
 };
 VL_ABI_ASSERT(sizeof(struct vl_disk_extent) == 32, "vl_disk_extent is ABI");
 

@@ -321,10 +321,10 @@ u32 cpu_page_levels(void)
 
 /* --- the local APIC, and other domains' clocks --- */
 
-void apic_send_vector(struct vcpu *v, u32 apic_id, u8 vector)
+void apic_send_like(struct vcpu *v, u32 destination, u32 entry)
 {
 	(void)v;
-	must(apic_id == 0 && vector >= 32);
+	must(destination == 0 && entry >= 32 && entry <= 0xff);
 }
 
 void domain_clocks_start(struct platform *p, u32 nr_cpus)
@@ -497,6 +497,14 @@ void ports_machine_out(u16 port, u8 size, u32 value)
 {
 	(void)port, (void)size, (void)value;
 	abort();
+}
+
+/* A pin that is masked and one that is not, as it comes. */
+volatile u32 *own_ioapic(void)
+{
+	static volatile u32 page[1024];
+
+	return page;
 }
 
 volatile u32 *own_device(struct range ma)

@@ -159,7 +159,7 @@ static void check_refusals(u64 domid)
 	adds(domid, (struct vl_disk_extent){.disk = DISK, .start = ~(uint64_t)0, .sectors = 2},
 	     -VL_EINVAL);
 	adds(domid, (struct vl_disk_extent){.disk = DISK, .flags = 2}, -VL_EINVAL);
-	adds(domid, (struct vl_disk_extent){.disk = DISK, .reserved = 1}, -VL_EINVAL);
+	adds(domid, (struct vl_disk_extent){.disk = DISK, .line = 1}, -VL_EINVAL);
 	adds(domid, (struct vl_disk_extent){.disk = DISK, .partition = 1}, 0);
 	adds(domid, (struct vl_disk_extent){.disk = DISK, .partition = 2, .flags = ro}, 1);
 	/* A writer is alone with its sectors; readers are not. */
