@@ -29,7 +29,7 @@ VL_CFLAGS := -std=gnu11 -O2 -g $(VL_WARNINGS) -D_GNU_SOURCE -DVL_VERSION='"$(VER
 VL_LDFLAGS ?= -static
 VL_LIBS := -ljson-c -lncurses -ltinfo $(IMAGE_LIBS)
 
-VL_INSTALL := $(B)/vl:sbin/vl dom-tools/vl-devices:sbin/vl-devices dom-tools/vl.1:share/man/man1/vl.1 \
+VL_INSTALL := $(B)/vl:sbin/vl dom-tools/vl-devices:sbin/vl-devices dom-tools/vl-io:sbin/vl-io dom-tools/vl.1:share/man/man1/vl.1 \
 	dom-tools/vl.cfg.5:share/man/man5/vl.cfg.5 \
 	dom-tools/vl.bash:share/bash-completion/completions/vl
 

@@ -118,6 +118,16 @@ static const struct option_spec detach_options[] = {
 	{0},
 };
 
+static const struct option_spec attach_options[] = {
+	{
+		.letter = 'l',
+		.name = "line",
+		.argument = "N",
+		.help = "of a device of the first guest's: its interrupt line",
+	},
+	{0},
+};
+
 static const struct option_spec share_options[] = {
 	JSON,
 	{
@@ -276,7 +286,7 @@ const struct command commands[] = {
 		.name = "network-attach",
 		.summary = "give a guest that runs a network device",
 		.details = "VIF as in vl.cfg(5), as mac=02:00:00:00:00:01,bridge=lan.\n",
-		.options = no_options,
+		.options = attach_options,
 		.operand = {{.kind = OPERAND_DOMAIN}, {.kind = OPERAND_VIF}},
 		.needs_vellum = true,
 		.run = cmd_network_attach,
@@ -303,7 +313,7 @@ const struct command commands[] = {
 		.name = "block-attach",
 		.summary = "give a guest that runs a disk",
 		.details = "DISK as in vl.cfg(5), as ram:8M or FILE,raw,,r.\n",
-		.options = no_options,
+		.options = attach_options,
 		.operand = {{.kind = OPERAND_DOMAIN}, {.kind = OPERAND_DISK}},
 		.needs_vellum = true,
 		.run = cmd_block_attach,

@@ -7,9 +7,11 @@
 #include "dom-tools/vl/pci.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "dom-tools/lib/devices.h"
 #include "dom-tools/lib/pci.h"
 #include "dom-tools/lib/pci_host.h"
 #include "dom-tools/vl/command.h"
@@ -108,14 +110,33 @@ int cmd_pci_return(struct invocation *inv, struct vl_error *e)
 	return rc ? rc : pci_host_probe(function, e);
 }
 
+static int check_no_virtio(struct vl_client *c, struct vl_error *e)
+{
+	struct vl_devices devices;
+	struct vl_error ignored;
+
+	if (vl_get_devices(c, 0, &devices, &ignored))
+		return 0;
+	for (uint32_t i = 0; i < VL_MAX_DEVICES; i++)
+		if (devices.there[i])
+			return vl_fail(
+				e, EBUSY,
+				"this guest has a virtio device of Vellum's: `vl %s-detach "
+				"0 %" PRIu32 "` first",
+				devices.device[i].kind == VL_DEVICE_NET ? "network" : "block", i);
+	return 0;
+}
+
 int pci_check_none(struct vl_client *c, struct vl_error *e)
 {
 	struct vl_pci_taken taken;
 	struct vl_error ignored;
 	char name[PCI_NAME_SIZE];
 
-	if (vl_pci_taken(c, &taken, &ignored) || taken.count == 0)
+	if (vl_pci_taken(c, &taken, &ignored))
 		return 0;
+	if (taken.count == 0)
+		return check_no_virtio(c, e);
 	vl_pci_name(name, taken.function[0].function);
 	return vl_fail(e, EBUSY,
 		       "PCI function %s is Vellum's, which drives it: `vl pci-return %s` first",

@@ -15,6 +15,7 @@
 
 #include "dom-tools/config/devices.h"
 #include "dom-tools/lib/devices.h"
+#include "dom-tools/lib/disks.h"
 #include "dom-tools/lib/domains.h"
 #include "dom-tools/lib/file.h"
 #include "dom-tools/lib/guests.h"
@@ -23,12 +24,14 @@
 #define SECONDS_USUAL 10
 #define SECONDS_MOST  3600
 #define NAMES_TRIED   32
+#define LINES         24 /* pins of an IOAPIC */
 
 /* A guest, and what it has already. */
 struct target {
 	struct vl_client *client;
 	struct vl_domain_info domain;
 	struct vl_devices devices;
+	uint8_t line; /* of the first guest's */
 };
 
 static int find_target(struct invocation *inv, struct target *t, struct vl_error *e)
@@ -36,12 +39,48 @@ static int find_target(struct invocation *inv, struct target *t, struct vl_error
 	int rc = vl_find_domain(&inv->client, inv->operands[0], &t->domain, e);
 
 	t->client = &inv->client;
+	t->line = 0;
 	if (rc)
 		return rc;
-	if (t->domain.domid == 0)
-		return vl_fail(e, EINVAL,
-			       "the first guest has the machine's own devices, and no others");
 	return vl_get_devices(&inv->client, t->domain.domid, &t->devices, e);
+}
+
+static int read_number(struct invocation *inv, const char *option, const char *what,
+		       unsigned int most, unsigned int *number, struct vl_error *e)
+{
+	const char *text = option_value(inv, option);
+	unsigned long n;
+	char *end;
+
+	if (!text)
+		return 0;
+	n = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || n > most)
+		return vl_fail(e, VL_USAGE, "%s: `%s` is no number of %s up to %u",
+			       inv->command->name, text, what, most);
+	*number = (unsigned int)n;
+	return 0;
+}
+
+/* The first guest has the machine's interrupt controllers, and says which line of theirs is free.
+ */
+static int find_receiver(struct invocation *inv, struct target *t, struct vl_error *e)
+{
+	unsigned int line = 0;
+	int rc = read_number(inv, "line", "a line", LINES - 1, &line, e);
+
+	if (rc == 0)
+		rc = find_target(inv, t, e);
+	if (rc)
+		return rc;
+	t->line = (uint8_t)line;
+	if (t->domain.domid == 0 && line == 0)
+		return vl_fail(e, EINVAL,
+			       "the first guest has the machine's own devices, and of others only "
+			       "those whose interrupt line --line tells");
+	if (t->domain.domid != 0 && line != 0)
+		return vl_fail(e, EINVAL, "--line is for devices of the first guest");
+	return 0;
 }
 
 static void count_in(const struct target *t, struct config_devices *d)
@@ -64,7 +103,7 @@ static int complain(const struct problems *p, int rc, struct vl_error *e)
 
 static int add_vif(struct target *t, const struct config_vif *vif, struct vl_error *e)
 {
-	struct vl_device device = {.kind = VL_DEVICE_NET};
+	struct vl_device device = {.kind = VL_DEVICE_NET, .line = t->line};
 	uint32_t index;
 
 	memcpy(device.mac, vif->mac, sizeof(device.mac));
@@ -93,7 +132,7 @@ int cmd_network_attach(struct invocation *inv, struct vl_error *e)
 	struct config_devices wanted;
 	const struct config_vif *vif;
 	struct target t;
-	int rc = find_target(inv, &t, e);
+	int rc = find_receiver(inv, &t, e);
 
 	if (rc)
 		return rc;
@@ -132,6 +171,20 @@ static int fill_and_show(struct target *t, uint32_t index, const struct file_map
 	return rc;
 }
 
+static int add_real(struct target *t, const struct config_disk *disk, struct vl_error *e)
+{
+	const struct vl_disk_extent extent = {
+		.disk = disk->disk,
+		.partition = disk->partition,
+		.start = disk->start,
+		.sectors = disk->sectors,
+		.flags = disk->read_only ? VL_DEVICE_READ_ONLY : 0,
+		.line = t->line,
+	};
+
+	return vl_guest_add_disk(t->client, t->domain.domid, &extent, disk->name, e);
+}
+
 static int add_disk(struct target *t, const struct config_disk *disk, struct vl_error *e)
 {
 	struct vl_device device = {.kind = VL_DEVICE_BLOCK, .size = disk->size};
@@ -155,6 +208,16 @@ static int add_disk(struct target *t, const struct config_disk *disk, struct vl_
 	return rc;
 }
 
+static int add_any(struct target *t, const struct config_disk *disk, struct vl_error *e)
+{
+	if (disk->real)
+		return add_real(t, disk, e);
+	if (t->line != 0)
+		return vl_fail(e, EINVAL,
+			       "the first guest can have disks of the machine alone: phy:ide0");
+	return add_disk(t, disk, e);
+}
+
 int cmd_block_attach(struct invocation *inv, struct vl_error *e)
 {
 	const struct value value = {.kind = VALUE_STRING, .text = inv->operands[1]};
@@ -162,14 +225,14 @@ int cmd_block_attach(struct invocation *inv, struct vl_error *e)
 	struct config_devices wanted;
 	struct tree tree = {0};
 	struct target t;
-	int rc = find_target(inv, &t, e);
+	int rc = find_receiver(inv, &t, e);
 
 	if (rc)
 		return rc;
 	count_in(&t, &wanted);
 	rc = complain(&problems, devices_add_disk(&wanted, &value, &tree, &problems), e);
 	if (rc == 0)
-		rc = add_disk(&t, &wanted.disk[wanted.nr_disks - 1], e);
+		rc = add_any(&t, &wanted.disk[wanted.nr_disks - 1], e);
 	tree_free(&tree);
 	return rc;
 }
@@ -203,29 +266,12 @@ static int find_device(const struct target *t, uint32_t kind, const char *text, 
 		       kind == VL_DEVICE_NET ? "network-list" : "block-list", t->domain.domid);
 }
 
-static int read_seconds(struct invocation *inv, unsigned int *seconds, struct vl_error *e)
-{
-	const char *text = option_value(inv, "timeout");
-	unsigned long n;
-	char *end;
-
-	*seconds = SECONDS_USUAL;
-	if (!text)
-		return 0;
-	n = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || n > SECONDS_MOST)
-		return vl_fail(e, VL_USAGE, "%s: `%s` is no number of seconds up to %d",
-			       inv->command->name, text, SECONDS_MOST);
-	*seconds = (unsigned int)n;
-	return 0;
-}
-
 static int detach(struct invocation *inv, uint32_t kind, struct vl_error *e)
 {
-	unsigned int seconds;
+	unsigned int seconds = SECONDS_USUAL;
 	struct target t;
 	uint32_t index = 0;
-	int rc = read_seconds(inv, &seconds, e);
+	int rc = read_number(inv, "timeout", "seconds", SECONDS_MOST, &seconds, e);
 
 	if (rc == 0)
 		rc = find_target(inv, &t, e);

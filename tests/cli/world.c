@@ -270,14 +270,15 @@ static int64_t device_add(struct world *w, uint64_t domid, const void *page, uin
 {
 	const struct vl_device *d = page;
 
-	if (!find_domain(w, domid) || domid == w->self)
-		return -VL_ENOENT;
 	if (size < sizeof(*d))
 		return -VL_EINVAL;
+	if (!find_domain(w, domid) || (domid == w->self) != (d->line != 0))
+		return -VL_ENOENT;
 	if (d->kind == VL_DEVICE_NET)
-		fprintf(stderr, "vl-fake: device %u: %02x:%02x:%02x:%02x:%02x:%02x on %.16s\n",
+		fprintf(stderr,
+			"vl-fake: device %u: %02x:%02x:%02x:%02x:%02x:%02x on %.16s, line %u\n",
 			w->devices, d->mac[0], d->mac[1], d->mac[2], d->mac[3], d->mac[4],
-			d->mac[5], d->bridge);
+			d->mac[5], d->bridge, d->line);
 	else
 		fprintf(stderr, "vl-fake: device %u: disk of %llu bytes, flags %u\n", w->devices,
 			(unsigned long long)d->size, d->flags);
