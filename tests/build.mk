@@ -16,7 +16,7 @@ $(B)/linux-tests/%: tests/linux/%.c
 -include tests/linux/probe/build.mk
 include bench/guest/build.mk
 
-INITRD_SOURCES := scripts/mkinitrd dom-tools/vl-devices $(wildcard tests/linux/init tests/linux/scripts/*)
+INITRD_SOURCES := scripts/mkinitrd dom-tools/vl-devices dom-tools/vl-io $(wildcard tests/linux/init tests/linux/scripts/*)
 
 # What later guests start from, by the places on the first one's RAM disk.
 GUEST_FILES := $(B)/initrd/guests
@@ -61,6 +61,19 @@ $(B)/initrd/guests-full.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(GUEST_FILES_FULL).m
 	@echo "  INITRD  $@"
 	@scripts/mkinitrd --vl $(B)/vl --tests tests/linux/scripts --tree $(GUEST_FILES_FULL) --out $@
 
+# The distribution-like kernel's modules for dual mode, and the programs of its tests.
+DUAL_TESTS := $(B)/initrd/dual-tests
+DUAL_FILES := $(B)/initrd/dual
+DUAL_MODULES := bonding dm-mod
+$(B)/initrd/dual.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(B)/mini/mini.elf $(B)/linux/full/bzImage $(B)/linux-tests/stream
+	@echo "  INITRD  $@"
+	@rm -rf $(DUAL_TESTS) $(DUAL_FILES)
+	@mkdir -p $(DUAL_TESTS) $(DUAL_FILES)/guests $(DUAL_FILES)/modules
+	@cp $(B)/linux-tests/stream tests/linux/scripts/guests-dual $(DUAL_TESTS)
+	@cp $(B)/mini/mini.elf $(DUAL_FILES)/guests/mini
+	@for module in $(DUAL_MODULES); do find $(B)/linux/full/modules -name $$module.ko -exec cp {} $(DUAL_FILES)/modules/ \;; done
+	@scripts/mkinitrd --vl $(B)/vl --tests $(DUAL_TESTS) --tree $(DUAL_FILES) --out $@
+
 $(B)/initrd/test.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(LINUX_TESTS)
 	@echo "  INITRD  $@"
 	@scripts/mkinitrd --vl $(B)/vl --tests $(B)/linux-tests --tests tests/linux/scripts --out $@
@@ -91,4 +104,4 @@ $(B)/thirdparty/disk.img: scripts/mkthirdparty $(wildcard tests/linux/thirdparty
 	@echo "  DISK    $@"
 	@scripts/mkthirdparty $@
 
-SCENARIO_PRODUCTS += $(B)/thirdparty/disk.img $(TEST_KERNELS) $(B)/initrd/guests-full.cpio.gz
+SCENARIO_PRODUCTS += $(B)/thirdparty/disk.img $(TEST_KERNELS) $(B)/initrd/guests-full.cpio.gz $(B)/initrd/dual.cpio.gz

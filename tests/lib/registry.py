@@ -29,6 +29,7 @@ ARTIFACTS = {
     "initrd-test": "build/initrd/test.cpio.gz",
     "initrd-small": "build/initrd/small.cpio.gz",
     "initrd-guests": "build/initrd/guests.cpio.gz",
+    "initrd-dual": "build/initrd/dual.cpio.gz",
     "initrd-guests-full": "build/initrd/guests-full.cpio.gz",
     "initrd-run": "build/initrd/run.cpio.gz",
     "thirdparty": "build/thirdparty/disk.img",
