@@ -172,9 +172,9 @@ def handover_suite(t):
     check(t, Qemu(t, image("test=*"), icount=True), 1180, "exit-16")
 
 
-def look_from_outside(t, m, partition):
+def look_from_outside(t, m, partition, kernel):
     """What devirtualized-window sees of a guest that was booted; each of its looks."""
-    names, levels = symbols("min-vmlinux"), []
+    names, levels = symbols(kernel), []
     for _ in range(10):
         m.pause()
         regs = m.registers(0)
@@ -186,9 +186,9 @@ def look_from_outside(t, m, partition):
     t.check(0 in levels, f"the guest kernel was seen at CPL 0: {levels}")
 
 
-def check_linux(t, m, seconds):
+def check_linux(t, m, seconds, kernel="min-vmlinux"):
     m.expect(r"heir: passthrough", seconds)
-    look_from_outside(t, m, vellum_range(m, "partition"))
+    look_from_outside(t, m, vellum_range(m, "partition"), kernel)
     m.expect(r"heir: (done|not ok)", 120)
     m.no_panic()
     text = plain(m.console.text)
@@ -258,6 +258,18 @@ def soak_handover_rounds(t):
     with ThreadPoolExecutor(2) as two:
         seeds = list(two.map(lambda number: hand_over_once(t, number), range(ROUNDS)))
     t.equal(len(set(seeds)), ROUNDS, "seeds that differ")
+
+
+def full_image(more):
+    """The distribution-like Linux is the heir."""
+    return linux_image(["handover"], initrd="initrd-guests-full", cmdline=f"heir_memory=176 {more}")
+
+
+@test("handover-full", shows="M19 I9 U2", needs="vellum min full-vmlinux initrd-guests-full", limit=500, slow=True)
+def handover_full(t):
+    """The distribution-like Linux, a kernel for several CPUs, is the heir, with one vcpu; its memory comes home paused, and live. QEMU."""
+    for how in ("--paused", "--live"):
+        check_linux(t, Qemu(t, full_image(f"how={how}"), memory=768, name=how.strip("-")), 200, "full-vmlinux")
 
 
 def check_shared(t, m):
