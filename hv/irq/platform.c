@@ -472,6 +472,17 @@ static void give_pit(struct platform *p, const struct port_access *h, u64 (*now)
 	wait_until(clock_tsc(&p->pit.clock, clock_ticks(&p->pit.clock, now()) + PIT_SETTLES), now);
 }
 
+/* A tick that a guest holds back, perhaps for good, as one does whose ticks are another timer's.
+ * The real 8259 is to hold it back: a model's edge keeps the guest from the bare machine. */
+static bool take_masked_tick(struct platform *p)
+{
+	bool waits = is_masked(p, PLATFORM_LINE_PIT) && (p->pic.chip[0].edge & 1);
+
+	if (waits)
+		p->pic.chip[0].edge &= (u8)~1u;
+	return waits;
+}
+
 bool platform_give_devices(struct platform *p, const struct port_access *h, u64 (*now)(void))
 {
 	bool once;
@@ -481,6 +492,7 @@ bool platform_give_devices(struct platform *p, const struct port_access *h, u64 
 	once = pit_is_counting_once(&p->pit, p->now);
 	give_pit(p, h, now);
 	see(p, now());
+	once |= take_masked_tick(p);
 	run_rtc(p);
 	rtc_restore_registers(&p->rtc, h, p->now);
 	receive(p, true);

@@ -122,7 +122,7 @@ int platform_take(struct platform *p, u32 cpu, u64 now);
  * which no line may reach the CPU, begun anew (pic_hardware_begin() with `late`) in between: what
  * was an edge before that is forgotten. The first part may wait for the interval timer's next tick,
  * so that its period goes on as it was; the second is needed if it answers true: a single tick is
- * still to come.
+ * still to come, or has come and waits behind the mask.
  */
 bool platform_give_devices(struct platform *p, const struct port_access *hardware,
 			   u64 (*now)(void));
