@@ -262,8 +262,9 @@ static int find_heir(struct vl_client *c, uint32_t self, struct vl_domain_info *
 	return 0;
 }
 
-/* A heir that has not begun to run may do so in a moment. */
-#define HAND_OVER_TRIES 200
+/* A heir that has not begun to run may do so in a moment; one of several vcpus is asked to put them
+ * offline, which takes longer. */
+#define HAND_OVER_TRIES 1000
 #define HAND_OVER_PAUSE 10000 /* us */
 
 static int64_t hand_over(struct vl_client *c, struct request *r, uint64_t *answer,
@@ -396,16 +397,18 @@ int vl_guest_hand_over(struct vl_client *c, uint64_t how, struct vl_error *e)
 	cpus_bring_back(taken);
 	if (rc == -VL_E2BIG)
 		return too_many_to_search(e);
+	if (rc == -VL_EAGAIN && heir.nr_vcpus > 1)
+		return vl_fail(
+			e, EBUSY,
+			"domain %" PRIu32 " goes on with its %" PRIu32 " vcpus; the machine "
+			"can be left only to a guest that has put all but the first offline, "
+			"as it was asked to",
+			heir.domid, heir.nr_vcpus);
 	if (rc == -VL_EBUSY || rc == -VL_EAGAIN)
 		return vl_fail(e, EBUSY,
 			       "domain %" PRIu32 " does not run, or this guest's devices are "
 			       "virtualized (`vl devirtualize --io`)",
 			       heir.domid);
-	if (rc == -VL_EOPNOTSUPP && heir.nr_vcpus > 1)
-		return vl_fail(e, EOPNOTSUPP,
-			       "domain %" PRIu32 " has %" PRIu32 " vcpus; the machine can be left "
-			       "only to a guest with one",
-			       heir.domid, heir.nr_vcpus);
 	if (rc == -VL_EOPNOTSUPP)
 		return vl_fail(e, EOPNOTSUPP,
 			       "Vellum cannot hand the machine over as it runs: it takes all "

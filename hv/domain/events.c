@@ -220,7 +220,8 @@ void events_notify(struct domain *d)
 void events_ask(struct domain *d, u32 reason)
 {
 	lock_take(&lock);
-	d->events.asked = reason;
+	if (reason != VL_ASKED_FOR_ONE_VCPU || d->events.asked == VL_SHUTDOWN_NONE)
+		d->events.asked = reason;
 	if (d->events.live)
 		raise(d, VL_EVENT_VELLUM);
 	lock_release(&lock);

@@ -5,8 +5,8 @@
  * its memory where it is; devirtualize (devirtualize.c) brings that home when
  * the heir calls for it, as any guest that owns the machine does.
  *
- *  1. prepare: there is an heir, which can have the machine; it stops; all other CPUs are offline,
- *             and stay so
+ *  1. prepare: there is an heir, which can have the machine, and whose vcpus but one are at rest;
+ *             it stops; all other CPUs are offline, and stay so
  *  2. commit, the point of no return, on the stack of the caller: what the two share ends, devices
  *             and CPUs are silenced, the domain ends
  *  3. take:   on the stack of the heir's vcpu, whose block is the CPU's from here on: the caller's
@@ -37,6 +37,8 @@
 #include "transition/tidy.h"
 #include "hypercall_handlers.h"
 
+#define LOOKS_ABOUT ((u64)1 << 20) /* TSC ticks */
+
 /* Under remote_begin_alone(). */
 static struct domain *heir;
 static u64 heirs_how;           /* VL_REMAP_*: its memory is to come home */
@@ -51,20 +53,41 @@ static s64 check_caller(const struct domain *d, const struct vcpu *v)
 	return d->layers & VL_LAYER_IO ? -VL_EBUSY : 0;
 }
 
-/* One that has never run, or never will, could not take it; and its vcpus but one would need CPUs
- * that they could take over: not yet. */
+/* It was never started, or halts for good: nobody notices if it is not there any more. */
+static bool is_at_rest(const struct cpu_block *b)
+{
+	return !b->sched.started || (b->stack.cpu.run == CPU_PARKED && !b->vcpu.nmi_pending &&
+				     remote_nmi_is_taken(&b->vcpu.remote));
+}
+
+static bool has_one_vcpu(const struct domain *found)
+{
+	for (u32 i = 1; i < found->nr_vcpus; i++)
+		if (!is_at_rest(found->block[i]))
+			return false;
+	return true;
+}
+
+/* One that has never run, or never will, could not take it. */
 static s64 check_heir(const struct domain *found)
 {
 	const struct cpu_block *b = found->block[0];
 
-	if (found->nr_vcpus > 1)
-		return -VL_EOPNOTSUPP;
 	if (domain_count() != 2 || live_remap_is_on() || found->state != VL_STATE_RUNNING ||
 	    b == NULL)
 		return -VL_EBUSY;
 	if (b->stack.cpu.vcpu == NULL)
 		return -VL_EAGAIN;
 	return b->stack.cpu.run == CPU_RUNS ? 0 : -VL_EBUSY;
+}
+
+/* Its other vcpus have no CPU that they could take over: only its kernel can do without them. */
+static s64 check_vcpus(struct domain *found)
+{
+	if (has_one_vcpu(found))
+		return 0;
+	events_ask(found, VL_ASKED_FOR_ONE_VCPU);
+	return -VL_EAGAIN;
 }
 
 static s64 make_check(struct vcpu *v)
@@ -75,15 +98,26 @@ static s64 make_check(struct vcpu *v)
 		err = check_heir(heir);
 	if (err == 0)
 		err = home_check(v, heir, heirs_how);
+	if (err == 0)
+		err = check_vcpus(heir);
 	/* Each page has a frame of its own, in as many calls as it takes. */
 	return err == 0 && share_off() != 0 ? -VL_EAGAIN : err;
 }
 
-/* A CPU that is online could be anywhere, with what it holds. */
+/* A CPU that is online could be anywhere, with what it holds. One that is parked looks about for a
+ * moment if a vcpu that it has was stopped, as the heir's just were. */
 static s64 make_hold(struct vcpu *v)
 {
-	(void)v;
-	return parked_hold(1) < 0 ? -VL_EAGAIN : 0;
+	u64 start = rdtsc();
+
+	while (parked_hold(1) < 0) {
+		if (rdtsc() - start > LOOKS_ABOUT)
+			return -VL_EAGAIN;
+		if (remote_waits(&v->remote))
+			remote_serve(v);
+		cpu_relax();
+	}
+	return 0;
 }
 
 static void undo_hold(struct vcpu *v)
@@ -131,12 +165,22 @@ static void take_machine(void)
 
 /* --- on the caller's --- */
 
+/* The first one has the share of the CPU that others may be in. */
+static void leave_vcpus(struct domain *d)
+{
+	while (d->nr_vcpus > 1) {
+		vcpu_destroy(d, --d->nr_vcpus, NO_BUDGET);
+		d->info[d->nr_vcpus].at = NULL;
+	}
+}
+
 static void __attribute__((noreturn)) commit(struct domain *d, struct vcpu *v)
 {
 	struct cpu_block *b = heir->block[0];
 
 	grant_end(d);
-	events_end(d);       /* the heir's vcpu may be woken by that */
+	events_end(d); /* the heir's vcpu may be woken by that */
+	leave_vcpus(heir);
 	sched_leave_host(b); /* no CPU is shared any more */
 	parked_leave(d);
 	domain_io_destroy(d);

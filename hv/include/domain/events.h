@@ -64,8 +64,9 @@ s64 events_close(struct domain *d, u64 port);
 /** Vellum itself has something for the domain: an event at port VL_EVENT_VELLUM. */
 void events_notify(struct domain *d);
 
-/** Somebody wants the domain to end itself (VL_SHUTDOWN_*); and: what it was asked since it was
- * told last, VL_SHUTDOWN_NONE: nothing. */
+/** Somebody wants something of the domain, VL_SHUTDOWN_* or VL_ASKED_*, of which the last one
+ * counts, and VL_ASKED_FOR_ONE_VCPU least; and: what it was asked since it was told last,
+ * VL_SHUTDOWN_NONE: nothing. */
 void events_ask(struct domain *d, u32 reason);
 u32 events_asked(struct domain *d);
 

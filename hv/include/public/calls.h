@@ -862,8 +862,8 @@ static inline int64_t vl_call_event_close(vl_hypercall_fn call, uint64_t port)
  * event says that the list of domains or one's state has changed, that one has given memory
  * back, or that a console has something new.
  * Who: any domain. Since ABI 0.3.
- * Returns VL_SHUTDOWN_* or VL_ASKED_TO_TAKE: what the caller was asked to do since it asked
- *   last; VL_SHUTDOWN_NONE: nothing; or a negated error:
+ * Returns VL_SHUTDOWN_* or VL_ASKED_*: what the caller was asked to do since it asked last;
+ *   VL_SHUTDOWN_NONE: nothing; or a negated error:
  *   VL_ENOSYS: Vellum is older than the call.
  */
 static inline int64_t vl_call_control_read(vl_hypercall_fn call)
@@ -1146,8 +1146,11 @@ static inline int64_t vl_call_device_info(vl_hypercall_fn call, uint64_t domid, 
  * its memory home, a piece at a time, while it runs, and then it gets VL_ASKED_TO_TAKE from
  * control_read, with an event; without, it gets that at once, and its memory comes home as it
  * calls devirtualize. Then it has the bare machine. Until its memory is at home it can make no
- * domain. See home. All other devices are silent: PCI functions have bus mastering and
- * interrupts off, the IOAPIC's entries are masked. What they were doing for the caller is lost.
+ * domain. See home. It has one CPU then, the one it gets. So the call answers EAGAIN as long as
+ * one of its vcpus besides the first is started and does not halt with interrupts disabled
+ * (offline), and asks it to put them there by VL_ASKED_FOR_ONE_VCPU of control_read. They are
+ * gone for good. All other devices are silent: PCI functions have bus mastering and interrupts
+ * off, the IOAPIC's entries are masked. What they were doing for the caller is lost.
  * Who: only the first guest. Since ABI 0.3.
  * domid: domain id of the one other domain there is.
  * how: VL_REMAP_* bits: how its memory comes home.
@@ -1158,12 +1161,11 @@ static inline int64_t vl_call_device_info(vl_hypercall_fn call, uint64_t domid, 
  *     away.
  *   VL_EBUSY: there is a third domain; the other one does not run, or halts for good;
  *     VL_LAYER_IO is virtualized.
- *   VL_EAGAIN: it has not begun to run, or pages that share a frame are not all apart yet
- *     (share), or a CPU besides the caller's is virtualized and not offline (parked): put it
- *     offline, call again.
- *   VL_EOPNOTSUPP: the other domain has several vcpus, or the caller's CPU is not the one that
- *     it was started on, or VL_LAYER_ALL is not virtualized there, or its local APIC is not
- *     Vellum's, or cannot leave the x2APIC mode.
+ *   VL_EAGAIN: it has not begun to run, or a vcpu of it besides the first runs, or pages that
+ *     share a frame are not all apart yet (share), or a CPU besides the caller's is virtualized
+ *     and not offline (parked): put it offline, call again.
+ *   VL_EOPNOTSUPP: the caller's CPU is not the one that it was started on, or VL_LAYER_ALL is
+ *     not virtualized there, or its local APIC is not Vellum's, or cannot leave the x2APIC mode.
  *   VL_EIO: a failpoint (set_failpoint).
  *   VL_EPERM: the caller is not the first guest.
  *   VL_ENOSYS: Vellum is older than the call.

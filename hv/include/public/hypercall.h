@@ -109,9 +109,11 @@ typedef int64_t (*vl_hypercall_fn)(uint64_t nr, uint64_t a1, uint64_t a2, uint64
 #define VL_SHUTDOWN_REBOOT   2
 #define VL_SHUTDOWN_CRASH    3
 #define VL_SHUTDOWN_LIMIT    4
-/* VL_CALL_CONTROL_READ can tell of one thing more. */
+/* VL_CALL_CONTROL_READ can tell of more: */
 #define VL_ASKED_TO_TAKE                                                                           \
 	16 /* the caller owns the machine, and may devirtualize (VL_CALL_HAND_OVER) */
+#define VL_ASKED_FOR_ONE_VCPU                                                                      \
+	17 /* it is about to get it, and is to put all vcpus but the first offline */
 
 /* A domain's weight: what it gets of a CPU that it shares goes by it. */
 #define VL_WEIGHT_MAX   65535
