@@ -347,6 +347,13 @@ void domain_hand_over(struct domain *heir)
 		put_spare(before);
 }
 
+void domain_claim_memory(struct domain *d)
+{
+	d->memory = first_domain.memory;
+	d->main_ram = first_domain.main_ram;
+	domain_p2m_changed(d);
+}
+
 u64 domain_frames_spare(void)
 {
 	return __atomic_load_n(&domains.nr_spare, __ATOMIC_RELAXED) * STRUCT_FRAMES;

@@ -120,6 +120,10 @@ struct domain *domain_first(void);
  */
 void domain_hand_over(struct domain *heir);
 
+/** All memory that the one that was booted was shown is this one's, which owns the machine and is
+ * in passthrough. */
+void domain_claim_memory(struct domain *d);
+
 /** The domain with the lowest id >= domid; NULL if there is none. */
 struct domain *domain_next(u64 domid);
 

@@ -1586,7 +1586,29 @@ static inline int64_t vl_call_disk_add(vl_hypercall_fn call, uint64_t domid, uin
 	return call(VL_CALL_DISK_ADD, domid, extent_pa, extent_size, 0, 0);
 }
 
-#define VL_CALL_VCPU_STATUS 84
+#define VL_CALL_MEMORY_CLAIM 77
+
+/**
+ * For a guest that has got the machine (hand_over) with the memory that it was made with. From
+ * here on all that the first guest of this boot was shown is its own, in both modes, and
+ * domain_info counts it. What was in it before is not cleared. For that first guest itself
+ * nothing changes.
+ * Who: only the first guest. Since ABI 0.3.
+ * map_pa, map_size: where struct vl_memory_range lies (physical address) and its bytes; filled
+ *   with ranges of memory, as many as fit; any number of them.
+ * Returns how many ranges there are; or a negated error:
+ *   VL_EBUSY: the caller is virtualized.
+ *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
+ *   VL_EINVAL: the size is 0.
+ *   VL_EPERM: the caller is not the first guest.
+ *   VL_ENOSYS: Vellum is older than the call.
+ */
+static inline int64_t vl_call_memory_claim(vl_hypercall_fn call, uint64_t map_pa, uint64_t map_size)
+{
+	return call(VL_CALL_MEMORY_CLAIM, map_pa, map_size, 0, 0, 0);
+}
+
+#define VL_CALL_VCPU_STATUS 78
 
 /**
  * What `vl vcpu-list` prints. A larger buffer is fine, see 1. The first guest's vcpus are those
@@ -1611,6 +1633,6 @@ static inline int64_t vl_call_vcpu_status(vl_hypercall_fn call, uint64_t domid, 
 }
 
 /** One more than the highest number that this version of the ABI knows. */
-#define VL_CALL_LIMIT 85
+#define VL_CALL_LIMIT 79
 
 #endif

@@ -81,6 +81,7 @@ static const u64 errors[VL_CALL_LIMIT] = {
 	[VL_CALL_DISK_BEGIN] = E(ENOENT) | E(EPERM),
 	[VL_CALL_DISK_END] = E(ENOENT) | E(EPERM),
 	[VL_CALL_DISK_INFO] = E(ENOENT) | E(EINVAL) | E(EFAULT) | E(EPERM),
+	[VL_CALL_MEMORY_CLAIM] = E(EINVAL) | E(EBUSY) | E(EFAULT) | E(EPERM),
 	[VL_CALL_DISK_ADD] = E(ENOENT) | E(EINVAL) | E(ENOMEM) | E(EFAULT) | E(EPERM),
 };
 
@@ -92,12 +93,16 @@ bool answer_is_elsewhere(u64 nr)
 }
 
 /* The numbers that are set aside. */
-#define FIRST_UNUSED 52
-#define LAST_UNUSED  59
+static const struct {
+	u64 first, last;
+} unused[] = {{52, 59}, {77, 79}, {VL_CALL_LIMIT, ~(u64)0}};
 
 static bool is_unused(u64 nr)
 {
-	return nr >= VL_CALL_LIMIT || (nr >= FIRST_UNUSED && nr <= LAST_UNUSED);
+	for (u32 i = 0; i < ARRAY_SIZE(unused); i++)
+		if (nr >= unused[i].first && nr <= unused[i].last)
+			return true;
+	return false;
 }
 
 bool answer_is_defined(u64 nr, s64 r)
