@@ -43,6 +43,14 @@ def handover_mini_bochs(t):
     check(t, Bochs(t, image("test=entry*,pic*,timer*,guests_created")), 380, "shutdown-port")
 
 
+@test("handover-mini-tick", shows="M19 I3", needs="vellum mini", limit=100)
+def handover_mini_tick(t):
+    """A tick of the PIT that the heir has masked, for good as far as Vellum knows, is no hindrance: it waits in the real 8259. QEMU."""
+    m = Qemu(t, image("held=1 test=entry*,timer*"), icount=True)
+    check(t, m, 80, "exit-16")
+    t.check("# heir: ticks that were held back: 1" in m.console.text, "it was there, once")
+
+
 @test("handover-mini-uplink", shows="M19 I7", needs="vellum-debug mini", limit=300)
 def handover_mini_uplink(t):
     """The machine changes hands while a network card is Vellum's and the uplink: the heir finds the card, devirtualizes, and can give
@@ -166,6 +174,34 @@ def handover_smp_bochs(t):
         check(t, Bochs(t, smp_image(2, words), cpus=2, name=words[:6]), 140, "shutdown-port")
 
 
+def vcpus_image(vcpus, cpus, words="", hypervisor="vellum"):
+    """The heir has several vcpus, which work until it is asked to leave them; then it starts the CPUs that the machine has."""
+    own = f"vcpus={vcpus} cpus={cpus} low=1 map=all claim=1 cycles=20 {words} test=entry*,guests_created,smp_calls*,smp_cycles,smp_layers"
+    return image(own, hypervisor, f"map=all cpus={cpus} vcpus={vcpus}", "mem=all")
+
+
+def check_vcpus(t, m, vcpus, seconds, ending="exit-16"):
+    check(t, m, seconds, ending)
+    t.check(f"# heir: vcpus that have worked: {vcpus}, now: 1" in m.console.text, "it was asked to leave its vcpus")
+
+
+@test("handover-vcpus", shows="M19 U7", needs="vellum vellum-debug mini", limit=400)
+def handover_vcpus(t):
+    """A heir of several vcpus, on machines of one CPU and of more: it is asked to leave all but one, which go for good, and
+    has the machine, all of its memory, and its CPUs, which it starts and has guests on. QEMU, counting instructions."""
+    for hypervisor in ("vellum", "vellum-debug"):
+        for vcpus, cpus in ((2, 1), (3, 2)):
+            m = Qemu(t, vcpus_image(vcpus, cpus, hypervisor=hypervisor), smp=cpus, icount=True, name=f"{vcpus}on{cpus}-{hypervisor}")
+            check_vcpus(t, m, vcpus, 90)
+
+
+@test("handover-vcpus-bochs", shows="M19 U7", needs="vellum mini", limit=300, slow=True)
+def handover_vcpus_bochs(t):
+    """The same in Bochs."""
+    for vcpus, cpus in ((2, 2),):
+        check_vcpus(t, Bochs(t, vcpus_image(vcpus, cpus), cpus=cpus, name=f"{vcpus}on{cpus}"), vcpus, 140, "shutdown-port")
+
+
 @test("handover-suite", shows="M19 I1 I2 I3 I8", needs="vellum mini", limit=1200, group="soak")
 def handover_suite(t):
     """All of the mini guest's suite in the heir."""
@@ -260,16 +296,37 @@ def soak_handover_rounds(t):
     t.equal(len(set(seeds)), ROUNDS, "seeds that differ")
 
 
-def full_image(more):
+def full_image(more, kernel="min"):
     """The distribution-like Linux is the heir."""
-    return linux_image(["handover"], initrd="initrd-guests-full", cmdline=f"heir_memory=176 {more}")
+    return linux_image(["handover"], kernel=kernel, initrd="initrd-guests-full", cmdline=f"heir_memory=176 {more}")
 
 
 @test("handover-full", shows="M19 I9 U2", needs="vellum min full-vmlinux initrd-guests-full", limit=500, slow=True)
 def handover_full(t):
     """The distribution-like Linux, a kernel for several CPUs, is the heir, with one vcpu; its memory comes home paused, and live. QEMU."""
     for how in ("--paused", "--live"):
-        check_linux(t, Qemu(t, full_image(f"how={how}"), memory=768, name=how.strip("-")), 200, "full-vmlinux")
+        m = Qemu(t, full_image(f"how={how}"), memory=768, name=how.strip("-"))
+        check_linux(t, m, 200, "full-vmlinux")
+        check_added(t, plain(m.console.text))
+
+
+@test("handover-vcpus-linux", shows="M19 U7 I9 U2", needs="vellum min full full-vmlinux initrd-guests-full", limit=600, slow=True)
+def handover_vcpus_linux(t):
+    """Linux with two vcpus is the heir, on machines of one CPU and of two: it takes the second one offline by itself, and goes on with
+    one CPU, which it does not try to change; and with memory that the first guest had. QEMU."""
+    for kernel, cpus in (("min", 1), ("full", 2)):
+        image = full_image("how=--live heir_vcpus=2", kernel)
+        m = Qemu(t, image, memory=1024, smp=cpus, name=f"on{cpus}")
+        check_linux(t, m, 300, "full-vmlinux")
+        text = plain(m.console.text)
+        t.check("heir: CPUs now: 1" in text, "it has one CPU")
+        check_added(t, text)
+
+
+def check_added(t, text):
+    """A kernel that can have memory plugged in has that of the first guest: whole blocks of 128 MiB."""
+    found = re.search(r"^heir: memory added: (\d+) MiB, of now (\d+) KiB", text, re.MULTILINE)
+    t.check(found and int(found.group(1)) >= 256 and int(found.group(2)) > int(found.group(1)) * 1024, f"memory was added: {found and found.group(0)}")
 
 
 def check_shared(t, m):

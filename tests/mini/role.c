@@ -11,10 +11,10 @@
 #include "mini/cpu.h"
 #include "mini/exit.h"
 #include "mini/hypercall.h"
-#include "mini/live.h"
 #include "mini/memory.h"
 #include "mini/other.h"
 #include "mini/role_busy.h"
+#include "mini/role_heir.h"
 #include "mini/role_io.h"
 #include "mini/role_ping.h"
 #include "mini/smp.h"
@@ -31,11 +31,9 @@
 #define LATE_MS      5u
 #define NO_ROOT      0x000000fffffff000ul
 
-static bool owns_machine; /* by now */
-
 bool is_later_guest(void)
 {
-	return (start_info->flags & VL_START_LATER) != 0 && !owns_machine;
+	return (start_info->flags & VL_START_LATER) != 0 && !role_heir_owns_machine();
 }
 
 static void __attribute__((noreturn)) end(u64 reason)
@@ -190,7 +188,7 @@ static u64 canary_word(u64 seed, u32 i)
 	return (seed + i) * 0x9e3779b97f4a7c15ull;
 }
 
-static u64 canary_begin(void)
+u64 canary_begin(void)
 {
 	u64 seed = 0;
 
@@ -200,7 +198,7 @@ static u64 canary_begin(void)
 	return seed;
 }
 
-static void canary_check(u64 seed)
+void canary_check(u64 seed)
 {
 	for (u32 i = 0; i < CANARY_WORDS; i++)
 		if (*(volatile u64 *)&canary[i] != canary_word(seed, i))
@@ -220,172 +218,6 @@ static void victim(void)
 		interrupts_on_and_halt();
 		interrupts_off();
 	}
-}
-
-/* --- a guest that outlives the one that made it --- */
-
-#define HEIR_TICKS 30u /* in each state */
-
-/* What this kernel has in memory, other than its text: all frames that it has taken. */
-static void live_on(u64 seed, u32 ticks)
-{
-	u64 end = timer_ticks() + ticks;
-
-	while (timer_ticks() < end) {
-		canary_check(seed);
-		interrupts_on_and_halt();
-		interrupts_off();
-	}
-}
-
-static u64 ticks_before; /* those that count */
-
-/* Right behind a tick. */
-static u64 count_ticks(u64 seed, u32 wait)
-{
-	live_on(seed, wait);
-	ticks_before = timer_ticks();
-	return rdtsc();
-}
-
-/* The first one may be of the timer's start. */
-static u64 begin_ticks(u64 seed)
-{
-	timer_start(HZ);
-	return count_ticks(seed, 2);
-}
-
-/* As Vellum measured it: a measurement by a PIT whose each access traps is too slow. */
-static u64 tsc_khz(void)
-{
-	static struct vl_hv_info info __attribute__((aligned(256)));
-
-	if (info.tsc_khz == 0)
-		vl_call_hv_info(hypercall_page, ptr_to_pa(&info).v, sizeof(info));
-	return info.tsc_khz;
-}
-
-/* Those that should have come since then, and that have: right behind a tick, too. One that is late
- * because others ran comes as soon as it can. */
-static void check_ticks(u64 begin, u64 late)
-{
-	u64 tick = tsc_khz() * 1000 / HZ, want = (rdtsc() - begin + tick / 2) / tick;
-	u64 got = timer_ticks() - ticks_before;
-
-	if (got > want + (late != 0) || got + late < want)
-		panic("%lu ticks have come, not %lu", got, want);
-}
-
-/* Single ticks, each programmed anew as the one before comes; Vellum's answer to a call of the
- * first guest's alone says when the machine is ours. */
-static void live_by_single_ticks(u64 seed)
-{
-	u64 more = HEIR_TICKS;
-
-	while (more > 0) {
-		u64 limit = rdtsc() + tsc_khz() * 1000;
-
-		timer_start_once(5000);
-		while (timer_ticks() == 0 && rdtsc() < limit) {
-			canary_check(seed);
-			interrupts_on_and_halt();
-			interrupts_off();
-		}
-		if (timer_ticks() != 1)
-			panic("%lu ticks for one, %lu to come", timer_ticks(), more);
-		more -= vl_call_verify_image(hypercall_page) != -VL_EPERM;
-	}
-	timer_stop();
-}
-
-static void let_interrupts_in(void)
-{
-	interrupts_on();
-	interrupts_off();
-}
-
-/* Each step and each allocation of the first calls fails in turn, in a debug build; our memory is
- * what it was after each. */
-static s64 devirtualize_in_spite_of_failures(u64 seed)
-{
-	u64 failed = 0;
-
-	for (u64 step = 1;; step++) {
-		s64 answer = vl_call_set_failpoint(hypercall_page, step);
-
-		if (answer < 0)
-			return answer == -VL_EPERM ? answer : devirtualize();
-		answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, 0);
-		canary_check(seed);
-		failed += answer == -VL_EIO || answer == -VL_ENOMEM;
-		if (answer == 0)
-			print("# heir: %lu of %lu calls failed\n", failed, step);
-		else if (answer == -VL_EAGAIN)
-			let_interrupts_in();
-		if (answer != -VL_EAGAIN && answer != -VL_EIO && answer != -VL_ENOMEM)
-			return answer;
-	}
-}
-
-/* Virtualized by now or not, its ticks go on. At the end it is the only guest of a bare machine,
- * and runs tests. */
-static void heir(void)
-{
-	u64 seed = canary_begin(), start;
-	char word[2];
-	bool live, keeper = cmdline_get("keeper", word, sizeof(word));
-	s64 answer;
-
-	if (keeper)
-		keeper_write();
-	if (cmdline_get("single", word, sizeof(word))) {
-		print("the heir waits\n");
-		live_by_single_ticks(seed);
-	}
-	live = cmdline_get("live", word, sizeof(word));
-	if (live)
-		live_begin();
-	start = begin_ticks(seed);
-	print("the heir waits\n");
-	if (live) {
-		while (vl_call_verify_image(hypercall_page) == -VL_EPERM)
-			live_on(seed, 1);
-		/* Until here another guest had the CPU, too, in Bochs for more ticks at a time than
-		 * a PIC can keep. */
-		start = count_ticks(seed, 1);
-		live_home();
-		live_on(seed, 1);
-		check_ticks(start, 1);
-		live_check();
-		start = count_ticks(seed, 2);
-	}
-	do {
-		live_on(seed, 1);
-		check_ticks(start, 1);
-		answer = devirtualize_in_spite_of_failures(seed);
-	} while (answer == -VL_EPERM);
-	owns_machine = answer == 0;
-	if (!owns_machine)
-		panic("devirtualize answered %ld", answer);
-	print("\n# heir: the machine is mine, after %lu ticks\n", timer_ticks());
-	if (is_virtualized())
-		panic("at ring 3");
-	start = begin_ticks(seed);
-	live_on(seed, HEIR_TICKS);
-	check_ticks(start, 1);
-	answer = virtualize(0);
-	if (answer != 0)
-		panic("virtualize answered %ld", answer);
-	live_on(seed, HEIR_TICKS);
-	check_ticks(start, 1);
-	answer = devirtualize();
-	if (answer != 0)
-		panic("devirtualize answered %ld", answer);
-	live_on(seed, HEIR_TICKS);
-	check_ticks(start, 1);
-	timer_stop();
-	if (keeper)
-		keeper_check();
 }
 
 static void hostile(void)
@@ -470,7 +302,7 @@ static const struct {
 	{"halt", halt},      {"dead", dead},      {"deaf", deaf},        {"triple", triple},
 	{"calls", calls},    {"flood", flood},    {"victim", victim},    {"hostile", hostile},
 	{"crash", crash},    {"abuse", abuse},    {"seconds", seconds},  {"late", late},
-	{"heir", heir},      {"crowd", crowd},    {"talk", role_talk},   {"echo", role_echo},
+	{"heir", role_heir}, {"crowd", crowd},    {"talk", role_talk},   {"echo", role_echo},
 	{"ping", role_ping}, {"disk", role_disk}, {"badio", role_badio}, {"busy", role_busy},
 	{"log", role_log},
 };

@@ -228,11 +228,16 @@ static void start_by_call(u32 wanted)
 
 u32 smp_start(void)
 {
+	return smp_start_so_many("cpus");
+}
+
+u32 smp_start_so_many(const char *word)
+{
 	u64 wanted;
 
 	if (count > 1)
 		return count;
-	CHECK(cmdline_get_hex("cpus", &wanted) && wanted > 0 && wanted <= SMP_MAX_CPUS,
+	CHECK(cmdline_get_hex(word, &wanted) && wanted > 0 && wanted <= SMP_MAX_CPUS,
 	      "the command line does not say how many CPUs there are");
 	if (wanted == 1)
 		return 1;
@@ -246,6 +251,32 @@ u32 smp_start(void)
 	for (u32 cpu = 1; cpu < count; cpu++)
 		smp_run(cpu, tell_info, NULL);
 	return count;
+}
+
+static void halt_for_good(void *arg)
+{
+	*(volatile bool *)arg = true;
+	for (;;)
+		asm volatile("cli; hlt" ::: "memory");
+}
+
+void smp_put_offline(u32 cpu)
+{
+	volatile bool halts = false;
+
+	smp_begin(cpu, halt_for_good, (void *)(uintptr_t)&halts);
+	while (!halts)
+		smp_relax();
+}
+
+void smp_leave(void)
+{
+	for (u32 cpu = 1; cpu < count; cpu++) {
+		smp_put_offline(cpu);
+		aps[cpu].ready = false;
+		aps[cpu].fn = NULL;
+	}
+	count = ap_arrived = 1;
 }
 
 void smp_init(u32 cpu)

@@ -23,6 +23,15 @@
 u32 smp_start(void);
 u32 smp_count(void);
 
+/** As smp_start(), of the number behind another word. */
+u32 smp_start_so_many(const char *word);
+
+/** Have that one halt for good with interrupts off, as a CPU that is offline does. */
+void smp_put_offline(u32 cpu);
+
+/** All others, and it is as if there had never been any: smp_start() starts them anew. */
+void smp_leave(void);
+
 /** What starts vcpu number `vcpu`, in a later guest: the answer of that call. */
 s64 smp_start_vcpu(u64 domid, u32 vcpu);
 

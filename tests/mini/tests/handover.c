@@ -7,7 +7,8 @@
  * pages=, and with near=1 they are in each other's places. With share=1 most of its
  * pages share a frame by then. With cpus= there are others, which are offline by then: since before
  * anything was virtualized with native=1; the heir runs on the last of them with there=1. With
- * uplink=1 a network card is Vellum's.
+ * uplink=1 a network card is Vellum's. With vcpus= the heir has several, which it leaves when it is
+ * asked to.
  */
 #include "mini/cmdline.h"
 #include "mini/cpu.h"
@@ -49,9 +50,8 @@ static s64 hand_over(u64 domid)
 	s64 answer;
 
 	cmdline_get_hex("how", &how);
-	do
-		answer = vl_call_hand_over(hypercall_page, domid, how);
-	while (answer == -VL_EAGAIN);
+	while (answer = vl_call_hand_over(hypercall_page, domid, how), answer == -VL_EAGAIN)
+		other_pass_time();
 	return answer;
 }
 
@@ -78,26 +78,10 @@ static void share_pages(void)
 
 /* --- other CPUs --- */
 
-static void halt_for_good(void *arg)
-{
-	*(volatile bool *)arg = true;
-	for (;;)
-		asm volatile("cli; hlt" ::: "memory");
-}
-
-static void put_offline(u32 cpu)
-{
-	volatile bool halts = false;
-
-	smp_begin(cpu, halt_for_good, (void *)(uintptr_t)&halts);
-	while (!halts)
-		smp_relax();
-}
-
 static void put_others_offline(void)
 {
 	for (u32 cpu = 1; cpu < smp_count(); cpu++)
-		put_offline(cpu);
+		smp_put_offline(cpu);
 }
 
 static void begin_with_others(void)
@@ -162,7 +146,7 @@ TEST_ON_REQUEST(hand_over, "M19 U7")
 {
 	struct other *g = other(0);
 	char words[256];
-	u64 pages, seed = rdtsc() | 1;
+	u64 pages, vcpus = 1, seed = rdtsc() | 1;
 	s64 answer;
 
 	begin_with_others();
@@ -171,12 +155,16 @@ TEST_ON_REQUEST(hand_over, "M19 U7")
 	heirs_words(words, sizeof(words));
 	if (cmdline_get_hex("pages", &pages))
 		other_size(pages);
+	if (cmdline_get_hex("vcpus", &vcpus))
+		other_vcpus((u32)vcpus);
 	start_heir(g, words);
 	if (cmdline_get("share", words, sizeof(words)))
 		share_pages();
 	if (cmdline_get("uplink", words, sizeof(words)))
 		give_card_away();
 	end_with_others(g);
+	answer = vcpus > 1 ? vl_call_hand_over(hypercall_page, g->domid, 0) : -VL_EAGAIN;
+	CHECK(answer == -VL_EAGAIN, "hand_over to several vcpus answered %ld", answer);
 	answer = hand_over(g->domid);
 	test_fail("hand_over answered %ld", answer);
 }
