@@ -2,7 +2,8 @@
 /*
  * One connection of TCP on which blocks go both ways, some hundred a second, each
  * with number and CRC-32 (tests/lib/lwip.py is the other side). It tells how many there were and
- * the longest time without a byte from the other side.
+ * the longest time without a byte from the other side, and a line "out N" after each 32 blocks that
+ * have gone: there is next to no room for any that have not.
  *
  *     stream PORT
  */
@@ -22,6 +23,7 @@
 
 #define PAUSE_NS 2000000
 #define ROOM     8192
+#define OUT_LINE 32
 
 struct block {
 	uint32_t crc, number;
@@ -72,8 +74,9 @@ static int accept_one(uint16_t port)
 	const struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
 	int s = socket(AF_INET, SOCK_STREAM, 0), one = 1, room = ROOM, fd;
 
-	/* What waits there would hide that nothing comes. */
+	/* What waits there would hide that nothing comes, or goes. */
 	setsockopt(s, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	setsockopt(s, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	if (s < 0 || bind(s, (const struct sockaddr *)&any, sizeof(any)) < 0 || listen(s, 1) < 0)
 		die("listen");
 	printf("stream: ready\n");
@@ -121,6 +124,12 @@ static int send_some(int fd, struct side *out)
 	return out->done == 0;
 }
 
+static void tell(const struct side *out)
+{
+	printf("out %u\n", out->count);
+	fflush(stdout);
+}
+
 static uint64_t run(int fd, struct side *in, struct side *out)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
@@ -138,8 +147,11 @@ static uint64_t run(int fd, struct side *in, struct side *out)
 			stall = now_us() - heard > stall ? now_us() - heard : stall;
 			heard = now_us();
 		}
-		if ((p.revents & POLLOUT) && send_some(fd, out))
+		if ((p.revents & POLLOUT) && send_some(fd, out)) {
 			make(out, ++out->count);
+			if (out->count % OUT_LINE == 0)
+				tell(out);
+		}
 	}
 	return stall;
 }
