@@ -123,5 +123,5 @@ def markdown(results):
     if "disks" in results:
         parts += ["## Requests to disks", "Instructions of the set `min`, one request at a time, past the page cache.",
                   table.markdown(disks.HEAD, disks.lines(results["disks"]))]
-    parts += ["## Not measured yet", "Events between domains, remaps, bytes of TCP."]
+    parts += ["## Not measured yet", "Events between domains, remaps (docs/remap.md has theirs), bytes of TCP, sharing, portions."]
     return "\n\n".join(parts) + "\n"
