@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "dom-tools/lib/request.h"
 
@@ -18,6 +19,9 @@
 #define COUNTERS_LEAST    144
 #define SCHED_INFO_LEAST  48
 #define VCPU_STATUS_LEAST 24
+
+#define SWITCH_TRIES 100
+#define SWITCH_PAUSE 10000000 /* ns */
 
 /*
  * A call that fills a structure of which ABI 0.1 had `least` bytes. The structure is zeroed first:
@@ -258,10 +262,24 @@ static int explain_busy(struct vl_client *c, int rc, struct vl_error *e)
 		       hv.nr_domains - 1);
 }
 
+/* While Vellum says "not now" once more: the kernel has asked again and again, but another process
+ * may be in the middle of an access to the interval timer, which takes two. It has to run. */
+static int switch_patiently(struct vl_client *c, struct vl_ioctl_switch *s, struct vl_error *e)
+{
+	const struct timespec pause = {.tv_nsec = SWITCH_PAUSE};
+	int rc = c->transport->ops->switch_mode(c->transport, s, e);
+
+	for (int i = 0; i < SWITCH_TRIES && rc == 0 && s->result == -VL_EAGAIN; i++) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+		rc = c->transport->ops->switch_mode(c->transport, s, e);
+	}
+	return rc;
+}
+
 int vl_switch_mode(struct vl_client *c, uint32_t mode, uint32_t layers, struct vl_error *e)
 {
 	struct vl_ioctl_switch s = {.mode = mode, .layers = layers};
-	int rc = c->transport->ops->switch_mode(c->transport, &s, e);
+	int rc = switch_patiently(c, &s, e);
 
 	if (rc == 0)
 		rc = vl_switch_answer(c, mode, s.result, e);
