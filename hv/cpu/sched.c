@@ -175,17 +175,6 @@ bool sched_nmi_arrived(void)
 
 /* --- deciding --- */
 
-void sched_charge(struct sched_host *h, u64 now)
-{
-	u64 ticks = fair_ticks(h->since, now);
-
-	if (h->nr_others == 0)
-		h->current->sched.member.entity.ran += ticks; /* at nobody's cost */
-	else if (h->busy)
-		share_charge(&h->queue, &h->current->sched.member, ticks);
-	h->since = now;
-}
-
 /* What the owner would take, or do, if it ran. It takes locks of its own. */
 static bool owner_wants(const struct cpu_block *host)
 {

@@ -78,6 +78,17 @@ static struct cpu_block *make_block(struct cpu *host)
 	return NULL;
 }
 
+void sched_charge(struct sched_host *h, u64 now)
+{
+	u64 ticks = fair_ticks(h->since, now);
+
+	if (h->nr_others == 0)
+		h->current->sched.member.entity.ran += ticks; /* at nobody's cost */
+	else if (h->busy)
+		share_charge(&h->queue, &h->current->sched.member, ticks);
+	h->since = now;
+}
+
 /* What the owner ran while it was alone takes nothing of its share. */
 static void begin_sharing(struct sched_host *h, struct share *owner)
 {

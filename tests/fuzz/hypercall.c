@@ -91,6 +91,7 @@ static struct range buffer_of(u64 nr, const u64 *a)
 	switch (nr) {
 	case VL_CALL_HV_INFO:
 	case VL_CALL_PORTIONS:
+	case VL_CALL_MEMORY_CLAIM:
 	case VL_CALL_CONSOLE_READ:
 	case VL_CALL_CONSOLE_GET:
 		return (struct range){a[0], a[0] + a[1]};
@@ -101,6 +102,7 @@ static struct range buffer_of(u64 nr, const u64 *a)
 		return (struct range){a[1], a[1] + a[2]};
 	case VL_CALL_P2M_READ:
 	case VL_CALL_DEVICE_INFO:
+	case VL_CALL_VCPU_STATUS:
 		return (struct range){a[2], a[2] + a[3]};
 	case VL_CALL_PCI_TAKE:
 		return (struct range){a[1], a[1] + a[2]};

@@ -190,7 +190,7 @@ static const u32 first_guests[] = {
 	VL_CALL_TEST_SCATTER,        VL_CALL_TEST_REMAP,
 	VL_CALL_HAND_OVER,           VL_CALL_HOME,
 	VL_CALL_DEVICE_ADD,          VL_CALL_DISK_WRITE,
-	VL_CALL_MEMORY_CLAIM,
+	VL_CALL_MEMORY_CLAIM,        VL_CALL_VCPU_STATUS,
 };
 
 /* That one it may make: for its own vcpus. */

@@ -134,7 +134,9 @@ static void one_call(u64 *state, int call)
 		refill(a[1], a[2], (u64)r);
 	if (nr == VL_CALL_CONSOLE_READ && r >= 0)
 		refill(a[0], a[1], sizeof(struct vl_console_read) + (u64)r);
-	if (nr == VL_CALL_DEVICE_INFO && r >= 0)
+	if (nr == VL_CALL_MEMORY_CLAIM && r >= 0)
+		refill(a[0], a[1], (u64)r * sizeof(struct vl_memory_range));
+	if ((nr == VL_CALL_DEVICE_INFO || nr == VL_CALL_VCPU_STATUS) && r >= 0)
 		refill(a[2], a[3], (u64)r);
 	if (nr == VL_CALL_P2M_READ && r >= 0)
 		refill(a[2], a[3],
