@@ -20,6 +20,7 @@
 #include "dom-tools/guest/image.h"
 #include "dom-tools/lib/disks.h"
 #include "dom-tools/lib/guests.h"
+#include "dom-tools/vl/attach.h"
 #include "dom-tools/vl/console.h"
 #include "dom-tools/vl/failpoint.h"
 #include "dom-tools/vl/examine.h"
@@ -72,29 +73,6 @@ static int fill(struct making *m, const struct check *c, const struct guest_plan
 	return guest_image_write(&image, plan, write_memory, m->client, start, e);
 }
 
-static int add_vif(struct making *m, const struct config_vif *vif, struct vl_error *e)
-{
-	struct vl_device device = {.kind = VL_DEVICE_NET};
-	uint32_t index;
-
-	memcpy(device.mac, vif->mac, sizeof(device.mac));
-	memcpy(device.bridge, vif->bridge, sizeof(device.bridge));
-	return vl_guest_add_device(m->client, m->domid, &device, &index, e);
-}
-
-static int add_real_disk(struct making *m, const struct config_disk *disk, struct vl_error *e)
-{
-	const struct vl_disk_extent extent = {
-		.disk = disk->disk,
-		.partition = disk->partition,
-		.start = disk->start,
-		.sectors = disk->sectors,
-		.flags = disk->read_only ? VL_DEVICE_READ_ONLY : 0,
-	};
-
-	return vl_guest_add_disk(m->client, m->domid, &extent, disk->name, e);
-}
-
 static int add_disk(struct making *m, const struct config_disk *disk, const struct file_map *file,
 		    struct vl_error *e)
 {
@@ -107,7 +85,7 @@ static int add_disk(struct making *m, const struct config_disk *disk, const stru
 	int rc;
 
 	if (disk->real)
-		return add_real_disk(m, disk, e);
+		return attach_extent(m->client, m->domid, disk, 0, e);
 	rc = vl_guest_add_device(m->client, m->domid, &device, &index, e);
 	if (rc == 0 && disk->file)
 		rc = vl_guest_fill_disk(m->client, m->domid, index, 0, file->data, file->size, e);
@@ -121,7 +99,7 @@ static int add_devices(struct making *m, const struct check *c, struct vl_error 
 	int rc = 0;
 
 	for (size_t i = 0; i < d->nr_vifs && rc == 0; i++)
-		rc = add_vif(m, &d->vif[i], e);
+		rc = attach_vif(m->client, m->domid, &d->vif[i], 0, e);
 	for (size_t i = 0; i < d->nr_disks && rc == 0; i++)
 		rc = add_disk(m, &d->disk[i], &c->disk[i], e);
 	return rc;

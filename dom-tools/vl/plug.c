@@ -19,6 +19,7 @@
 #include "dom-tools/lib/domains.h"
 #include "dom-tools/lib/file.h"
 #include "dom-tools/lib/guests.h"
+#include "dom-tools/vl/attach.h"
 #include "dom-tools/vl/device_text.h"
 
 #define SECONDS_USUAL 10
@@ -101,16 +102,6 @@ static int complain(const struct problems *p, int rc, struct vl_error *e)
 
 /* --- network --- */
 
-static int add_vif(struct target *t, const struct config_vif *vif, struct vl_error *e)
-{
-	struct vl_device device = {.kind = VL_DEVICE_NET, .line = t->line};
-	uint32_t index;
-
-	memcpy(device.mac, vif->mac, sizeof(device.mac));
-	memcpy(device.bridge, vif->bridge, sizeof(device.bridge));
-	return vl_guest_add_device(t->client, t->domain.domid, &device, &index, e);
-}
-
 /* Addresses that are made of the guest's name and a number: the first that is free. */
 static int add_named(struct target *t, const struct config_vif *wanted, struct vl_error *e)
 {
@@ -120,7 +111,7 @@ static int add_named(struct target *t, const struct config_vif *wanted, struct v
 		struct config_vif vif = *wanted;
 
 		devices_make_mac(&vif, t->domain.name, i);
-		rc = add_vif(t, &vif, e);
+		rc = attach_vif(t->client, t->domain.domid, &vif, t->line, e);
 	}
 	return rc;
 }
@@ -141,7 +132,8 @@ int cmd_network_attach(struct invocation *inv, struct vl_error *e)
 	if (rc)
 		return rc;
 	vif = &wanted.vif[wanted.nr_vifs - 1];
-	return vif->has_mac ? add_vif(&t, vif, e) : add_named(&t, vif, e);
+	return vif->has_mac ? attach_vif(t.client, t.domain.domid, vif, t.line, e)
+			    : add_named(&t, vif, e);
 }
 
 /* --- disks --- */
@@ -171,20 +163,6 @@ static int fill_and_show(struct target *t, uint32_t index, const struct file_map
 	return rc;
 }
 
-static int add_real(struct target *t, const struct config_disk *disk, struct vl_error *e)
-{
-	const struct vl_disk_extent extent = {
-		.disk = disk->disk,
-		.partition = disk->partition,
-		.start = disk->start,
-		.sectors = disk->sectors,
-		.flags = disk->read_only ? VL_DEVICE_READ_ONLY : 0,
-		.line = t->line,
-	};
-
-	return vl_guest_add_disk(t->client, t->domain.domid, &extent, disk->name, e);
-}
-
 static int add_disk(struct target *t, const struct config_disk *disk, struct vl_error *e)
 {
 	struct vl_device device = {.kind = VL_DEVICE_BLOCK, .size = disk->size};
@@ -211,7 +189,7 @@ static int add_disk(struct target *t, const struct config_disk *disk, struct vl_
 static int add_any(struct target *t, const struct config_disk *disk, struct vl_error *e)
 {
 	if (disk->real)
-		return add_real(t, disk, e);
+		return attach_extent(t->client, t->domain.domid, disk, t->line, e);
 	if (t->line != 0)
 		return vl_fail(e, EINVAL,
 			       "the first guest can have disks of the machine alone: phy:ide0");
