@@ -107,17 +107,22 @@ def sample():
             "several": several.parse(SEVERAL), "disks": disk_sample(), "image": {"text": 200 * 1024, "rodata": 56 * 1024}}
 
 
+def without_each(t, parse, text, parts):
+    """The text without any one of its parts is an error."""
+    for gone in parts:
+        try:
+            parse(text.replace(gone, ""))
+        except Outcome as e:
+            t.equal(e.result, "FAIL", f"without {gone}")
+        else:
+            t.check(False, f"an error without {gone}")
+
+
 @test("bench-several", group="quick", limit=30)
 def bench_several(t):
     """What the mini guest prints of several guests is read, and a line that is missing is an error."""
     t.equal(several.parse(SEVERAL)["latency_first"], [4000, 6000], "a row")
-    for line in SEVERAL.splitlines()[2:]:
-        try:
-            several.parse(SEVERAL.replace(line, ""))
-        except Outcome as e:
-            t.equal(e.result, "FAIL", f"without {line}")
-        else:
-            t.check(False, f"an error without {line}")
+    without_each(t, several.parse, SEVERAL, SEVERAL.splitlines()[2:])
 
 
 @test("bench-disks", group="quick", limit=30)
@@ -125,13 +130,7 @@ def bench_disks(t):
     """What guests print of disks is read, and a row or a way that is missing is an error."""
     text = "\n".join(f"bench {way} {row} min {i * 10} median 9 reps 200" for i, way in enumerate(iocost.WAYS) for row in iocost.ROWS)
     t.equal(iocost.parse(text)["memory"]["disk_read_4k"], 20, "a row")
-    for gone in ("bench memory disk_write_4k", "bench forwarded"):
-        try:
-            iocost.parse(text.replace(gone, ""))
-        except Outcome as e:
-            t.equal(e.result, "FAIL", f"without {gone}")
-        else:
-            t.check(False, f"an error without {gone}")
+    without_each(t, iocost.parse, text, ("bench memory disk_write_4k", "bench forwarded"))
 
 
 @test("bench-report", group="quick", limit=30)
