@@ -24,7 +24,7 @@ endif
 HV_GENERATED := $(B)/gen/hypercall_table.inc $(B)/gen/hypercall_handlers.h \
 	$(B)/gen/cpu/asm_offsets.h
 
-$(B)/gen/hypercall_table.inc $(B)/gen/hypercall_handlers.h &: scripts/gen-hypercalls \
+$(B)/gen/hypercall_table.inc $(B)/gen/hypercall_handlers.h $(B)/gen/hypercall_errors.inc &: scripts/gen-hypercalls \
 		hv/hypercall/hypercalls.def
 	@mkdir -p $(B)/gen
 	@scripts/gen-hypercalls --gen $(B)/gen

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Random hypercalls. Each must answer with a result or an error that the ABI
- * has, and write only into the buffer that it was given, if at all. Buffers
+ * names for it, and write only into the buffer that it was given, if at all. Buffers
  * that happen to be our own RAM would be overwritten rightly, so arguments are
  * drawn from an arena, from what is not RAM, and from sizes and ids.
  */
@@ -62,10 +62,27 @@ static u64 argument(u64 *state)
 	}
 }
 
-static bool is_documented(s64 r)
+#define MOST_ERRORS 16
+
+static const u8 errors[VL_CALL_LIMIT][MOST_ERRORS] = {
+#define HYPERCALL_ERRORS(number, ...) [number] = {__VA_ARGS__},
+#include "hypercall_errors.inc"
+};
+
+static const bool exists[VL_CALL_LIMIT] = {
+#undef HYPERCALL_ERRORS
+#define HYPERCALL_ERRORS(number, ...) [number] = true,
+#include "hypercall_errors.inc"
+};
+
+static bool is_documented(u64 nr, s64 r)
 {
-	return r >= 0 || r == -VL_ENOSYS || r == -VL_EFAULT || r == -VL_EINVAL || r == -VL_ENOENT ||
-	       r == -VL_EPERM || r == -VL_EBUSY || r == -VL_EOPNOTSUPP || r == -VL_ENOSPC;
+	if (nr >= VL_CALL_LIMIT || !exists[nr])
+		return r == -VL_ENOSYS;
+	for (size_t i = 0; i < MOST_ERRORS && errors[nr][i] != 0; i++)
+		if (r == -(s64)errors[nr][i])
+			return true;
+	return r >= 0;
 }
 
 /* A call took the buffer (pa, size) and wrote up to `written` bytes there: it must be one that the
@@ -125,7 +142,7 @@ static void one_call(u64 *state, int call)
 	if (nr == VL_CALL_EVENT_SETUP && a[1] < NR_VECTORS)
 		a[1] = VECTOR;
 	r = hypercall_page(nr, a[0], a[1], a[2], a[3], a[4]);
-	CHECK(is_documented(r), "call %d: number %#lx answered %ld", call, nr, r);
+	CHECK(is_documented(nr, r), "call %d: number %#lx answered %ld", call, nr, r);
 	if ((nr == VL_CALL_HV_INFO || nr == VL_CALL_PORTIONS) && r >= 0)
 		refill(a[0], a[1], (u64)r);
 	if ((nr == VL_CALL_DOMAIN_INFO || nr == VL_CALL_DOMAIN_COUNTERS ||
@@ -160,7 +177,7 @@ static void seed_position(u64 *state)
 	io->pos = random_below(state, 4096);
 	r = vl_call_console_read(hypercall_page, ptr_to_pa(io).v,
 				 random_below(state, PAGE_SIZE - 8) + 8);
-	CHECK(is_documented(r), "console_read answered %ld", r);
+	CHECK(is_documented(VL_CALL_CONSOLE_READ, r), "console_read answered %ld", r);
 	memset(io, FILL, PAGE_SIZE);
 }
 
