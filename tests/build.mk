@@ -21,10 +21,11 @@ INITRD_SOURCES := scripts/mkinitrd dom-tools/vl-devices dom-tools/vl-io $(wildca
 # What later guests start from, by the places on the first one's RAM disk.
 GUEST_FILES := $(B)/initrd/guests
 EXAMPLES := $(wildcard dom-tools/examples/*.cfg)
-$(GUEST_FILES).made: $(B)/mini/mini.elf $(B)/linux/min/bzImage $(B)/initrd/small.cpio.gz $(B)/linux-tests/bench $(EXAMPLES)
+$(GUEST_FILES).made: $(B)/mini/mini.elf $(B)/mini/lwip.elf $(B)/linux/min/bzImage $(B)/initrd/small.cpio.gz $(B)/linux-tests/bench $(EXAMPLES)
 	@rm -rf $(GUEST_FILES)
 	@mkdir -p $(GUEST_FILES)/guests $(GUEST_FILES)/etc/vl
 	@cp $(B)/mini/mini.elf $(GUEST_FILES)/guests/mini
+	@cp $(B)/mini/lwip.elf $(GUEST_FILES)/guests/lwip
 	@cp $(B)/linux/min/bzImage $(GUEST_FILES)/guests/linux
 	@cp $(B)/initrd/small.cpio.gz $(GUEST_FILES)/guests/initrd
 	@cp $(B)/linux-tests/bench $(GUEST_FILES)/guests/

@@ -28,6 +28,7 @@ def end(t, m, ports, stream, rounds):
     words = lwip.last_words(m)
     t.equal((words["rounds"], words["in"], words["out"], words["wrong"]), (rounds, stream.sent, stream.got, "nothing"),
             "rounds, blocks of the stream, complaints of the guest")
+    t.log("\n".join(line for line in m.console.lines() if line.startswith("lwip: home in")))
     t.log(f"longest stall of the stream {words['stall']} us, longest way {words['way']} us, {words['lost']} frames lost")
     return words
 

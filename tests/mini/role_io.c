@@ -188,17 +188,10 @@ void role_echo(void)
 
 /* --- disk --- */
 
-#define SECTOR    512u
-#define BLK_IN    0u
-#define BLK_OUT   1u
-#define BLK_FLUSH 4u
-#define PIECE     8192u /* of a request, in two parts */
+#define SECTOR 512u
+#define PIECE  8192u /* of a request, in two parts */
 
-static struct {
-	u32 type, reserved;
-	u64 sector;
-	u8 status;
-} request __attribute__((aligned(64)));
+static struct virtio_blk_request request;
 static u8 data[PIECE] __attribute__((aligned(4096)));
 
 static void offer(struct virtio *v, u32 type, u64 sector, u32 size)

@@ -59,6 +59,14 @@ struct virtio_rings {
 	} used __attribute__((aligned(4)));
 } __attribute__((aligned(4096)));
 
+/* What a request to a disk begins with, and what it ends with. */
+enum { BLK_IN = 0, BLK_OUT = 1, BLK_FLUSH = 4 };
+struct virtio_blk_request {
+	u32 type, reserved;
+	u64 sector;
+	u8 status;
+} __attribute__((aligned(64)));
+
 struct virtio {
 	volatile u8 *window;
 	u32 index;

@@ -54,6 +54,7 @@ static void print_address(const struct nic *nic)
 
 static void __attribute__((noreturn)) end(void)
 {
+	disk_end();
 	print("lwip: %u rounds, stream of %u blocks in, %u out, stall %lu us, a way %lu us, frames "
 	      "%lu in, %lu out, %lu lost, "
 	      "wrong: %s\n",
@@ -75,18 +76,23 @@ static bool has_done_all(bool client)
  * so first all of it comes home. */
 static void inherit(const struct nic *old)
 {
+	u64 start = rdtsc(), home;
 	const struct nic *nic;
 	s64 answer;
 
 	if (vl_call_verify_image(hypercall_page) == -VL_EPERM)
 		return;
+	disk_end();
 	answer = devirtualize();
 	if (answer != 0)
 		panic("devirtualize answered %ld", answer);
+	home = rdtsc();
 	owns_machine = true;
 	nic = start_nic(old->mac);
 	stack_switch(nic);
 	print_address(nic);
+	print("lwip: home in %lu us, the card and what is sent anew in %lu us\n",
+	      rounds_us(home - start), rounds_us(rdtsc() - home));
 }
 
 /* What is done beside serving: it comes with the time, whether there is something to serve or not.
@@ -112,6 +118,7 @@ static void serve(const struct nic *nic, bool client)
 	while (!has_done_all(client)) {
 		bool worked = stack_poll();
 
+		disk_poll();
 		if (!turn(nic, heir) && !worked)
 			wait_for_interrupt();
 	}
@@ -133,6 +140,7 @@ void role_play(void)
 	echo_start();
 	http_start();
 	stream_listen();
+	disk_start();
 	print_address(nic);
 	cmdline_get_hex("blocks", &blocks);
 	if (client)

@@ -49,6 +49,12 @@ extern struct stream_state stream_state;
 /** Serve it; before anything is connected. */
 void stream_listen(void);
 
+/** The disk in window 1 is written and read, if there is one: begin; go on, as far as it is; say
+ * how much that was and leave it. */
+void disk_start(void);
+void disk_poll(void);
+void disk_end(void);
+
 /** Connect to an address, 0xa00020f for instance, and send so many blocks. */
 void stream_connect(u32 address, u32 blocks);
 
