@@ -52,12 +52,16 @@ def _resident(results):
             f"{results['image']['text'] / 1024:.0f} KiB of text and {results['image']['rodata'] / 1024:.0f} KiB of rodata.")
 
 
+DISK_64K = ("a page more costs about 1,950 instructions, on the bare machine 720: Vellum copies it and walks its descriptor (500 for the copy), "
+            "there the device does it by DMA, which no instruction counts; 1.46 through the first guest's own driver")
+
 # What the counters do not say by themselves.
 CAUSES = {
     "switch first": "; the first time it makes shadow tables that later ones find made",
-    "switch in-load": "; the cause was how the last shadow is freed at commit 2e69456, which was taken back (experiments.md); 4,699 since",
     "page_fault": "; 9 instructions are for the second way of the access cache, without which brk misses its bound (experiments.md)",
-    "fork_exec": "; 3,600 instructions more than at efabc57 with the same exits, by 0ab3f61 at the latest; not attributed",
+    "fork_exec": "; 50 of the hidden faults are first executions of pages that Linux mapped around another one, which a processor's TLB fills "
+                 "for nothing; 1.143 to 1.156 by the order of rows, that is, by where pages lie",
+    "disk_read_64k": DISK_64K, "disk_write_64k": DISK_64K,
 }
 
 
@@ -72,6 +76,8 @@ def _reason(bound, columns):
         counts = dict(zip(names, table.exits(columns, bound["row"])))
         found = [f"{n:.2f} {name.replace('exits_', '').replace('_', ' ')}" for name, n in counts.items() if n >= 0.01]
         return "a repetition has " + (", ".join(found) or "crossings on the fast paths only") + CAUSES.get(bound["row"], "")
+    if bound["rule"] == "disk":
+        return CAUSES.get(bound["row"], "")
     if bound["rule"] == "switch":
         return "counted by the guest around the call" + CAUSES.get(bound["row"], "")
     if bound["rule"] == "xen":
