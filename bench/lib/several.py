@@ -26,7 +26,10 @@ def _numbers(pattern, text):
     found = re.search(pattern, text, re.MULTILINE)
     if not found:
         raise Failure(f"the mini guest did not print {pattern}")
-    return [int(number) for number in found.groups()]
+    numbers = [int(number) for number in found.groups()]
+    if not all(numbers):
+        raise Failure(f"the mini guest printed {found[0]}: nothing is for nothing")
+    return numbers
 
 
 def parse(text):
