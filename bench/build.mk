@@ -15,4 +15,4 @@ $(B)/bench/initrd.cpio.gz: bench/initrd scripts/mkinitrd tests/linux/init tests/
 	@bench/initrd $(B)/bench/debian $(B)/vl $(B)/linux-tests $@
 
 .PHONY: bench-products
-bench-products: $(VELLUM) $(MINI) $(KERNELS) $(B)/bench/debian/versions $(B)/bench/initrd.cpio.gz $(B)/initrd/guests.cpio.gz
+bench-products: $(VELLUM) $(B)/debug/vellum.elf $(MINI) $(KERNELS) $(B)/bench/debian/versions $(B)/bench/initrd.cpio.gz $(B)/initrd/guests.cpio.gz

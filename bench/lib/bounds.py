@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the table is held against: issue 4's bounds, row by row."""
 import disks
+import remaps
 import several
 
 # Ratios of the study (its "final" column) for the rows that it has. It measured on a small kernel
@@ -84,4 +85,7 @@ def check(results):
         found.append(_bound("", "", f"share of weight {share['weight']}", "share", several.off(share), several.SHARE_LIMIT))
     for row in disks.BOUND_ROWS if "disks" in results else ():
         found.append(_bound("min", "icount", row, "disk", disks.ratio(results["disks"], "memory", row), disks.LIMIT))
+    for remap in results.get("remaps", ()):
+        if remap["percent"] >= remaps.LEAST:
+            found.append(_bound("", "icount", f"remap, {remap['owners']}, {remap['percent']} % away", "remap", remaps.ratio(remap), remaps.LIMIT))
     return found

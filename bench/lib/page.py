@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """docs/performance.md, written from results.json: nothing in it is typed by hand."""
 import disks
+import remaps
 import several
 import table
 from bounds import EXACT, HTTP, STUDY_MARGIN, XEN_ICOUNT, XEN_WALL, ratio
@@ -15,6 +16,7 @@ RULES = {
     "image": "size of the image",
     "resident": "0.5 % of the guest and 2 MiB",
     "disk": f"a later guest's disk in memory against the bare machine's, {disks.LIMIT}",
+    "remap": f"a REP MOVSQ of each page that is copied, {remaps.LIMIT}",
     "share": "per cent off its weight's share of the CPU",
 }
 CLOCKS = {"icount": "Instructions", "wall": "Time in TCG"}
@@ -76,6 +78,8 @@ def _reason(bound, columns):
         counts = dict(zip(names, table.exits(columns, bound["row"])))
         found = [f"{n:.2f} {name.replace('exits_', '').replace('_', ' ')}" for name, n in counts.items() if n >= 0.01]
         return "a repetition has " + (", ".join(found) or "crossings on the fast paths only") + CAUSES.get(bound["row"], "")
+    if bound["rule"] == "remap":
+        return "pages at home between those that are away are looked at (docs/remap.md)"
     if bound["rule"] == "disk":
         return CAUSES.get(bound["row"], "")
     if bound["rule"] == "switch":
@@ -126,8 +130,12 @@ def markdown(results):
     if "several" in results:
         parts += ["## Several guests on one CPU", "Instructions, by the mini guest.",
                   table.markdown(several.HEAD, several.lines(results["several"]))]
+    if "remaps" in results:
+        parts += ["## Remaps", f"Instructions to bring a guest's memory home, of {remaps.PAGES * 4 // 1024} MiB, paused, through a spare frame; a page copied by REP MOVSQ takes "
+                  f"{results['remaps'][0]['copy']}. Other ways and larger memories: [remap.md](remap.md).",
+                  table.markdown(remaps.HEAD, remaps.lines(results["remaps"]))]
     if "disks" in results:
         parts += ["## Requests to disks", "Instructions of the set `min`, one request at a time, past the page cache.",
                   table.markdown(disks.HEAD, disks.lines(results["disks"]))]
-    parts += ["## Not measured yet", "Events between domains, remaps (docs/remap.md has theirs), bytes of TCP, sharing, portions."]
+    parts += ["## Not measured yet", "Bytes of TCP, sharing, portions."]
     return "\n\n".join(parts) + "\n"

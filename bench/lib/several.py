@@ -12,12 +12,13 @@ from machine import plain
 from qemu import Qemu
 from registry import Failure
 
-TESTS = "sched_shares,sched_latency,sched_cost,company_latency"
+TESTS = "sched_shares,sched_latency,sched_cost,company_latency,company_events"
 SHARE_LIMIT = 5  # per cent of its share that a guest may have more or less
 HEAD = ["row", "instructions", "at worst", "what"]
 
 COST = r"^# a yield and a switch to another domain cost (\d+) ticks$"
 FIRST = r"^# from the timer's expiry to the guest: (\d+) ns on average, (\d+) at worst$"
+EVENTS = r"^# an event to another domain and its answer take (\d+) ticks, (\d+) at worst$"
 LATER = r"^# \d+: late by (\d+) ns on average, (\d+) at worst$"
 SHARE = r"^# domain (\d+) of weight (\d+): (\d+) of 1000, by its weight (\d+)$"
 
@@ -33,12 +34,12 @@ def _numbers(pattern, text):
 
 
 def parse(text):
-    """{domain_switch, latency_first, latency_later, shares} of what the mini guest printed."""
+    """{domain_switch, event_and_answer, latency_first, latency_later, shares} of what the mini guest printed."""
     shares = [dict(zip(("domain", "weight", "got", "want"), map(int, numbers)))
               for numbers in re.findall(SHARE, text, re.MULTILINE)]
     if not shares:
         raise Failure("the mini guest printed no shares")
-    return {"domain_switch": _numbers(COST, text), "latency_first": _numbers(FIRST, text),
+    return {"domain_switch": _numbers(COST, text), "event_and_answer": _numbers(EVENTS, text), "latency_first": _numbers(FIRST, text),
             "latency_later": _numbers(LATER, text), "shares": shares}
 
 
@@ -63,6 +64,7 @@ def off(share):
 
 WHAT = {
     "domain_switch": "a hypercall (yield) and the switch to another domain",
+    "event_and_answer": "an event to a later guest and one back; each halts until it has one",
     "latency_first": "from the expiry of the first guest's timer to its handler, while another guest spins",
     "latency_later": "the same for a later guest, with the first one idle",
 }

@@ -75,14 +75,14 @@ def later(test_names, hypervisor="vellum", suite=""):
 def guests_mini_qemu(t):
     """The mini guest makes others of its own image, which speak, spin, tick, and end; two run beside it, and memory comes
     back cleared. QEMU."""
-    tests = "company_hello,company_latency,company_paused,company_two,company_rounds"
+    tests = "company_hello,company_latency,company_events,company_paused,company_two,company_rounds"
     finish_mini(t, Qemu(t, later(tests), icount=True), 220)
 
 
 @test("guests-mini-bochs", shows="U1 U2 U3 I1 I2 I8 I9", needs="vellum mini", limit=300, slow=True)
 def guests_mini_bochs(t):
     """The same in Bochs."""
-    finish_mini(t, Bochs(t, later("company_hello,company_paused,company_two,company_rounds")), 280)
+    finish_mini(t, Bochs(t, later("company_hello,company_events,company_paused,company_two,company_rounds")), 280)
 
 
 @test("guests-stuck", shows="I4 U2", needs="vellum mini", limit=240)

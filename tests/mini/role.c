@@ -13,6 +13,7 @@
 #include "mini/hypercall.h"
 #include "mini/memory.h"
 #include "mini/other.h"
+#include "mini/role_answer.h"
 #include "mini/role_busy.h"
 #include "mini/role_heir.h"
 #include "mini/role_io.h"
@@ -316,13 +317,13 @@ static const struct {
 	const char name[ROLE_SIZE];
 	void (*play)(void);
 } roles[] = {
-	{"hello", hello},    {"reboot", reboot},  {"spin", spin},        {"tick", tick},
-	{"halt", halt},      {"dead", dead},      {"deaf", deaf},        {"triple", triple},
-	{"calls", calls},    {"flood", flood},    {"victim", victim},    {"hostile", hostile},
-	{"crash", crash},    {"abuse", abuse},    {"seconds", seconds},  {"late", late},
-	{"heir", role_heir}, {"crowd", crowd},    {"talk", role_talk},   {"echo", role_echo},
-	{"ping", role_ping}, {"disk", role_disk}, {"badio", role_badio}, {"busy", role_busy},
-	{"log", role_log},
+	{"hello", hello},    {"reboot", reboot},      {"spin", spin},        {"tick", tick},
+	{"halt", halt},      {"dead", dead},          {"deaf", deaf},        {"triple", triple},
+	{"calls", calls},    {"flood", flood},        {"victim", victim},    {"hostile", hostile},
+	{"crash", crash},    {"abuse", abuse},        {"seconds", seconds},  {"late", late},
+	{"heir", role_heir}, {"crowd", crowd},        {"talk", role_talk},   {"echo", role_echo},
+	{"ping", role_ping}, {"disk", role_disk},     {"badio", role_badio}, {"busy", role_busy},
+	{"log", role_log},   {"answer", role_answer},
 };
 
 /* The word after=MS: what the role does it does so much later, among ticks, with interrupts on. */

@@ -6,8 +6,11 @@
  */
 #include "lib/string.h"
 #include "mini/apic.h"
+#include "mini/console.h"
+#include "mini/cpu.h"
 #include "mini/hypercall.h"
 #include "mini/memory.h"
+#include "mini/other.h"
 #include "mini/tap.h"
 #include "mini/tests/domains.h"
 #include "mini/timer.h"
@@ -184,4 +187,56 @@ TEST(tsc_frequency, "I8")
 	guests_read_hv();
 	CHECK(guests_hv.tsc_khz > khz - khz / 50 && guests_hv.tsc_khz < khz + khz / 50,
 	      "%u kHz, %lu measured", guests_hv.tsc_khz, khz);
+}
+
+/* --- with another guest --- */
+
+#define ROUNDS 200
+#define LIMIT  20000 /* ms */
+
+/* Of the line "port N". */
+static u64 port_of(const struct other *g)
+{
+	u64 port = 0;
+	u32 at = 0;
+
+	while (at < g->length && memcmp(g->text + at, "port ", 5) != 0)
+		at++;
+	for (at += 5; at < g->length && g->text[at] >= '0' && g->text[at] <= '9'; at++)
+		port = port * 10 + (u64)(g->text[at] - '0');
+	CHECK(port > 0, "it said \"%s\"", g->text);
+	return port;
+}
+
+/* What an event takes there, through the other guest, and back: both halt until it comes. */
+TEST_ON_REQUEST(company_events, "U3 U4")
+{
+	struct other *g = other(0);
+	u64 took = 0, worst = 0;
+	s64 port;
+
+	begin();
+	other_start(g, "answer", "role=answer");
+	other_await_text(g, "port ", LIMIT);
+	other_let_run(100); /* to the end of its line, and to its HLT */
+	port = vl_call_event_bind(hypercall_page, g->domid, port_of(g));
+	CHECK(port > 0, "event_bind answered %ld", port);
+	for (u32 i = 0; i < ROUNDS; i++) {
+		u64 start = rdtsc();
+
+		CHECK(vl_call_event_send(hypercall_page, (u64)port) == 0, "event_send");
+		while (!pending(port)) {
+			interrupts_on_and_halt();
+			interrupts_off();
+		}
+		clear(port);
+		start = rdtsc() - start;
+		took += start;
+		worst = max_u64(worst, start);
+	}
+	print("# an event to another domain and its answer take %lu ticks, %lu at worst\n",
+	      took / ROUNDS, worst);
+	CHECK(vl_call_event_close(hypercall_page, (u64)port) == 0, "event_close");
+	other_destroy(g);
+	end();
 }
