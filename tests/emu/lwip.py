@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The mini guest with lwIP: TCP with the outside over an e1000, natively, virtualized, and across the transitions."""
+from concurrent.futures import ThreadPoolExecutor
+
 import images
 import lwip
 from bochs import Bochs
@@ -13,8 +15,9 @@ def image(line="", opts="", hypervisor="vellum"):
 
 
 def check_services(t, ports, mode):
-    """Echo, page, and a page that is not there."""
-    lwip.echo(ports[lwip.ECHO], 200000)
+    """Echo by as many connections as there can be, more under way than the guest may send; page, and a page that is not there."""
+    with ThreadPoolExecutor(4) as all_at_once:
+        list(all_at_once.map(lambda _: lwip.echo(ports[lwip.ECHO], 200000), range(4)))
     status, text = lwip.page(ports[lwip.HTTP])
     t.equal(status, 200, "status of the page")
     t.check("<h1>lwIP on Vellum</h1>" in text and f"mode: {mode}" in text and "wrong: nothing" in text, f"the page: {text}")

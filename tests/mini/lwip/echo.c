@@ -35,7 +35,10 @@ static void push(struct echo *e)
 		struct pbuf *first = e->waiting;
 
 		tcp_recved(e->pcb, first->len);
-		e->waiting = pbuf_dechain(first);
+		e->waiting = first->next;
+		/* Only the first one holds the others, and lets them go with itself. */
+		if (e->waiting != NULL)
+			pbuf_ref(e->waiting);
 		pbuf_free(first);
 	}
 	tcp_output(e->pcb);
