@@ -55,7 +55,7 @@ def _resident(results):
 
 
 DISK_64K = ("a page more costs about 1,950 instructions, on the bare machine 720: Vellum copies it and walks its descriptor (500 for the copy), "
-            "there the device does it by DMA, which no instruction counts; 1.46 through the first guest's own driver")
+            "there the device does it by DMA, which no instruction counts; 1.46 to 1.49 through the first guest's own driver")
 
 # What the counters do not say by themselves.
 CAUSES = {
