@@ -83,16 +83,6 @@ static void seconds(void)
 	}
 }
 
-/* As Vellum measured it: what a guest measures is too much if it does not have the CPU all the
- * while. */
-static u64 true_tsc_per_ms(void)
-{
-	static struct vl_hv_info info __attribute__((aligned(256)));
-
-	vl_call_hv_info(hypercall_page, ptr_to_pa(&info).v, sizeof(info));
-	return info.tsc_khz;
-}
-
 static u64 one_lateness(u64 wait)
 {
 	u64 begin = rdtsc(), after;
@@ -110,7 +100,7 @@ static u64 one_lateness(u64 wait)
 /* How late this guest's own timer reaches its handler. */
 static void late(void)
 {
-	u64 per_ms = true_tsc_per_ms(), worst = 0, sum = 0;
+	u64 per_ms = tsc_per_ms_told(), worst = 0, sum = 0;
 
 	for (u32 i = 0; i < LATE_TIMES; i++) {
 		u64 lateness = one_lateness(LATE_MS * per_ms);

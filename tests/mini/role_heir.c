@@ -59,21 +59,11 @@ static u64 begin_ticks(u64 seed)
 	return count_ticks(seed, 2);
 }
 
-/* As Vellum measured it: a measurement by a PIT whose each access traps is too slow. */
-static u64 tsc_khz(void)
-{
-	static struct vl_hv_info info __attribute__((aligned(256)));
-
-	if (info.tsc_khz == 0)
-		vl_call_hv_info(hypercall_page, ptr_to_pa(&info).v, sizeof(info));
-	return info.tsc_khz;
-}
-
 /* Those that should have come since then, and that have: right behind a tick, too. One that is late
  * because others ran comes as soon as it can. */
 static void check_ticks(u64 begin, u64 late)
 {
-	u64 tick = tsc_khz() * 1000 / HZ, want = (rdtsc() - begin + tick / 2) / tick;
+	u64 tick = tsc_per_ms_told() * 1000 / HZ, want = (rdtsc() - begin + tick / 2) / tick;
 	u64 got = timer_ticks() - ticks_before;
 
 	if (got > want + (late != 0) || got + late < want)
@@ -87,7 +77,7 @@ static void live_by_single_ticks(u64 seed)
 	u64 more = HEIR_TICKS;
 
 	while (more > 0) {
-		u64 limit = rdtsc() + tsc_khz() * 1000;
+		u64 limit = rdtsc() + tsc_per_ms_told() * 1000;
 
 		timer_start_once(5000);
 		while (timer_ticks() == 0 && rdtsc() < limit) {
@@ -232,7 +222,7 @@ static s64 devirtualize_with_a_tick(u64 seed)
 		let_interrupts_in();
 		answer = vl_call_devirtualize(hypercall_page, VL_LAYER_ALL, 0);
 		if (answer == -VL_EPERM || limit == 0)
-			limit = rdtsc() + HELD_LIMIT * tsc_khz();
+			limit = rdtsc() + HELD_LIMIT * tsc_per_ms_told();
 	} while ((answer == -VL_EPERM || answer == -VL_EAGAIN) && rdtsc() < limit);
 	irq_set_handler(LINE_SERIAL, NULL);
 	if (answer == 0) {

@@ -6,7 +6,9 @@
 #include "mini/timer.h"
 
 #include "mini/cpu.h"
+#include "mini/hypercall.h"
 #include "mini/irq.h"
+#include "mini/memory.h"
 #include "mini/ticks.h"
 
 #define PIT_HZ         1193182u
@@ -102,6 +104,15 @@ u64 tsc_per_ms(void)
 	for (; measured < MEASURE_TIMES; measured++)
 		least = min_u64(least, measure());
 	return least;
+}
+
+u64 tsc_per_ms_told(void)
+{
+	static struct vl_hv_info info __attribute__((aligned(256)));
+
+	if (info.tsc_khz == 0)
+		vl_call_hv_info(hypercall_page, ptr_to_pa(&info).v, sizeof(info));
+	return info.tsc_khz;
 }
 
 void delay_ms(u32 ms)

@@ -32,6 +32,10 @@ void apic_timer_stop(void);
 /** TSC counts in one millisecond, measured against the PIT at the first call (takes 50 ms). */
 u64 tsc_per_ms(void);
 
+/** The same as Vellum measured it: for guests whose every access to the PIT traps, or that share
+ * the CPU, so that what they measure is too much. */
+u64 tsc_per_ms_told(void);
+
 /** Wait by looking at the TSC, whatever the interrupt flag. */
 void delay_ms(u32 ms);
 

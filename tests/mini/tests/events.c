@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Event channels of the first guest, with itself and with a domain that does
- * not run, and such a domain's console. What is the other side's is tested
- * where it runs (`later`).
+ * not run, and such a domain's console; and what an event to a domain that runs
+ * takes. What is the other side's is tested where it runs (`later`).
  */
 #include "lib/string.h"
 #include "mini/apic.h"
