@@ -63,6 +63,7 @@ CAUSES = {
     "page_fault": "; 9 instructions are for the second way of the access cache, without which brk misses its bound (experiments.md)",
     "fork_exec": "; 50 of the hidden faults are first executions of pages that Linux mapped around another one, which a processor's TLB fills "
                  "for nothing; 1.143 to 1.156 by the order of rows, that is, by where pages lie",
+    "remap, backmap, 50 % away": "pages at home between those that are away are looked at (docs/remap.md)",
     "disk_read_64k": DISK_64K, "disk_write_64k": DISK_64K,
 }
 
@@ -78,9 +79,7 @@ def _reason(bound, columns):
         counts = dict(zip(names, table.exits(columns, bound["row"])))
         found = [f"{n:.2f} {name.replace('exits_', '').replace('_', ' ')}" for name, n in counts.items() if n >= 0.01]
         return "a repetition has " + (", ".join(found) or "crossings on the fast paths only") + CAUSES.get(bound["row"], "")
-    if bound["rule"] == "remap":
-        return "pages at home between those that are away are looked at (docs/remap.md)"
-    if bound["rule"] == "disk":
+    if bound["rule"] in ("disk", "remap"):
         return CAUSES.get(bound["row"], "")
     if bound["rule"] == "switch":
         return "counted by the guest around the call" + CAUSES.get(bound["row"], "")

@@ -11,8 +11,9 @@
 
 /**
  * A network device at the virtual switch.
- * @line: the line of the machine's interrupt controllers that the first guest's has; 0 for later
- * guests Fails with what vl_guest_add_device() answers.
+ * @line: of the machine's interrupt controllers, if it is the first guest's; 0 for later guests
+ *
+ * Fails with what vl_guest_add_device() answers.
  */
 int attach_vif(struct vl_client *client, uint32_t domid, const struct config_vif *vif, uint8_t line,
 	       struct vl_error *e);
@@ -20,6 +21,7 @@ int attach_vif(struct vl_client *client, uint32_t domid, const struct config_vif
 /**
  * A disk whose contents are an extent of one of the machine's: `disk` must be such (`real`).
  * @line: as above
+ *
  * Fails with what vl_guest_add_disk() answers.
  */
 int attach_extent(struct vl_client *client, uint32_t domid, const struct config_disk *disk,
