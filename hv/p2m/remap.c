@@ -490,6 +490,9 @@ static s64 move_some(struct remap *r, u32 *steps, u64 pages)
 		if (answer < 0)
 			return answer;
 		pages -= m.kind != MOVE_DROP;
+		/* One exchange with a count of users searches three times. */
+		if (r->owners.looked >= LOOKS_A_STEP)
+			break;
 	}
 	return (s64)max_u64(space_of(r)->p2m->moved, 1);
 }

@@ -93,9 +93,9 @@ OWNERS = {"backmap": 0 << 8, "refcount": 1 << 8, "search": 2 << 8}
 BOUND = 1_000_000  # instructions, for which the heir may stand still
 
 
-def live_image(how, heir="", more="", hypervisor="vellum"):
+def live_image(how, heir="", more="near=1", hypervisor="vellum"):
     """The heir changes its memory while it comes home, and says so; near=1: its pages are in each other's places."""
-    return image(f"live=1 bound={BOUND:x} {heir} test=entry*", hypervisor, f"how={how | LIVE:x} near=1 {more}")
+    return image(f"live=1 bound={BOUND:x} {heir} test=entry*", hypervisor, f"how={how | LIVE:x} {more}")
 
 
 def check_live(t, m, seconds, ending="exit-16"):
@@ -141,11 +141,21 @@ def handover_live_debug(t):
             t.check(failed >= 3 + (kind != "search"), f"{failed} pieces failed")
 
 
+@test("handover-live-pairs", shows="M13 M12 M15 M16", needs="vellum mini", limit=400)
+def handover_live_pairs(t):
+    """Each two pages are in each other's places: nothing but exchanges, or steps aside, of which each may search for who uses a
+    frame. QEMU, counting instructions."""
+    for mode, how in MODES.items():
+        for kind in ("backmap", "refcount"):
+            m = Qemu(t, live_image(how | OWNERS[kind], more="pairs=1"), icount=True, name=f"{mode}-{kind}")
+            check_live(t, m, 100)
+
+
 @test("handover-live-size", shows="M13 M14", needs="vellum mini", limit=400)
 def handover_live_size(t):
     """Eight times as much memory, nearly as long a pause, and time for what is moved. QEMU, counting instructions."""
-    small = check_live(t, Qemu(t, live_image(0, more="pages=f00"), icount=True, name="small"), 100)
-    large = check_live(t, Qemu(t, live_image(0, more="pages=7800"), memory=512, icount=True, name="large"), 200)
+    small = check_live(t, Qemu(t, live_image(0, more="near=1 pages=f00"), icount=True, name="small"), 100)
+    large = check_live(t, Qemu(t, live_image(0, more="near=1 pages=7800"), memory=512, icount=True, name="large"), 200)
     t.check(large["away"] > 7 * small["away"], "it is larger")
     t.check(large["still"] < small["still"] * 1.25, f"the longest moments without the heir: {small['still']} and {large['still']} ticks")
     t.check(large["pieces"] < small["pieces"] * 10, f"pieces: {small['pieces']} and {large['pieces']}")

@@ -59,7 +59,6 @@ struct elf_segment {
 
 static struct other others[NR_OTHERS];
 static u64 pages = OTHER_PAGES; /* of the next one */
-static bool near;
 
 static struct vl_domain_create wanted __attribute__((aligned(64)));
 static struct vl_memory_list list __attribute__((aligned(4096)));
@@ -236,11 +235,12 @@ static void set_first_instruction(struct other *g)
 }
 
 static u64 scatter;
+static enum other_scatter scatter_how;
 
-void other_scatter(u64 seed, bool among_themselves)
+void other_scatter(u64 seed, enum other_scatter how)
 {
 	scatter = seed;
-	near = among_themselves;
+	scatter_how = how;
 }
 
 /* More pages than a list that is static has room for. */
@@ -266,11 +266,27 @@ static pa_t frame_near(void)
 	return frame.v != 0 ? frame : frame_alloc();
 }
 
-/* Of three times as many, some, and the rest is free again; `near`: nearly all are in the way of
- * each other. */
+static void alloc_pairs(struct other *g)
+{
+	for (u64 i = 0; i < pages; i++) {
+		pa_t place = {OTHER_FIRST + (i ^ 1) * PAGE_SIZE};
+
+		g->frame[i] = frame_alloc_row(1, place, (pa_t){place.v + PAGE_SIZE});
+	}
+	for (u64 i = 0; i < pages; i++) {
+		if (g->frame[i].v == 0) /* the first guest itself uses that one */
+			g->frame[i] = frame_alloc();
+		CHECK(g->frame[i].v != 0, "this machine is too small");
+		memset(pa_to_ptr(g->frame[i]), 0, PAGE_SIZE);
+	}
+}
+
+/* Of three times as many, some, and the rest is free again; near: nearly all are in the way of each
+ * other. */
 static void alloc_scattered(struct other *g)
 {
 	static pa_t small[3 * OTHER_PAGES];
+	bool near = scatter_how == OTHER_NEAR;
 	u64 count = near ? pages : 3 * pages;
 	pa_t *pool = pages > OTHER_PAGES ? make_list(count) : small;
 
@@ -306,7 +322,9 @@ void other_make(struct other *g, const char *name, const char *cmdline)
 		test_fail("the first guest's initrd is to be the kernel of the others");
 	g->pages = pages;
 	g->frame = pages > OTHER_PAGES ? make_list(pages) : g->few;
-	if (scatter != 0)
+	if (scatter != 0 && scatter_how == OTHER_PAIRS)
+		alloc_pairs(g);
+	else if (scatter != 0)
 		alloc_scattered(g);
 	else
 		alloc_frames(g);

@@ -43,8 +43,10 @@ void other_make(struct other *g, const char *name, const char *cmdline);
 void other_vcpus(u32 count);
 
 /** From here on, frames for guests come from all over memory, in no order; 0: lowest first. Or, as
- * far as there are such, from those that are at home with other pages of it. */
-void other_scatter(u64 seed, bool among_themselves);
+ * far as there are such, from those that are at home with other pages of it: in no order, or each
+ * two pages have each other's. */
+enum other_scatter { OTHER_ANYWHERE, OTHER_NEAR, OTHER_PAIRS };
+void other_scatter(u64 seed, enum other_scatter how);
 
 /** From here on guests have so many pages; of one that has more than usual, lists are left behind.
  */

@@ -310,7 +310,7 @@ TEST_ON_REQUEST(company_lwip_heir, "M19 U6")
 	struct other *server = other(0), *client = other(1);
 	s64 answer;
 
-	other_scatter(rdtsc() | 1, false);
+	other_scatter(rdtsc() | 1, OTHER_ANYWHERE);
 	make_pair("ip=a00020f heir rounds=a stay=a", "lwip: 10.0.2.15 by virtio",
 		  "ip=a000210 peer=a00020f blocks=3e8");
 	other_print(client);

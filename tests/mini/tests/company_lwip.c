@@ -53,7 +53,7 @@ TEST_ON_REQUEST(company_lwip_outside, "M19 U6 I7")
 	struct other *g = other(0);
 	s64 answer;
 
-	other_scatter(rdtsc() | 1, false);
+	other_scatter(rdtsc() | 1, OTHER_ANYWHERE);
 	other_make(g, "server", "ip=a00020f heir rounds=a stay=a");
 	make_uplink();
 	add_device(g);

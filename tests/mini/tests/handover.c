@@ -4,11 +4,11 @@
  * over: what comes then is the other's (role=heir), down to the end of the
  * emulator. The words of its command line behind role=heir are in heir=, with
  * '+' for blanks; how its memory comes home is in how=, how many pages it has in
- * pages=, and with near=1 they are in each other's places. With share=1 most of its
- * pages share a frame by then. With cpus= there are others, which are offline by then: since before
- * anything was virtualized with native=1; the heir runs on the last of them with there=1. With
- * uplink=1 a network card is Vellum's. With vcpus= the heir has several, which it leaves when it is
- * asked to.
+ * pages=, and with near=1 they are in each other's places, with pairs=1 each two in each other's.
+ * With share=1 most of its pages share a frame by then. With cpus= there are others, which are
+ * offline by then: since before anything was virtualized with native=1; the heir runs on the last
+ * of them with there=1. With uplink=1 a network card is Vellum's. With vcpus= the heir has several,
+ * which it leaves when it is asked to.
  */
 #include "mini/cmdline.h"
 #include "mini/cpu.h"
@@ -151,7 +151,9 @@ TEST_ON_REQUEST(hand_over, "M19 U7")
 
 	begin_with_others();
 	print("# scattered by %lx\n", seed);
-	other_scatter(seed, cmdline_get("near", words, sizeof(words)));
+	other_scatter(seed, cmdline_get("near", words, sizeof(words))    ? OTHER_NEAR
+			    : cmdline_get("pairs", words, sizeof(words)) ? OTHER_PAIRS
+									 : OTHER_ANYWHERE);
 	heirs_words(words, sizeof(words));
 	if (cmdline_get_hex("pages", &pages))
 		other_size(pages);
