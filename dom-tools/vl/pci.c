@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * `vl pci-take` and `vl pci-return`: a PCI function goes from this guest to
- * Vellum and back. What fails in between is undone, so that the function has a driver
- * again, of the one or the other.
+ * Vellum and back.
  */
 #include "dom-tools/vl/pci.h"
 
@@ -13,7 +12,7 @@
 
 #include "dom-tools/lib/devices.h"
 #include "dom-tools/lib/pci.h"
-#include "dom-tools/lib/pci_host.h"
+#include "dom-tools/lib/pci_move.h"
 #include "dom-tools/vl/command.h"
 
 static int parse(const struct invocation *inv, uint32_t *function, struct vl_error *e)
@@ -25,59 +24,11 @@ static int parse(const struct invocation *inv, uint32_t *function, struct vl_err
 		       inv->operands[0]);
 }
 
-/* The first failure is what is told. */
-static void give_back(struct vl_client *c, uint32_t function)
-{
-	struct vl_error ignored;
-
-	vl_pci_return(c, function, &ignored);
-	pci_host_probe(function, &ignored);
-}
-
-/* Whether Vellum wants it is known before its driver leaves it. */
-static int take_from_driver(struct vl_client *c, const struct pci_host_function *f,
-			    struct vl_error *e)
-{
-	int rc = vl_pci_take(c, f->function, e);
-
-	if (rc == 0)
-		rc = vl_pci_return(c, f->function, e);
-	else if (rc == -EBUSY)
-		rc = 0;
-	if (rc)
-		return rc;
-	rc = pci_host_unbind(f, e);
-	if (rc == 0)
-		rc = vl_pci_take(c, f->function, e);
-	if (rc)
-		give_back(c, f->function);
-	return rc;
-}
-
-static int take(struct vl_client *c, uint32_t function, struct vl_error *e)
-{
-	struct pci_host_list list;
-	const struct pci_host_function *f;
-	int rc = pci_host_list(&list, e);
-
-	if (rc)
-		return rc;
-	f = pci_host_find(&list, function);
-	if (f && f->driver[0])
-		return take_from_driver(c, f, e);
-	rc = vl_pci_take(c, function, e);
-	if (rc || !f)
-		return rc;
-	rc = pci_host_unbind(f, e);
-	if (rc)
-		give_back(c, function);
-	return rc;
-}
-
 int cmd_pci_take(struct invocation *inv, struct vl_error *e)
 {
 	const char *bridge = option_value(inv, "bridge");
 	struct vl_uplink uplink = {0};
+	struct vl_error ignored;
 	uint32_t function;
 	int rc = parse(inv, &function, e);
 
@@ -85,13 +36,13 @@ int cmd_pci_take(struct invocation *inv, struct vl_error *e)
 		rc = vl_fail(e, VL_USAGE, "a bridge has a name of 1 to %zu characters",
 			     sizeof(uplink.bridge) - 1);
 	if (rc == 0)
-		rc = take(&inv->client, function, e);
+		rc = vl_pci_to_vellum(&inv->client, function, e);
 	if (rc || !bridge)
 		return rc;
 	memcpy(uplink.bridge, bridge, strlen(bridge));
 	rc = vl_uplink(&inv->client, function, VL_UPLINK_ON, &uplink, e);
 	if (rc)
-		give_back(&inv->client, function);
+		vl_pci_from_vellum(&inv->client, function, &ignored);
 	return rc;
 }
 
@@ -106,8 +57,7 @@ int cmd_pci_return(struct invocation *inv, struct vl_error *e)
 	rc = vl_uplink(&inv->client, function, VL_UPLINK_OFF, &uplink, e);
 	if (rc && rc != -VL_ENOENT)
 		return rc;
-	rc = vl_pci_return(&inv->client, function, e);
-	return rc ? rc : pci_host_probe(function, e);
+	return vl_pci_from_vellum(&inv->client, function, e);
 }
 
 static int check_no_virtio(struct vl_client *c, struct vl_error *e)
