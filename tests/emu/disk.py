@@ -4,17 +4,17 @@ import os
 import random
 import re
 import signal
-import struct
 import time
 
 import images
+import parts
 from bochs import Bochs
 from guest import check_tap, finish_mini
 from machine import plain
 from qemu import Qemu
 from registry import test
 
-SECTOR = 512
+SECTOR = parts.SECTOR
 SMALL = 165  # sectors of partitions 1 and 2: role_disk's
 PARTITIONS = {1: (63, SMALL), 2: (300, SMALL), 3: (2048, 16000)}
 SECTORS = 19 * 16 * 63  # whole cylinders, for Bochs
@@ -36,11 +36,10 @@ def piece(number):
 def make_disk(t):
     """A disk with an MBR, with the bytes that role_disk expects in its first two partitions."""
     data = bytearray(SECTORS * SECTOR)
-    for number, (start, sectors) in PARTITIONS.items():
-        struct.pack_into("<B3xB3xII", data, 446 + 16 * (number - 1), 0, 0x83, start, sectors)
+    data[:SECTOR] = parts.table(PARTITIONS)
+    for start, sectors in PARTITIONS.values():
         if sectors == SMALL:
             data[start * SECTOR:(start + sectors) * SECTOR] = pattern(sectors * SECTOR)
-    data[510:512] = b"\x55\xaa"
     name = os.path.join(t.dir, "disk.img")
     with open(name, "wb") as out:
         out.write(data)

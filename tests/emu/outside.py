@@ -1,47 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Later guests of several kinds on one switch with the outside, each with a part of the machine's disk."""
-import os
 import socket
-import struct
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import lwip
+import parts
 from guest import finish_linux, linux_image, output_of
 from machine import plain
 from qemu import Qemu
 from registry import Failure, test
 
-SECTOR = 512
 PARTITIONS = {1: (2048, 32768), 2: (34816, 32768), 3: (67584, 4096)}
-SECTORS = 67584 + 4096
 ECHO_OF = {1: 7001, 2: 7002}  # ports of QEMU's own, for ports 7 and 9 of the Linux guests
 END_OF = {1: 9001, 2: 9002}
 LINES = 1000
-
-
-def make_disk(t):
-    name = os.path.join(t.dir, "disk.img")
-    with open(name, "wb") as out:
-        table = bytearray(SECTOR)
-        for number, (start, sectors) in PARTITIONS.items():
-            struct.pack_into("<B3xB3xII", table, 446 + 16 * (number - 1), 0, 0x83, start, sectors)
-        table[510:512] = b"\x55\xaa"
-        out.write(table)
-        out.truncate(SECTORS * SECTOR)
-    return name
-
-
-def check_file_system(t, disk, number):
-    """e2fsck finds nothing to mend in what was unmounted."""
-    start, sectors = PARTITIONS[number]
-    part = os.path.join(t.dir, f"partition-{number}.img")
-    with open(disk, "rb") as source, open(part, "wb") as out:
-        source.seek(start * SECTOR)
-        out.write(source.read(sectors * SECTOR))
-    run = subprocess.run(["/sbin/e2fsck", "-f", "-n", part], check=False, capture_output=True, text=True)
-    t.equal(run.returncode, 0, f"e2fsck of partition {number}: {run.stdout} {run.stderr}")
 
 
 def network():
@@ -114,7 +87,7 @@ def guests_outside(t):
     the while they talk to each other and write to their disks, and the outside talks to each; then the first Linux has both devices again, and finds
     what they wrote."""
     ports, card = network()
-    disk = make_disk(t)
+    disk = parts.make(t, PARTITIONS)
     m = Qemu(t, linux_image(["guests-outside"], initrd="initrd-guests"), memory=512,
              extra=card + ["-drive", f"if=ide,index=1,format=raw,file={disk}"])
     m.expect(r"^outside: all three are there", 240)
@@ -128,7 +101,7 @@ def guests_outside(t):
     t.log("\n".join(line for line in lines if line.startswith(("outside: ", "lwip: "))))
     t.equal(lines[-1], "ok: each with each", "the guest's verdict")
     for number in ECHO_OF:
-        check_file_system(t, disk, number)
+        parts.check_file_system(t, disk, PARTITIONS[number])
 
 
 @test("handover-linux-devices", shows="M19 I7 I8 U2", needs="vellum min initrd-guests", limit=500, slow=True)
@@ -137,7 +110,7 @@ def handover_linux_devices(t):
     machine by force: it finds the e1000 and the disk themselves, its own drivers take them, and the connection goes on, and so
     does the file system."""
     ports, card = network()
-    disk = make_disk(t)
+    disk = parts.make(t, PARTITIONS)
     m = Qemu(t, linux_image(["handover-devices"], initrd="initrd-guests"), memory=512,
              extra=card + ["-drive", f"if=ide,index=1,format=raw,file={disk}"])
     m.expect(r"^outside: the heir is there", 240)
@@ -159,4 +132,4 @@ def handover_linux_devices(t):
     m.no_panic()
     t.check("heir: done" in plain(m.console.text), f"the heir's verdict: {plain(m.console.text)[-400:]}")
     t.equal(m.wait(60), "reset", "it restarts the machine")
-    check_file_system(t, disk, 1)
+    parts.check_file_system(t, disk, PARTITIONS[1])
