@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# vl: $(B)/vl, one static binary that can be dropped into any initramfs. `make B=build/clang
+# vl: $(B)/vl, and vl-disk. The first is one static binary that can be dropped into any initramfs. `make B=build/clang
 # CC=clang build/clang/vl` makes the same with clang.
 #
 # Files to install, for a package or `make install`: $(VL_INSTALL), as SOURCE:DESTINATION.
@@ -29,7 +29,10 @@ VL_CFLAGS := -std=gnu11 -O2 -g $(VL_WARNINGS) -D_GNU_SOURCE -DVL_VERSION='"$(VER
 VL_LDFLAGS ?= -static
 VL_LIBS := -ljson-c -lncurses -ltinfo $(IMAGE_LIBS)
 
-VL_INSTALL := $(B)/vl:sbin/vl dom-tools/vl-devices:sbin/vl-devices dom-tools/vl-io:sbin/vl-io dom-tools/vl.1:share/man/man1/vl.1 \
+# vl-disk, which libdevmapper is for, and that is a shared library only.
+DISK_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard dom-tools/lib/*.c dom-tools/disk/*.c))
+
+VL_INSTALL := $(B)/vl:sbin/vl $(B)/vl-disk:sbin/vl-disk dom-tools/vl-devices:sbin/vl-devices dom-tools/vl-io:sbin/vl-io dom-tools/vl.1:share/man/man1/vl.1 \
 	dom-tools/vl.cfg.5:share/man/man5/vl.cfg.5 \
 	dom-tools/vl.bash:share/bash-completion/completions/vl
 
@@ -54,4 +57,8 @@ $(B)/vl: $(VL_OBJECTS)
 	@echo "  LD      $@"
 	@$(CC) -s $(VL_LDFLAGS) -o $@ $(VL_OBJECTS) $(VL_LIBS)
 
--include $(VL_OBJECTS:.o=.d)
+$(B)/vl-disk: $(DISK_OBJECTS)
+	@echo "  LD      $@"
+	@$(CC) -s -o $@ $(DISK_OBJECTS) -ldevmapper
+
+-include $(VL_OBJECTS:.o=.d) $(DISK_OBJECTS:.o=.d)
