@@ -18,9 +18,8 @@
 #include "mem/own_tables.h"
 #include "public/errno.h"
 
-#define FRAMES_A_HOLD 4u /* of the lock */
-#define HOLDS         16u
-#define POLLS         1000u /* a second */
+#define FRAMES_A_HOLD 4u    /* of the lock; as many as a device takes in an exit (domain_io.c) */
+#define POLLS         1000u /* a second, if nothing comes; else each exit */
 
 _Static_assert(E1000_FRAME_MOST == SWITCH_FRAME_MOST, "what one takes the other gives");
 
@@ -111,14 +110,12 @@ static bool poll_once(void)
 
 void uplink_poll(void)
 {
-	u32 i = 0;
+	bool more = poll_once();
 
-	while (i < HOLDS && poll_once())
-		i++;
 	domain_io_switch();
 	if (uplink.memory != NULL) {
 		e1000_check(&uplink.card, rdtsc());
-		uplink.due = rdtsc() + (i < HOLDS ? second() / POLLS : 0);
+		uplink.due = rdtsc() + (more ? 0 : second() / POLLS);
 	}
 	domain_io_switch_done();
 }
@@ -254,10 +251,24 @@ s64 uplink_tell(u32 function, struct vl_uplink *out)
 	return 0;
 }
 
+/* What came since the last look. The caller's vcpu may be who it is for, and does not run now. */
+static void take_the_rest(void)
+{
+	struct vcpu *v = current_vcpu();
+
+	domain_io_switch();
+	e1000_end_receiving(&uplink.card);
+	domain_io_switch_done();
+	for (u32 i = 0; i <= E1000_RECEIVE / FRAMES_A_HOLD && poll_once(); i++)
+		if (v != NULL)
+			domain_platform_work(v);
+}
+
 void uplink_off(void)
 {
 	struct memory *m = uplink.memory;
 
+	take_the_rest();
 	switch_detach(domain_io_switch(), uplink.port);
 	uplink.memory = NULL;
 	uplink.due = CLOCK_NEVER;

@@ -45,6 +45,7 @@
 #define RCTL_ON      0x00000002u
 #define RCTL_ALL     0x00008018u /* all stations, all groups, broadcasts */
 #define RCTL_STRIP   0x04000000u /* the checksum */
+#define RCTL_OURS    (RCTL_ON | RCTL_ALL | RCTL_STRIP)
 #define TCTL_ON      0x0004010au /* pads short frames; collisions as full duplex wants them */
 #define TIPG_COPPER  0x00602006u
 #define RAH_VALID    0x80000000u
@@ -184,6 +185,19 @@ static void set_ring(const struct e1000 *e, u32 ring, u64 ma, u32 size, u32 tail
 	set(e, ring + TAIL, tail);
 }
 
+/* So that a card which is on has no descriptor of the ring that it had. A frame that comes
+ * meanwhile moves the head on. */
+static void end_ring(const struct e1000 *e, u32 ring)
+{
+	u32 head = get(e, ring + HEAD), tail = ~head;
+
+	for (u32 i = 0; i < PAUSES && head != tail; i++) {
+		tail = head;
+		set(e, ring + TAIL, tail);
+		head = get(e, ring + HEAD);
+	}
+}
+
 /* The card may have all receive descriptors but one: a full ring looks like an empty one. */
 static void make_rings(struct e1000 *e)
 {
@@ -220,11 +234,10 @@ static void wake_phy(const struct e1000 *e)
 	wait_for(e, MDIC, MDIC_READY, 0);
 }
 
-static int start(struct e1000 *e, u64 now)
+static bool start_anew(struct e1000 *e)
 {
-	e->works = reset(e) && find_mac(e);
-	if (!e->works)
-		return -VL_EIO;
+	if (!reset(e) || !find_mac(e))
+		return false;
 	for (u32 i = 0; i < MTA_WORDS; i++)
 		set(e, MTA + 4 * i, 0);
 	make_rings(e);
@@ -232,8 +245,29 @@ static int start(struct e1000 *e, u64 now)
 	wake_phy(e);
 	set(e, TIPG, TIPG_COPPER);
 	set(e, TCTL, TCTL_ON);
-	set(e, RCTL, RCTL_ON | RCTL_ALL | RCTL_STRIP);
+	set(e, RCTL, RCTL_OURS);
+	return true;
+}
+
+/* Its link stays up, and QEMU's card receives nothing for a second behind each write to RCTL. */
+static bool go_on(struct e1000 *e)
+{
+	set(e, IMC, NOBODY);
+	if (!find_mac(e))
+		return false;
+	end_ring(e, RX);
+	make_rings(e);
+	return true;
+}
+
+static int start(struct e1000 *e, u64 now)
+{
+	e->works = e->went_on ? go_on(e) : start_anew(e);
+	if (!e->works)
+		return -VL_EIO;
 	e->since = now;
+	get(e, MPC);
+	e->missed = get(e, MPC); /* what others missed */
 	look_at_link(e, now);
 	return 0;
 }
@@ -242,12 +276,38 @@ int e1000_start(struct e1000 *e, const struct e1000_access *access, u8 *memory, 
 		u64 now)
 {
 	*e = (struct e1000){.access = *access, .memory = memory, .ma = ma, .second = second};
+	look_at_link(e, now);
+	e->went_on = e->link && get(e, RCTL) == RCTL_OURS && get(e, TCTL) == TCTL_ON;
 	return start(e, now);
 }
 
+void e1000_end_receiving(struct e1000 *e)
+{
+	if (!e->works || !e->went_on)
+		return;
+	e->ends = true;
+	end_ring(e, RX);
+}
+
+/* Nowhere, with its head at its tail as it is: each write to one of them would give the card
+ * descriptors until the other one is written. */
+static void place_nowhere(const struct e1000 *e, u32 ring)
+{
+	end_ring(e, ring);
+	set(e, ring + BASE, 0);
+	set(e, ring + BASE_H, 0);
+	set(e, ring + LENGTH, 0);
+}
+
+/* As it came, so it goes: on. */
 void e1000_stop(struct e1000 *e)
 {
-	reset(e);
+	if (e->works && e->went_on) {
+		place_nowhere(e, RX);
+		place_nowhere(e, TX);
+	} else {
+		reset(e);
+	}
 	e->works = e->link = false;
 }
 
@@ -301,7 +361,8 @@ static void give_back(struct e1000 *e)
 	*rx_at(e, e->receive) =
 		(struct rx_descriptor){.address = e->ma + RX_BUFFERS + e->receive * E1000_BUFFER};
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	set(e, RX + TAIL, e->receive);
+	if (!e->ends)
+		set(e, RX + TAIL, e->receive);
 	e->receive = (e->receive + 1) % E1000_RECEIVE;
 }
 
@@ -352,16 +413,26 @@ static void lose_what_waits(struct e1000 *e)
 	}
 }
 
+/* Reading it sets it to 0, but not in QEMU: the second time tells. */
+static void count_missed(struct e1000 *e)
+{
+	u32 missed = get(e, MPC);
+
+	e->counts.missed += missed - e->missed;
+	e->missed = get(e, MPC);
+}
+
 void e1000_check(struct e1000 *e, u64 now)
 {
 	if (!e->works || now - e->looked < e->second / LOOKS)
 		return;
 	look_at_link(e, now);
-	e->counts.missed += get(e, MPC);
+	count_missed(e);
 	collect(e, now);
 	if (!e->link || e->done == e->sent || now - e->since < e->second)
 		return;
 	e->counts.timeouts++;
+	e->went_on = false;
 	lose_what_waits(e);
 	if (start(e, now) < 0)
 		e->link = false;

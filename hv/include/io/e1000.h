@@ -47,24 +47,32 @@ struct e1000 {
 	u64 second; /* in ticks of `now` */
 	u8 mac[E1000_MAC_SIZE];
 	bool link, works;
+	bool went_on;   /* it was on already, as this driver has it, and was not reset */
+	bool ends;      /* and has no descriptor to receive any more */
 	bool in_frame;  /* what comes next belongs to a frame that is too long */
 	u32 receive;    /* next descriptor to look at */
 	u32 sent, done; /* next to fill, next that the card has to be done with */
 	u64 since;      /* when there was something to send and the card did anything, last */
 	u64 looked;
+	u32 missed;               /* in the card's counter that has been counted */
 	u16 size[E1000_TRANSMIT]; /* of what is being sent */
 	struct e1000_counts counts;
 };
 
 /**
- * Reset the card and start it. `memory` of E1000_MEMORY bytes is page-aligned, and at `ma` for the
- * card. 0; -VL_EIO: it does not come out of its reset, or has no address of its own: it is silent
- * then.
+ * Reset the card and start it, or go on with one that is on, has a link, receives all frames
+ * without their checksum in buffers of 2 KiB, and has sent what it had to send. `memory` of
+ * E1000_MEMORY bytes is page-aligned, and at `ma` for the card. 0; -VL_EIO: it does not come out of
+ * its reset, or has no address of its own: it is silent then.
  */
 int e1000_start(struct e1000 *e, const struct e1000_access *access, u8 *memory, u64 ma, u64 second,
 		u64 now);
 
-/** It neither writes to memory any more nor interrupts. */
+/** One that was on before receives nothing any more; what has come is there for e1000_receive(). */
+void e1000_end_receiving(struct e1000 *e);
+
+/** It neither writes to memory any more nor interrupts. One that was on before is on, with empty
+ * rings of no length, of which head and tail are the same. */
 void e1000_stop(struct e1000 *e);
 
 /** Send a frame; false: it is lost, and counted. */

@@ -1403,8 +1403,8 @@ static inline int64_t vl_call_pci_take(vl_hypercall_fn call, uint64_t function, 
 #define VL_CALL_PCI_RETURN 69
 
 /**
- * It is the caller's again, with the addresses that it had, without bus mastering, and reset if
- * Vellum has used it.
+ * It is the caller's again, with the addresses that it had, without bus mastering, and, if
+ * Vellum has used it, reset; or on, if it was on as Vellum has it (docs/io.md).
  * Who: only the first guest. Since ABI 0.3.
  * function: as for pci_take.
  * Returns 0; or a negated error:
