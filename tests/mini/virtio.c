@@ -79,6 +79,7 @@ static void start_queue(struct virtio *v, u32 n)
 	struct virtio_rings *q = &v->queue[n];
 
 	memset(q, 0, sizeof(*q));
+	q->avail.flags = v->polled;
 	v->seen[n] = 0;
 	virtio_set(v, VR_QUEUE_SELECT, n);
 	if (virtio_get(v, VR_QUEUE_MOST) < VIRTIO_ENTRIES)

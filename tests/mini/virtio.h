@@ -8,7 +8,7 @@
 
 #include "lib/types.h"
 
-#define VIRTIO_ENTRIES 16u
+#define VIRTIO_ENTRIES 64u
 #define VIRTIO_QUEUES  2u
 
 #define D_NEXT  1u
@@ -72,6 +72,7 @@ struct virtio {
 	u32 index;
 	struct virtio_rings *queue; /* VIRTIO_QUEUES of them */
 	u16 seen[VIRTIO_QUEUES];
+	bool polled; /* it wants no interrupts */
 };
 
 /** Window `index`, whatever is there. */

@@ -21,7 +21,8 @@
 #define PCI_COMMAND 0x04u
 #define PCI_BAR0    0x10u
 #define PCI_LINE    0x3cu
-#define COMMAND_ON  0x6u /* memory, bus master */
+#define COMMAND_ON  0x6u /* memory, bus master: */
+#define COMMAND_DMA 0x4u
 
 #define ID_82540EM 0x100e8086u
 #define BAR_SIZE   0x20000u
@@ -50,6 +51,7 @@ enum {
 #define CTRL_RESET   0x04000000u
 #define CTRL_LINK_UP 0x00000040u
 #define RCTL_ON      0x04008002u /* EN, BAM: frames to all; SECRC: without the CRC; buffers of 2 KiB */
+#define RCTL_ALL     0x00000018u /* UPE, MPE: of all stations and groups */
 #define TCTL_ON      0x0004010au /* EN, PSP: short ones are padded; collision threshold and distance */
 #define TIPG_USUAL   0x0060200au
 #define CAUSES       0x000000d0u /* RXT0: frames came, RXO: too many, RXDMT0: few buffers are left */
@@ -81,6 +83,8 @@ static volatile struct descriptor tx[ENTRIES] __attribute__((aligned(4096)));
 static u8 rx_buffers[ENTRIES][BUFFER_SIZE] __attribute__((aligned(4096)));
 static u8 tx_buffers[ENTRIES][BUFFER_SIZE] __attribute__((aligned(4096)));
 static u32 rx_at, tx_at; /* the next entry of each */
+static u32 place;        /* its slot */
+static bool stays_on;    /* when it is lent */
 static volatile u8 *registers;
 static struct nic nic; /* below */
 
@@ -126,15 +130,14 @@ static void interrupt(const struct trap_frame *frame)
 	get(E_ICR);
 }
 
-static void start_ring(u32 at, const volatile struct descriptor *ring, u32 tail)
+static void place_ring(u32 at, const volatile struct descriptor *ring, u32 head)
 {
 	u64 pa = ptr_to_pa(ring).v;
 
 	set(at + RING_LOW, (u32)pa);
 	set(at + RING_HIGH, (u32)(pa >> 32));
 	set(at + RING_SIZE, ENTRIES * sizeof(*ring));
-	set(at + RING_HEAD, 0);
-	set(at + RING_TAIL, tail);
+	set(at + RING_HEAD, head);
 }
 
 static void reset(void)
@@ -173,19 +176,33 @@ static void set_address(const u8 *mac)
 	set(E_RAH, word[2] | RAH_VALID);
 }
 
-static void begin(void)
+/* Which have nothing; the card's first receive descriptor is this one. */
+static void begin_rings(u32 first)
 {
+	rx_at = first;
+	tx_at = 0;
 	for (u32 i = 0; i < ENTRIES; i++) {
 		rx[i].pa = ptr_to_pa(rx_buffers[i]).v;
 		rx[i].status = 0;
 		tx[i].pa = ptr_to_pa(tx_buffers[i]).v;
 		tx[i].status = STATUS_DONE;
 	}
-	start_ring(E_RX, rx, ENTRIES - 1);
-	start_ring(E_TX, tx, 0);
+	place_ring(E_RX, rx, first);
+	place_ring(E_TX, tx, 0);
+}
+
+static void begin(const u8 *mac)
+{
+	pci_set(place, PCI_COMMAND, pci_get(place, PCI_COMMAND) | COMMAND_ON);
+	reset();
+	set_address(mac);
+	begin_rings(0);
+	set(E_RX + RING_TAIL, ENTRIES - 1);
+	set(E_TX + RING_TAIL, 0);
 	set(E_TIPG, TIPG_USUAL);
 	set(E_TCTL, TCTL_ON);
 	set(E_RCTL, RCTL_ON);
+	set(E_IMS, CAUSES);
 }
 
 static void *room(void)
@@ -220,21 +237,46 @@ static void give_back(void)
 static struct nic nic = {
 	.name = "e1000", .room = room, .send = send, .next = next, .give_back = give_back};
 
+void e1000_hear_all(void)
+{
+	stays_on = true;
+	set(E_RCTL, RCTL_ON | RCTL_ALL);
+}
+
+u32 e1000_lend(void)
+{
+	while (get(E_TX + RING_HEAD) != get(E_TX + RING_TAIL))
+		asm volatile("pause");
+	set(E_IMC, ~0u);
+	get(E_ICR);
+	pci_set(place, PCI_COMMAND, pci_get(place, PCI_COMMAND) & ~COMMAND_DMA);
+	return place << 3;
+}
+
+/* What came for the card meanwhile, QEMU gives it when the tail is written, or when it is bus
+ * master, and what finds no room then is lost. So it gets room by the head, and the tail stays. */
+void e1000_resume(void)
+{
+	if (stays_on) {
+		begin_rings((get(E_RX + RING_TAIL) + 1) % ENTRIES);
+		set(E_TX + RING_TAIL, 0);
+		pci_set(place, PCI_COMMAND, pci_get(place, PCI_COMMAND) | COMMAND_ON);
+		set(E_IMS, CAUSES);
+	} else {
+		begin(nic.mac);
+	}
+}
+
 const struct nic *e1000_start(const u8 *mac)
 {
-	u32 slot = find();
-
-	if (slot == PCI_SLOTS)
+	place = find();
+	if (place == PCI_SLOTS)
 		return NULL;
-	pci_set(slot, PCI_COMMAND, pci_get(slot, PCI_COMMAND) | COMMAND_ON);
-	registers = mmio_map((pa_t){pci_get(slot, PCI_BAR0) & ~15u}, BAR_SIZE);
-	reset();
-	set_address(mac);
-	nic.line = (u8)pci_get(slot, PCI_LINE);
+	registers = mmio_map((pa_t){pci_get(place, PCI_BAR0) & ~15u}, BAR_SIZE);
+	nic.line = (u8)pci_get(place, PCI_LINE);
 	if (nic.line > 15)
 		panic("the network card has no interrupt");
-	begin();
 	irq_set_handler(nic.line, interrupt);
-	set(E_IMS, CAUSES);
+	begin(mac);
 	return &nic;
 }

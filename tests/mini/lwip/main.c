@@ -8,6 +8,7 @@
 #include "mini/cpu.h"
 #include "mini/exit.h"
 #include "mini/hypercall.h"
+#include "mini/lwip/dual.h"
 #include "mini/lwip/rounds.h"
 #include "mini/lwip/services.h"
 #include "mini/lwip/stack.h"
@@ -36,7 +37,7 @@ static void wait_for_interrupt(void)
 /* The card that such a guest has; the machine's with this address, or its own. */
 static const struct nic *start_nic(const u8 *mac)
 {
-	const struct nic *nic = is_later_guest() ? virtio_net_start() : e1000_start(mac);
+	const struct nic *nic = is_later_guest() ? virtio_net_start(false) : e1000_start(mac);
 
 	if (nic == NULL)
 		panic("there is no network card");
@@ -119,7 +120,7 @@ static void serve(const struct nic *nic, bool client)
 		bool worked = stack_poll();
 
 		disk_poll();
-		if (!turn(nic, heir) && !worked)
+		if (!turn(nic, heir) && !worked && !dual_polls())
 			wait_for_interrupt();
 	}
 	end();
@@ -137,6 +138,8 @@ void role_play(void)
 		if (!stack_poll())
 			wait_for_interrupt();
 	rounds_start();
+	if (!is_later_guest())
+		dual_start(nic);
 	echo_start();
 	http_start();
 	stream_listen();

@@ -5,6 +5,7 @@
 #include "mini/console.h"
 #include "mini/cpu.h"
 #include "mini/exit.h"
+#include "mini/lwip/dual.h"
 #include "mini/lwip/services.h"
 #include "mini/lwip/stack.h"
 #include "mini/virtual.h"
@@ -23,17 +24,33 @@ void rounds_start(void)
 	more = cmdline_get("io", word, sizeof(word)) ? VL_LAYER_IO : 0;
 }
 
-static void turn(void)
+static void switch_mode(void)
 {
 	bool was = is_virtualized();
-	u64 begin = rdtsc(), took;
 	s64 answer = was ? devirtualize() : virtualize(more);
 
 	if (answer != 0 || is_virtualized() == was)
 		panic("%svirtualize answered %ld", was ? "de" : "", answer);
+	done += was;
+}
+
+/* The four states of a round follow each other; without `dual` there are two. */
+static void turn(void)
+{
+	static bool has_lent;
+	u64 begin = rdtsc(), took;
+
+	if (dual_polls()) {
+		dual_return();
+	} else if (dual_is_wanted() && is_virtualized() && !has_lent) {
+		dual_take();
+		has_lent = true;
+	} else {
+		switch_mode();
+		has_lent = false;
+	}
 	took = rdtsc() - begin;
 	longest = took > longest ? took : longest;
-	done += was;
 }
 
 bool rounds_step(void)

@@ -2,7 +2,7 @@
 /*
  * Virtualizing and devirtualizing this kernel while its connections go on: rounds=HEX of the
  * command line says how often, stay=HEX for how many milliseconds in each state, `io` with the
- * layer of I/O.
+ * layer of I/O, `dual` with the card at Vellum's for a while of each.
  */
 #ifndef MINI_LWIP_ROUNDS_H
 #define MINI_LWIP_ROUNDS_H

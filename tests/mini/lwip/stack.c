@@ -197,17 +197,34 @@ static void take(const void *frame, u32 size)
 		pbuf_free(p);
 }
 
-bool stack_poll(void)
+static bool take_some(const struct nic *nic)
 {
 	const void *frame;
 	u32 size, n;
 
-	for (n = 0; n < BATCH && (frame = card->next(&size)) != NULL; n++) {
+	for (n = 0; n < BATCH && (frame = nic->next(&size)) != NULL; n++) {
 		take(frame, size);
-		card->give_back();
+		nic->give_back();
 	}
-	sys_check_timeouts();
 	return n > 0;
+}
+
+bool stack_poll(void)
+{
+	bool any = take_some(card);
+
+	sys_check_timeouts();
+	return any;
+}
+
+/* What is answered goes by the new one. */
+void stack_go_on(const struct nic *nic)
+{
+	const struct nic *old = card;
+
+	card = nic;
+	while (take_some(old))
+		;
 }
 
 bool stack_is_idle(void)

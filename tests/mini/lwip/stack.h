@@ -18,6 +18,10 @@ u64 stack_khz(void);
  * bits whose address 2 leads to others), or with one from a DHCP server (word `dhcp`). */
 void stack_start(const struct nic *nic);
 
+/** Go on with another card that has nothing of what was on its way: the one so far has sent all,
+ * and what it has got is taken now. */
+void stack_go_on(const struct nic *nic);
+
 /** Go on with another card that has the address of the one so far, so that nobody outside notices.
  * What the old one still has is lost: each connection repeats it. */
 void stack_switch(const struct nic *nic);

@@ -68,15 +68,18 @@ static void give_back(void)
 static struct nic nic = {
 	.name = "virtio", .room = room, .send = send, .next = next, .give_back = give_back};
 
-const struct nic *virtio_net_start(void)
+const struct nic *virtio_net_start(bool polled)
 {
 	device = virtio_find(0, VL_DEVICE_NET);
 	if (device == NULL)
 		return NULL;
+	device->polled = polled;
+	tx_sent = tx_done = 0;
+	rx_at = -1;
 	virtio_start(device, F_MAC);
 	for (u32 i = 0; i < sizeof(nic.mac); i++)
 		nic.mac[i] = device->window[VR_CONFIG + i];
-	nic.line = (u8)VL_DEVICE_LINE(0);
+	nic.line = polled ? 0 : (u8)VL_DEVICE_LINE(0);
 	for (u16 i = 0; i < VIRTIO_ENTRIES; i++)
 		give(i);
 	virtio_kick(device, RX);
