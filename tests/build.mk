@@ -34,11 +34,12 @@ $(GUEST_FILES).made: $(B)/mini/mini.elf $(B)/mini/lwip.elf $(B)/linux/min/bzImag
 
 # The RAM disk of a guest that works on several vcpus.
 VCPUS_TESTS := $(B)/initrd/vcpus-tests
-$(B)/initrd/vcpus.cpio.gz: $(INITRD_SOURCES) $(B)/linux-tests/smpload
+$(B)/initrd/vcpus.cpio.gz: $(INITRD_SOURCES) $(B)/linux-tests/smpload $(B)/linux-tests/netcost
 	@echo "  INITRD  $@"
 	@rm -rf $(VCPUS_TESTS)
 	@mkdir -p $(VCPUS_TESTS)
-	@cp $(B)/linux-tests/smpload tests/linux/scripts/guest-vcpus $(VCPUS_TESTS)
+	@cp $(B)/linux-tests/smpload tests/linux/scripts/guest-vcpus \
+		$(B)/linux-tests/netcost tests/linux/scripts/guest-net-cost $(VCPUS_TESTS)
 	@scripts/mkinitrd --tests $(VCPUS_TESTS) --out $@
 
 # The same with the distribution-like kernel as a guest.
@@ -48,6 +49,7 @@ $(GUEST_FILES_FULL).made: $(GUEST_FILES).made $(B)/linux/full/bzImage $(B)/initr
 	@cp -r $(GUEST_FILES) $(GUEST_FILES_FULL)
 	@cp $(B)/linux/full/bzImage $(GUEST_FILES_FULL)/guests/linux
 	@cp $(B)/initrd/vcpus.cpio.gz $(GUEST_FILES_FULL)/guests/initrd-vcpus
+	@cp $(B)/linux-tests/netcost $(GUEST_FILES_FULL)/guests
 	@touch $@
 
 $(B)/initrd/run.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(GUEST_FILES).made

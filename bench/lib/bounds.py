@@ -3,6 +3,7 @@
 import disks
 import remaps
 import several
+import wire
 
 # Ratios of the study (its "final" column) for the rows that it has. It measured on a small kernel
 # without mitigations, so they bind the set `min` only. The rows brk, context_*, mmap_munmap, read and the
@@ -85,6 +86,8 @@ def check(results):
         found.append(_bound("", "", f"share of weight {share['weight']}", "share", several.off(share), several.SHARE_LIMIT))
     for row in disks.BOUND_ROWS if "disks" in results else ():
         found.append(_bound("min", "icount", row, "disk", disks.ratio(results["disks"], "memory", row), disks.LIMIT))
+    if "wire" in results:
+        found.append(_bound("full", "icount", "tcp_64k", "tcp", wire.ratio(results["wire"], "switch"), wire.LIMIT))
     for remap in results.get("remaps", ()):
         if remap["percent"] >= remaps.LEAST:
             found.append(_bound("", "icount", f"remap, {remap['owners']}, {remap['percent']} % away", "remap", remaps.ratio(remap), remaps.LIMIT))

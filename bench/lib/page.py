@@ -4,6 +4,7 @@ import disks
 import remaps
 import several
 import table
+import wire
 from bounds import EXACT, HTTP, STUDY_MARGIN, XEN_ICOUNT, XEN_WALL, ratio
 
 RULES = {
@@ -16,6 +17,7 @@ RULES = {
     "image": "size of the image",
     "resident": "0.5 % of the guest and 2 MiB",
     "disk": f"a later guest's disk in memory against the bare machine's, {disks.LIMIT}",
+    "tcp": f"a later guest at the switch against the bare machine with two cards, {wire.LIMIT}",
     "remap": f"a REP MOVSQ of each page that is copied, {remaps.LIMIT}",
     "share": "per cent off its weight's share of the CPU",
 }
@@ -65,6 +67,8 @@ CAUSES = {
                  "for nothing; 1.143 to 1.156 by the order of rows, that is, by where pages lie",
     "remap, backmap, 50 % away": "pages at home between those that are away are looked at (docs/remap.md)",
     "disk_read_64k": DISK_64K, "disk_write_64k": DISK_64K,
+    "tcp_64k": "the bare machine's cards cut 64 KiB into frames and make their checksums; Vellum's devices have no offloads, so each frame of 1.5 KB "
+               "goes through the guest's stack at both ends, and is copied twice",
 }
 
 
@@ -79,7 +83,7 @@ def _reason(bound, columns):
         counts = dict(zip(names, table.exits(columns, bound["row"])))
         found = [f"{n:.2f} {name.replace('exits_', '').replace('_', ' ')}" for name, n in counts.items() if n >= 0.01]
         return "a repetition has " + (", ".join(found) or "crossings on the fast paths only") + CAUSES.get(bound["row"], "")
-    if bound["rule"] in ("disk", "remap"):
+    if bound["rule"] in ("disk", "remap", "tcp"):
         return CAUSES.get(bound["row"], "")
     if bound["rule"] == "switch":
         return "counted by the guest around the call" + CAUSES.get(bound["row"], "")
@@ -136,5 +140,8 @@ def markdown(results):
     if "disks" in results:
         parts += ["## Requests to disks", "Instructions of the set `min`, one request at a time, past the page cache.",
                   table.markdown(disks.HEAD, disks.lines(results["disks"]))]
-    parts += ["## Not measured yet", "Bytes of TCP, sharing, portions."]
+    if "wire" in results:
+        parts += ["## Bytes of TCP", "Instructions of the set `full`, both ends, for 64 KiB from one network card to another.",
+                  table.markdown(wire.HEAD, wire.lines(results["wire"]))]
+    parts += ["## Not measured yet", "Sharing, portions."]
     return "\n\n".join(parts) + "\n"

@@ -14,6 +14,7 @@ import boots  # pylint: disable=wrong-import-position
 import bounds  # pylint: disable=wrong-import-position
 import disks  # pylint: disable=wrong-import-position
 import iocost
+import netcost
 import page  # pylint: disable=wrong-import-position
 import plot  # pylint: disable=wrong-import-position
 import remaps  # pylint: disable=wrong-import-position
@@ -27,6 +28,7 @@ bench null_syscall min 100 median 110 reps 400
 bench http min 5000 median 5100 reps 20
 vltest: end benchmark {status}
 """
+WIRE = {"bare": 1000, "native": 1000, "forwarded": 1100, "switch": 5000}
 SEVERAL = """# domain 0 of weight 256: 200 of 1000, by its weight 200
 # domain 2 of weight 768: 640 of 1000, by its weight 600
 # from the timer's expiry to the guest: 4000 ns on average, 6000 at worst
@@ -111,7 +113,8 @@ def sample():
             "options": {"qemu": "-m 512", "icount": "-icount", "sets": {"min": {"what": "a", "linux": "b", "xen": "c", "memory": 1024}}},
             "sets": {"min": {"icount": columns, "wall": copy.deepcopy(columns)}},
             "resident": {"guest": 1048576, "passthrough": 700, "virtualized": 8000, "partition": 65536, "text_copy": 0},
-            "several": several.parse(SEVERAL), "disks": disk_sample(), "remaps": remaps.parse(REMAPS), "image": {"text": 200 * 1024, "rodata": 56 * 1024}}
+            "several": several.parse(SEVERAL), "disks": disk_sample(), "wire": {way: {"tcp_64k": n} for way, n in WIRE.items()},
+            "remaps": remaps.parse(REMAPS), "image": {"text": 200 * 1024, "rodata": 56 * 1024}}
 
 
 def all_fail(t, parse, texts):
@@ -147,6 +150,14 @@ def bench_disks(t):
     all_fail(t, iocost.parse, [text.replace(gone, "") for gone in ("bench memory disk_write_4k", "bench forwarded")])
 
 
+@test("bench-wire", group="quick", limit=30)
+def bench_wire(t):
+    """The same of bytes of TCP."""
+    text = "\n".join(f"bench {way} tcp_64k min {i * 10} of 8 transfers" for i, way in enumerate(netcost.WAYS))
+    t.equal(netcost.parse(text)["switch"]["tcp_64k"], 20, "a row")
+    all_fail(t, netcost.parse, [text.replace(gone, "") for gone in ("bench switch", "bench forwarded")])
+
+
 @test("bench-report", group="quick", limit=30)
 def bench_report(t):
     """The bounds of the benchmark are met and missed where they should be, and its page lists each that is missed."""
@@ -156,13 +167,14 @@ def bench_report(t):
     t.equal(missed, {("icount", "pipe", "study"), ("icount", "http", "paper"), ("icount", "pipe", "devirtualized"),
                      ("icount", "http", "devirtualized"), ("icount", "switch out-load", "switch"),
                      ("", "resident, KiB", "resident"), ("", "share of weight 768", "share"),
-                     ("icount", "disk_write_64k", "disk"), ("icount", "remap, backmap, 50 % away", "remap")}, "missed bounds")
+                     ("icount", "disk_write_64k", "disk"), ("icount", "tcp_64k", "tcp"), ("icount", "remap, backmap, 50 % away", "remap")}, "missed bounds")
     results["sets"]["min"]["icount"]["xen"]["rows"]["pipe"]["least"] = 2900
     results["bounds"] = bounds.check(results)
     t.check(("pipe", "xen", False) in {(b["row"], b["rule"], b["met"]) for b in results["bounds"]}, "0.8 of 1.45 is missed by 1.25")
     text = page.markdown(results)
     for row in ("| domain_switch | 2,600 | - |", "| latency_later | 5,000 | 7,000 |", "| share | - | 6.7 % |", "| event_and_answer | 29,000 | 60,000 |",
                 "| backmap | 0 % | 0 | 700 | - | - |", "| backmap | 50 % | 500 | 312,500 | 625 | 1.25 |",
+                "| tcp_64k | 1,000 | 1,000 (1.000) | 1,100 (1.100) | 5,000 (5.000) |", "| a byte | 0.02 | 0.02 | 0.02 | 0.08 |",
                 "| disk_read_64k | 1,000 | 2,000 (2.000) | 2,000 (2.000) | 1,500 (1.500) | 2,000 (2.000) |"):
         t.check(row in text, f"the page has {row}")
     columns = copy.deepcopy(results["sets"]["min"]["icount"])
