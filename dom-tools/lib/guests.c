@@ -296,8 +296,7 @@ static int too_many_to_search(struct vl_error *e)
 {
 	return vl_fail(e, E2BIG,
 		       "more than %u pages are not at home, too many to search for owners while "
-		       "the guest runs; give --owners backmap, or --remap indirect with refcount, "
-		       "or --paused",
+		       "the guest runs; give --owners backmap or refcount, or --paused",
 		       VL_REMAP_SEARCH_PAGES);
 }
 

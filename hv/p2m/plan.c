@@ -167,13 +167,20 @@ static int evacuate(struct remap *r, u64 page, u64 frame, struct plan_move *m)
 	return PLAN_MOVE;
 }
 
+/* A count of users does not tell who is at the page's place, whom an exchange has to know; who
+ * steps aside is known. */
+static bool searches_long(const struct remap *r)
+{
+	return r->owners.kind == OWNERS_REFCOUNT && p2m_of(r)->moved > REMAP_SEARCHED;
+}
+
 /* A frame that the page shares cannot be exchanged: what others have there stays. */
 static int make_room(struct remap *r, u64 page, u64 frame, struct plan_move *m)
 {
 	bool can_exchange = r->task.mode != REMAP_INDIRECT && is_alone(r, frame);
 	int err;
 
-	if (r->task.mode != REMAP_DIRECT || !can_exchange) {
+	if (r->task.mode != REMAP_DIRECT || !can_exchange || searches_long(r)) {
 		err = evacuate(r, page, frame, m);
 		if (err >= 0 || !can_exchange)
 			return err;

@@ -321,15 +321,6 @@ static u64 options_filled_in(u64 how)
 	return how;
 }
 
-/* A count does not tell whose page is in the way of an exchange. */
-static bool does_search(u64 how)
-{
-	u64 owners = how & VL_REMAP_OWNERS;
-
-	return owners == VL_REMAP_SEARCH ||
-	       (owners == VL_REMAP_REFCOUNT && (how & VL_REMAP_MODE) == REMAP_DIRECT);
-}
-
 s64 home_check(const struct vcpu *v, const struct domain *d, u64 how)
 {
 	u64 filled = options_filled_in(how), owners = filled & VL_REMAP_OWNERS;
@@ -340,7 +331,7 @@ s64 home_check(const struct vcpu *v, const struct domain *d, u64 how)
 		return -VL_EINVAL;
 	if (!(filled & VL_REMAP_LIVE))
 		return 0;
-	if (does_search(filled) && d->p2m.own && d->p2m.moved > VL_REMAP_SEARCH_PAGES)
+	if (owners == VL_REMAP_SEARCH && d->p2m.own && d->p2m.moved > VL_REMAP_SEARCH_PAGES)
 		return -VL_E2BIG;
 	return apic_can_own_timer(v) ? 0 : -VL_EOPNOTSUPP;
 }

@@ -149,6 +149,11 @@ def handover_live_pairs(t):
         for kind in ("backmap", "refcount"):
             m = Qemu(t, live_image(how | OWNERS[kind], more="pairs=1"), icount=True, name=f"{mode}-{kind}")
             check_live(t, m, 100)
+    # Too many to search for each, until few are left.
+    m = Qemu(t, live_image(MODES["direct"] | OWNERS["refcount"], more="pairs=1 pages=3c00"), memory=512, icount=True, name="many")
+    check_live(t, m, 200)
+    counts = [int(n) for n in re.search(r"(\d+) moved aside, (\d+) exchanged", m.console.text).groups()]
+    t.check(counts[0] > 1000 and 1000 < counts[1] < 3500, f"moved aside, exchanged: {counts}")
 
 
 @test("handover-live-size", shows="M13 M14", needs="vellum mini", limit=400)

@@ -24,8 +24,12 @@
 enum remap_mode {
 	REMAP_AUTO,     /* through a spare frame if there is one, else by exchange */
 	REMAP_INDIRECT, /* through a spare frame; -VL_ENOMEM without one */
-	REMAP_DIRECT,   /* by exchange; no spare frame */
+	REMAP_DIRECT,   /* by exchange; no spare frame, but where an exchange would search long */
 };
+
+/** OWNERS_REFCOUNT has to search for whose page is exchanged with; with more pages than these away
+ * a spare frame is used, if there is one. */
+#define REMAP_SEARCHED 6144u
 
 /** What is at the place of a page, besides pages of the domains that are known. */
 enum remap_place {

@@ -1157,8 +1157,8 @@ static inline int64_t vl_call_device_info(vl_hypercall_fn call, uint64_t domid, 
  * Returns nothing: the caller is gone; or a negated error:
  *   VL_ENOENT: no domain has this id, or it is about to end.
  *   VL_EINVAL: domid is the caller's, or how is out of range.
- *   VL_E2BIG: VL_REMAP_LIVE with what searches (VL_REMAP_SEARCH, or VL_REMAP_REFCOUNT with
- *     VL_REMAP_DIRECT), and more than VL_REMAP_SEARCH_PAGES pages are away.
+ *   VL_E2BIG: VL_REMAP_LIVE with VL_REMAP_SEARCH, and more than VL_REMAP_SEARCH_PAGES pages are
+ *     away.
  *   VL_EBUSY: there is a third domain; the other one does not run, or halts for good;
  *     VL_LAYER_IO is virtualized.
  *   VL_EAGAIN: it has not begun to run, or a vcpu of it besides the first runs, or pages that
@@ -1250,8 +1250,8 @@ static inline int64_t vl_call_test_remap(vl_hypercall_fn call, uint64_t domid, u
  * Returns how much is left: pages that are away; at least 1 until all is done, then 0; or a
  *   negated error:
  *   VL_EINVAL: how is out of range, or the buffer is smaller than the structure.
- *   VL_E2BIG: VL_REMAP_LIVE with what searches (VL_REMAP_SEARCH, or VL_REMAP_REFCOUNT with
- *     VL_REMAP_DIRECT), and more than VL_REMAP_SEARCH_PAGES pages are away.
+ *   VL_E2BIG: VL_REMAP_LIVE with VL_REMAP_SEARCH, and more than VL_REMAP_SEARCH_PAGES pages are
+ *     away.
  *   VL_EFAULT: the buffer is not in the caller's RAM or crosses a page boundary.
  *   VL_EOPNOTSUPP: VL_REMAP_LIVE, and the local APIC's timer is not Vellum's.
  *   VL_EPERM: the caller is not the first guest.
