@@ -251,7 +251,8 @@ s64 uplink_tell(u32 function, struct vl_uplink *out)
 	return 0;
 }
 
-/* What came since the last look. The caller's vcpu may be who it is for, and does not run now. */
+/* What came since the last look. The caller's vcpu may be who it is for, and does not run now; of
+ * others, what does not fit their queues is lost. */
 static void take_the_rest(void)
 {
 	struct vcpu *v = current_vcpu();
@@ -264,11 +265,12 @@ static void take_the_rest(void)
 			domain_platform_work(v);
 }
 
-void uplink_off(void)
+void uplink_end(void)
 {
 	struct memory *m = uplink.memory;
 
-	take_the_rest();
+	if (m == NULL)
+		return;
 	switch_detach(domain_io_switch(), uplink.port);
 	uplink.memory = NULL;
 	uplink.due = CLOCK_NEVER;
@@ -277,8 +279,8 @@ void uplink_off(void)
 	release(m);
 }
 
-void uplink_end(void)
+void uplink_off(void)
 {
-	if (uplink.memory != NULL)
-		uplink_off();
+	take_the_rest();
+	uplink_end();
 }

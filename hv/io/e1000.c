@@ -198,6 +198,11 @@ static void end_ring(const struct e1000 *e, u32 ring)
 	}
 }
 
+static bool has_sent(const struct e1000 *e)
+{
+	return get(e, TX + HEAD) == get(e, TX + TAIL);
+}
+
 /* The card may have all receive descriptors but one: a full ring looks like an empty one. */
 static void make_rings(struct e1000 *e)
 {
@@ -277,7 +282,8 @@ int e1000_start(struct e1000 *e, const struct e1000_access *access, u8 *memory, 
 {
 	*e = (struct e1000){.access = *access, .memory = memory, .ma = ma, .second = second};
 	look_at_link(e, now);
-	e->went_on = e->link && get(e, RCTL) == RCTL_OURS && get(e, TCTL) == TCTL_ON;
+	e->went_on = e->link && get(e, RCTL) == RCTL_OURS && get(e, TCTL) == TCTL_ON &&
+		     !(get(e, CTRL) & CTRL_VLAN) && has_sent(e);
 	return start(e, now);
 }
 
@@ -302,7 +308,11 @@ static void place_nowhere(const struct e1000 *e, u32 ring)
 /* As it came, so it goes: on. */
 void e1000_stop(struct e1000 *e)
 {
-	if (e->works && e->went_on) {
+	bool stays = e->works && e->went_on;
+
+	for (u32 i = 0; stays && i < PAUSES && !has_sent(e); i++)
+		e->access.pause(e->access.context);
+	if (stays && has_sent(e)) {
 		place_nowhere(e, RX);
 		place_nowhere(e, TX);
 	} else {
@@ -418,7 +428,7 @@ static void count_missed(struct e1000 *e)
 {
 	u32 missed = get(e, MPC);
 
-	e->counts.missed += missed - e->missed;
+	e->counts.missed += missed >= e->missed ? missed - e->missed : missed;
 	e->missed = get(e, MPC);
 }
 

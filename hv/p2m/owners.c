@@ -136,7 +136,7 @@ static void search(struct owners *o, u32 of, u64 from, struct search *s)
 		u32 steps = ~(u32)0,
 		    count = p2m_list_away(space->p2m, &from, &steps, list, PAGES_A_LOOK);
 
-		o->looked += PAGES_A_LOOK;
+		o->looked += ~(u32)0 - steps;
 		for (u32 i = 0; i < count && s->found < s->most; i++)
 			if (list[i].mfn == s->frame && s->found++ == 0)
 				s->first = list[i].pfn;

@@ -104,6 +104,32 @@ static void a_card_that_is_on(void **state)
 	free(f);
 }
 
+/* Nor is one left on that has something to send, or whose driver has tags taken out. */
+static void a_card_that_is_not_as_it_should_be(void **state)
+{
+	struct fixture *f = begin();
+	u32 resets = f->card.resets;
+	u8 frame[60] = {0};
+
+	(void)state;
+	f->card.reg[CTRL] |= 0x40000000;
+	assert_int_equal(start(f), 0);
+	assert_int_equal(f->card.resets, ++resets);
+	f->card.hangs = true;
+	assert_true(e1000_send(&f->e, frame, sizeof(frame), f->card.now));
+	f->card.hangs = false;
+	assert_int_equal(start(f), 0);
+	assert_int_equal(f->card.resets, ++resets);
+	assert_int_equal(start(f), 0);
+	assert_int_equal(f->card.resets, resets);
+	f->card.hangs = true;
+	assert_true(e1000_send(&f->e, frame, sizeof(frame), f->card.now));
+	e1000_stop(&f->e);
+	assert_int_equal(f->card.resets, ++resets);
+	assert_int_equal(f->card.reg[RCTL] | f->card.reg[TCTL], 0);
+	free(f);
+}
+
 /* One that hangs is reset nevertheless. */
 static void a_card_that_is_on_and_hangs(void **state)
 {
@@ -402,6 +428,7 @@ int main(void)
 		cmocka_unit_test(it_starts),
 		cmocka_unit_test(a_card_that_is_on),
 		cmocka_unit_test(a_card_that_is_on_and_hangs),
+		cmocka_unit_test(a_card_that_is_not_as_it_should_be),
 		cmocka_unit_test(a_card_that_sleeps),
 		cmocka_unit_test(its_address),
 		cmocka_unit_test(a_card_that_does_not_answer),

@@ -60,10 +60,10 @@ struct e1000 {
 };
 
 /**
- * Reset the card and start it, or go on with one that is on, has a link, receives all frames
- * without their checksum in buffers of 2 KiB, and has sent what it had to send. `memory` of
- * E1000_MEMORY bytes is page-aligned, and at `ma` for the card. 0; -VL_EIO: it does not come out of
- * its reset, or has no address of its own: it is silent then.
+ * Reset the card and start it, or go on with one that is on, has a link and no tags taken out,
+ * receives all frames without their checksum in buffers of 2 KiB, and has sent what it had to send.
+ * `memory` of E1000_MEMORY bytes is page-aligned, and at `ma` for the card. 0; -VL_EIO: it does not
+ * come out of its reset, or has no address of its own: it is silent then.
  */
 int e1000_start(struct e1000 *e, const struct e1000_access *access, u8 *memory, u64 ma, u64 second,
 		u64 now);
