@@ -229,75 +229,132 @@ bool drive_behind(uint32_t number, struct block_device *d)
 	return find(pattern, is_any, d);
 }
 
+uint64_t drive_sectors(struct block_device d)
+{
+	uint64_t start, sectors = 0;
+	char folder[PATH_MAX];
+
+	if (find_folder(d, folder, &start))
+		read_text(folder, "size", "%" SCNu64, &sectors, NULL);
+	return sectors;
+}
+
 /* --- who uses them --- */
 
 struct check {
-	uint32_t function;
-	const struct block_device *ours;
-	size_t count;
-	char used[NAME_MAX + 1];
+	const struct block_device *maps, *ours;
+	size_t nr_maps, nr_ours;
+	char used[NAME_MAX + 1], by[NAME_MAX + 1];
 };
 
-/* The same device, or one of the two is all of the drive that the other has a part of. */
-static bool is_ours(const struct check *c, struct block_device d)
+static bool is_one_of(const struct block_device *list, size_t count, struct block_device d)
 {
-	uint32_t drive, own;
-	uint64_t start, own_start;
-	bool whole, own_whole;
-
-	if (!drive_of(c->function, d, &drive, &start))
-		return false;
-	for (size_t i = 0; i < c->count; i++) {
-		const struct block_device *o = &c->ours[i];
-		struct block_device all;
-
-		if (o->major == d.major && o->minor == d.minor)
+	for (size_t i = 0; i < count; i++)
+		if (list[i].major == d.major && list[i].minor == d.minor)
 			return true;
-		if (!drive_of(c->function, *o, &own, &own_start) || own != drive ||
-		    !drive_find(c->function, drive, &all))
+	return false;
+}
+
+/* The folder of the whole device: its own, or the one above that of a partition. */
+static void whole_of(char folder[PATH_MAX])
+{
+	uint32_t number;
+
+	if (read_text(folder, "partition", "%" SCNu32, &number, NULL))
+		*strrchr(folder, '/') = 0;
+}
+
+/* The same device, or one of the two is the whole one that the other is a part of: who has one of
+ * them keeps others from both. */
+static bool is_ours(const struct check *c, const char *folder, struct block_device d)
+{
+	char whole[PATH_MAX], own[PATH_MAX];
+	uint64_t start;
+
+	snprintf(whole, sizeof(whole), "%s", folder);
+	whole_of(whole);
+	for (size_t i = 0; i < c->nr_ours; i++) {
+		if (is_one_of(&c->ours[i], 1, d))
+			return true;
+		if (!find_folder(c->ours[i], own, &start))
 			continue;
-		whole = all.major == d.major && all.minor == d.minor;
-		own_whole = all.major == o->major && all.minor == o->minor;
-		if (whole || own_whole)
+		if (strcmp(own, whole) == 0 ||
+		    (strcmp(whole, folder) == 0 && strncmp(own, folder, strlen(folder)) == 0 &&
+		     own[strlen(folder)] == '/'))
 			return true;
 	}
 	return false;
 }
 
-/* The kernel lets nobody else have what is mounted, swapped to or mapped. */
-static bool is_used(const char *folder, void *context)
+static bool is_strange(const char *folder, void *context)
 {
 	struct check *c = context;
 	struct block_device d;
-	int fd;
 
-	if (!read_device(folder, &d) || is_ours(c, d))
+	if (!read_device(folder, &d) || is_one_of(c->maps, c->nr_maps, d))
 		return false;
-	fd = open_device(folder, O_EXCL);
-	if (fd >= 0)
-		close(fd);
-	if (fd >= 0 || errno != EBUSY)
-		return false;
-	snprintf(c->used, sizeof(c->used), "%s", strrchr(folder, '/') + 1);
+	snprintf(c->by, sizeof(c->by), "%s", strrchr(folder, '/') + 1);
 	return true;
 }
 
-int drive_check_unused(uint32_t function, const struct block_device *ours, size_t count,
-		       struct vl_error *e)
+/* The kernel lets nobody else have what is mounted, swapped to or mapped; several maps it does. */
+static bool is_used(const char *folder, void *context)
+{
+	struct check *c = context;
+	char pattern[PATH_MAX + 16];
+	struct block_device d;
+	int fd;
+
+	if (!read_device(folder, &d))
+		return false;
+	snprintf(c->used, sizeof(c->used), "%s", strrchr(folder, '/') + 1);
+	snprintf(pattern, sizeof(pattern), "%s/holders/*", folder);
+	if (find(pattern, is_strange, c))
+		return true;
+	if (is_ours(c, folder, d))
+		return false;
+	snprintf(c->by, sizeof(c->by), "a file system, say");
+	fd = open_device(folder, O_EXCL);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno != ENXIO && errno != ENOMEDIUM;
+}
+
+struct drive_users drive_users_of(uint32_t function)
+{
+	struct drive_users u;
+	char pattern[PATH_MAX];
+
+	drives_pattern(pattern, function, "");
+	snprintf(u.folder, sizeof(u.folder), "%.255s", pattern);
+	return u;
+}
+
+struct drive_users drive_users_behind(uint32_t number)
+{
+	struct drive_users u;
+
+	snprintf(u.folder, sizeof(u.folder),
+		 "/sys/bus/platform/devices/virtio-mmio.%" PRIu32 "/virtio*/block/", number);
+	return u;
+}
+
+int drive_check_users(const struct drive_users *at, const struct block_device *maps, size_t nr_maps,
+		      const struct block_device *ours, size_t nr_ours, struct vl_error *e)
 {
 	static const char *const parts[] = {WHOLE, PARTS};
-	struct check c = {.function = function, .ours = ours, .count = count};
+	struct check c = {.maps = maps, .nr_maps = nr_maps, .ours = ours, .nr_ours = nr_ours};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		char pattern[PATH_MAX];
 
-		drives_pattern(pattern, function, parts[i]);
+		snprintf(pattern, sizeof(pattern), "%s%s", at->folder, parts[i]);
 		if (find(pattern, is_used, &c))
 			return vl_fail(
 				e, EBUSY,
-				"%s is in use past the device mapper (mounted, say), so it cannot "
-				"be put on another device; unmount it, or have a map for it, too",
-				c.used);
+				"%s is in use by others than the maps that are named (%s); name "
+				"its map, too, or unmount it",
+				c.used, c.by);
 	}
 	return 0;
 }

@@ -38,11 +38,21 @@ bool drive_window(struct block_device d, uint32_t *number, uint64_t *start);
 /** And the block device that is behind that one. */
 bool drive_behind(uint32_t number, struct block_device *d);
 
+/** Sectors of a whole block device; 0: it cannot be told. */
+uint64_t drive_sectors(struct block_device d);
+
+/** Where to look for users: at the drives of a PCI function, or at what is behind a window. */
+struct drive_users {
+	char folder[256]; /* pattern of a block device's */
+};
+struct drive_users drive_users_of(uint32_t function);
+struct drive_users drive_users_behind(uint32_t number);
+
 /**
- * Whether a device of the PCI function's is used (mounted, swapped to, mapped) that is none of
- * these and shares no drive's sectors with them. EBUSY, with its name in the sentence.
+ * Whether somebody else than these maps uses one of them: a map, or, beside the devices that these
+ * maps are on (`ours`), anybody (mounted, swapped to). EBUSY, with the name in the sentence.
  */
-int drive_check_unused(uint32_t function, const struct block_device *ours, size_t count,
-		       struct vl_error *e);
+int drive_check_users(const struct drive_users *at, const struct block_device *maps, size_t nr_maps,
+		      const struct block_device *ours, size_t nr_ours, struct vl_error *e);
 
 #endif

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -62,7 +63,8 @@ static void state_path(char path[64], uint32_t index)
 	snprintf(path, 64, STATE "/window-%" PRIu32, index);
 }
 
-static int state_write(const struct window *w, uint32_t drive, uint64_t first, struct vl_error *e)
+static int state_write(const struct window *w, uint32_t drive, uint64_t first, uint64_t sectors,
+		       struct vl_error *e)
 {
 	char path[64];
 	FILE *f;
@@ -73,14 +75,25 @@ static int state_write(const struct window *w, uint32_t drive, uint64_t first, s
 	f = fopen(path, "we");
 	if (!f)
 		return vl_fail(e, errno, "%s cannot be written: %s", path, strerror(errno));
-	fprintf(f, "%" PRIu32 " %" PRIu64 "\n", drive, first);
+	fprintf(f, "%" PRIu32 " %" PRIu64 " %" PRIu64 "\n", drive, first, sectors);
 	if (fclose(f))
 		return vl_fail(e, errno, "%s cannot be written: %s", path, strerror(errno));
 	return 0;
 }
 
+static void state_forget(const struct window *w)
+{
+	char path[64];
+
+	state_path(path, w->index);
+	unlink(path);
+}
+
+/* Somebody may have put another disk there since. */
 static int state_read(const struct window *w, uint32_t *drive, uint64_t *first, struct vl_error *e)
 {
+	struct block_device d;
+	uint64_t sectors;
 	char path[64];
 	FILE *f;
 	int n = 0;
@@ -88,10 +101,11 @@ static int state_read(const struct window *w, uint32_t *drive, uint64_t *first, 
 	state_path(path, w->index);
 	f = fopen(path, "re");
 	if (f) {
-		n = fscanf(f, "%" SCNu32 " %" SCNu64, drive, first);
+		n = fscanf(f, "%" SCNu32 " %" SCNu64 " %" SCNu64, drive, first, &sectors);
 		fclose(f);
 	}
-	if (n != 2 || *drive >= DRIVES)
+	if (n != 3 || *drive >= DRIVES || !drive_behind(w->number, &d) ||
+	    drive_sectors(d) != sectors)
 		return vl_fail(e, ENOENT,
 			       "%s does not tell which drive the virtio disk of window %" PRIu32
 			       " is; `vl-disk take` writes it",
@@ -179,31 +193,45 @@ static int read_maps(struct work *w,
 
 /* --- the two ways, with the maps held --- */
 
+/* What was attached is taken away by whoever goes the other way. */
+static int attach(struct work *w, uint32_t drive, struct vl_error *e)
+{
+	struct drive *d = &w->drive[drive];
+	struct vl_disk_extent extent = {
+		.disk = drive, .start = d->first, .sectors = d->end - d->first};
+	uint32_t index;
+	char name[8];
+	int rc = window_find_free(w->client, 0, &d->window, e);
+
+	if (rc)
+		return rc;
+	extent.line = d->window.line;
+	snprintf(name, sizeof(name), "ide%" PRIu32, drive);
+	rc = vl_guest_add_disk(w->client, 0, &extent, name, &index, e);
+	if (rc)
+		return rc;
+	d->attached = true;
+	if (index != d->window.index) { /* somebody else adds devices meanwhile */
+		d->window.index = index;
+		return vl_fail(e, EBUSY, "another device came meanwhile; try again");
+	}
+	rc = state_write(&d->window, drive, d->first, extent.sectors, e);
+	if (rc == 0)
+		rc = window_bind(&d->window, e);
+	if (rc == 0 && !drive_behind(d->window.number, &d->now))
+		rc = vl_fail(e, EIO, "virtio-mmio.%" PRIu32 " shows no disk", d->window.number);
+	return rc;
+}
+
 static int to_vellum(struct work *w, struct vl_error *e)
 {
 	int rc = vl_pci_to_vellum(w->client, w->function, e);
 
 	if (rc == -EEXIST) /* the way from there had not come so far */
 		rc = 0;
-	for (uint32_t i = 0; rc == 0 && i < DRIVES; i++) {
-		struct drive *d = &w->drive[i];
-		const struct vl_disk_extent extent = {.disk = i,
-						      .start = d->first,
-						      .sectors = d->end - d->first,
-						      .line = d->window.line};
-		char name[8];
-
-		if (!d->used)
-			continue;
-		snprintf(name, sizeof(name), "ide%" PRIu32, i);
-		rc = vl_guest_add_disk(w->client, 0, &extent, name, e);
-		d->attached = rc == 0;
-		if (rc == 0)
-			rc = window_bind(&d->window, e);
-		if (rc == 0 && !drive_behind(d->window.number, &d->now))
-			rc = vl_fail(e, EIO, "virtio-mmio.%" PRIu32 " shows no disk",
-				     d->window.number);
-	}
+	for (uint32_t i = 0; rc == 0 && i < DRIVES; i++)
+		if (w->drive[i].used && !w->drive[i].attached)
+			rc = attach(w, i, e);
 	return rc;
 }
 
@@ -239,6 +267,8 @@ static int to_native(struct work *w, struct vl_error *e)
 		window_unbind(&d->window, &ignored); /* it may not have been bound */
 		rc = vl_guest_remove_device(w->client, 0, d->window.index, true, 0, e);
 		d->attached = rc != 0;
+		if (rc == 0)
+			state_forget(&d->window);
 	}
 	if (rc == 0)
 		rc = vl_pci_from_vellum(w->client, w->function, e);
@@ -282,19 +312,29 @@ static void put_on(const struct work *w, struct map *m)
 	}
 }
 
-static int go_on(struct work *w, struct vl_error *e)
+static int load(const struct work *w, struct vl_error *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < w->maps; i++) {
+		static struct map m;
+
+		m = w->map[i];
+		put_on(w, &m);
+		rc = map_load(&m, e);
+	}
+	return rc;
+}
+
+/* Each of them, whatever the others do. */
+static int go_on(const struct work *w, struct vl_error *e)
 {
 	int first = 0;
 
 	for (size_t i = 0; i < w->maps; i++) {
-		struct map *m = &w->map[i];
 		struct vl_error mine;
-		int rc;
+		int rc = map_go_on(&w->map[i], &mine);
 
-		put_on(w, m);
-		rc = map_load(m, &mine);
-		if (rc == 0)
-			rc = map_go_on(m, &mine);
 		if (rc && first == 0)
 			*e = mine;
 		first = first ? first : rc;
@@ -302,73 +342,126 @@ static int go_on(struct work *w, struct vl_error *e)
 	return first;
 }
 
-static int stuck(struct vl_error *e, const struct vl_error *back)
+static int stuck(const struct vl_error *back, struct vl_error *e)
 {
 	const struct vl_error there = *e;
 
 	return vl_fail(
 		e, EIO,
-		"%.200s; nor is there a way back: %.150s; the maps stay suspended, and `dmsetup "
-		"resume` lets what they hold fail",
+		"%.180s; nor is there a way back: %.140s; the maps stay suspended: give each a "
+		"table by `dmsetup load`, then `dmsetup resume` it",
 		there.text, back->text);
 }
 
+static int switch_held(struct work *w, int (*there)(struct work *, struct vl_error *),
+		       int (*back)(struct work *, struct vl_error *), struct vl_error *e)
+{
+	struct vl_error second;
+	int failed = there(w, e), rc;
+
+	if (failed == 0)
+		failed = load(w, e);
+	if (failed) {
+		rc = back(w, &second);
+		if (rc == 0)
+			rc = load(w, &second);
+		if (rc)
+			return stuck(&second, e);
+	}
+	rc = go_on(w, &second);
+	if (rc && !failed)
+		*e = second;
+	return failed ? failed : rc;
+}
+
+/* Nothing may end or stop this process while maps are held: who would let them go on? */
 static int switch_over(struct work *w, int (*there)(struct work *, struct vl_error *),
 		       int (*back)(struct work *, struct vl_error *), struct vl_error *e)
 {
-	struct vl_error mine;
-	int failed, rc;
+	sigset_t all, before;
+	FILE *f;
+	int rc;
 
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		return vl_fail(e, errno, "memory cannot be locked: %s", strerror(errno));
+	f = fopen("/proc/self/oom_score_adj", "we");
+	if (f) {
+		fputs("-1000", f);
+		fclose(f);
+	}
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
 	rc = hold(w, e);
-	if (rc)
-		return rc;
-	failed = there(w, e);
-	rc = failed ? back(w, &mine) : 0;
-	if (rc)
-		return stuck(e, &mine);
-	rc = go_on(w, &mine);
-	if (rc)
-		return stuck(e, &mine);
-	return failed;
+	if (rc == 0)
+		rc = switch_held(w, there, back, e);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return rc;
 }
 
 /* --- what is asked for --- */
 
-static int check_unused(const struct work *w, struct vl_error *e)
+static int check_users(const struct work *w, const struct drive_users *at, struct vl_error *e)
 {
-	struct block_device ours[MAPS * MAP_TARGETS];
+	static struct block_device ours[MAPS * MAP_TARGETS], maps[MAPS];
 	size_t count = 0;
 
-	for (size_t i = 0; i < w->maps; i++)
+	for (size_t i = 0; i < w->maps; i++) {
+		maps[i] = w->map[i].self;
 		for (size_t k = 0; k < w->map[i].count; k++)
 			ours[count++] = (struct block_device){w->map[i].target[k].major,
 							      w->map[i].target[k].minor};
-	return drive_check_unused(w->function, ours, count, e);
+	}
+	return drive_check_users(at, maps, w->maps, ours, count, e);
 }
 
 static int take(struct work *w, struct vl_error *e)
 {
+	const struct drive_users at = drive_users_of(w->function);
 	uint32_t windows = 0;
 	int rc = read_maps(w, find_native, e);
 
 	if (rc == 0)
-		rc = check_unused(w, e);
+		rc = check_users(w, &at, e);
 	for (uint32_t i = 0; rc == 0 && i < DRIVES; i++) {
 		if (!w->drive[i].used)
 			continue;
-		rc = window_find_free(w->client, windows++, &w->drive[i].window, e);
+		if (!drive_find(w->function, i, &w->drive[i].now))
+			rc = vl_fail(
+				e, ENODEV,
+				"drive ide%" PRIu32 " has no device in /dev that can be opened", i);
 		if (rc == 0)
-			rc = state_write(&w->drive[i].window, i, w->drive[i].first, e);
+			rc = window_find_free(w->client, windows++, &w->drive[i].window, e);
 	}
 	return rc ? rc : switch_over(w, to_vellum, to_native, e);
+}
+
+static int check_taken(const struct work *w, struct vl_error *e)
+{
+	char name[PCI_NAME_SIZE];
+	struct vl_pci_taken taken;
+	int rc = vl_pci_taken(w->client, &taken, e);
+
+	for (uint32_t i = 0; rc == 0 && i < taken.count; i++)
+		if (taken.function[i].function == w->function &&
+		    taken.function[i].kind == VL_PCI_DISK)
+			return 0;
+	return rc ? rc
+		  : vl_fail(e, ENOENT, "PCI function %s is no IDE controller that is Vellum's",
+			    vl_pci_name(name, w->function));
 }
 
 static int give_back(struct work *w, struct vl_error *e)
 {
 	int rc = read_maps(w, find_virtual, e);
 
+	if (rc == 0)
+		rc = check_taken(w, e);
+	for (uint32_t i = 0; rc == 0 && i < DRIVES; i++) {
+		const struct drive_users at = drive_users_behind(w->drive[i].window.number);
+
+		if (w->drive[i].used)
+			rc = check_users(w, &at, e);
+	}
 	return rc ? rc : switch_over(w, to_native, to_vellum, e);
 }
 

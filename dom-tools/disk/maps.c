@@ -37,16 +37,11 @@ static struct dm_task *make(int kind, const struct map *m)
 	return task;
 }
 
-static int failed(const struct dm_task *task, const struct map *m, const char *what,
-		  struct vl_error *e)
+static int failed(struct dm_task *task, const struct map *m, const char *what, struct vl_error *e)
 {
-	int err = task ? dm_task_get_errno((struct dm_task *)(uintptr_t)task) : 0;
+	int err = task ? dm_task_get_errno(task) : 0;
 
 	err = err ? err : last_errno ? last_errno : EIO;
-	if (err == ENXIO || err == ENOENT)
-		return vl_fail(e, ENOENT,
-			       "the device mapper has no device `%s`; `dmsetup ls` lists them",
-			       m->name);
 	return vl_fail(e, err, "the device mapper does not %s `%s`: %s", what, m->name,
 		       strerror(err));
 }
@@ -93,12 +88,19 @@ static int read_targets(struct dm_task *task, struct map *m, struct vl_error *e)
 int map_read(struct map *m, struct vl_error *e)
 {
 	struct dm_task *task = make(DM_DEVICE_TABLE, m);
+	struct dm_info info = {0};
 	int rc;
 
-	if (!task || !dm_task_run(task))
+	if (!task || (!dm_task_run(task) && dm_task_get_errno(task) != ENXIO))
 		rc = failed(task, m, "tell the table of", e);
+	else if (!dm_task_get_info(task, &info) || !info.exists)
+		rc = vl_fail(e, ENOENT,
+			     "the device mapper has no device `%s`; `dmsetup ls` lists them",
+			     m->name);
 	else
 		rc = read_targets(task, m, e);
+	m->self = (struct block_device){info.major, info.minor};
+	m->read_only = info.read_only;
 	if (task)
 		dm_task_destroy(task);
 	return rc;
@@ -127,7 +129,7 @@ int map_go_on(const struct map *m, struct vl_error *e)
 int map_load(const struct map *m, struct vl_error *e)
 {
 	struct dm_task *task = make(DM_DEVICE_RELOAD, m);
-	int good = task != NULL, rc;
+	int good = task && (!m->read_only || dm_task_set_ro(task)), rc;
 
 	for (size_t i = 0; good && i < m->count; i++) {
 		const struct map_target *t = &m->target[i];

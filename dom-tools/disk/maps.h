@@ -9,9 +9,11 @@
 #ifndef DOM_TOOLS_DISK_MAPS_H
 #define DOM_TOOLS_DISK_MAPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dom-tools/disk/drives.h"
 #include "dom-tools/lib/error.h"
 
 #define MAP_TARGETS 32
@@ -25,6 +27,8 @@ struct map_target {
 
 struct map {
 	const char *name;
+	struct block_device self;
+	bool read_only;
 	size_t count;
 	struct map_target target[MAP_TARGETS];
 };

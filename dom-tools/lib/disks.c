@@ -130,7 +130,7 @@ static int add_failed(int rc, const struct vl_disk_extent *w, const struct vl_di
 }
 
 int vl_guest_add_disk(struct vl_client *c, uint32_t domid, const struct vl_disk_extent *extent,
-		      const char *name, struct vl_error *e)
+		      const char *name, uint32_t *index, struct vl_error *e)
 {
 	struct request r = {.name = "disk_add", .io.nr = VL_CALL_DISK_ADD, .io.arg[0] = domid};
 	struct vl_disk_extent buffer = *extent;
@@ -143,5 +143,6 @@ int vl_guest_add_disk(struct vl_client *c, uint32_t domid, const struct vl_disk_
 		return rc;
 	request_buffer(&r, 1, &buffer, sizeof(buffer));
 	rc = ask(c, &r, e);
+	*index = (uint32_t)r.io.result;
 	return rc ? add_failed(rc, extent, &info, name, e) : 0;
 }

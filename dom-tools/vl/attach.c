@@ -28,6 +28,7 @@ int attach_extent(struct vl_client *client, uint32_t domid, const struct config_
 		.flags = disk->read_only ? VL_DEVICE_READ_ONLY : 0,
 		.line = line,
 	};
+	uint32_t index;
 
-	return vl_guest_add_disk(client, domid, &extent, disk->name, e);
+	return vl_guest_add_disk(client, domid, &extent, disk->name, &index, e);
 }
