@@ -5,8 +5,8 @@
  * cards and their drivers.
  *
  *     netcost serve PORT           takes what comes, one connection after the other
- *     netcost send ADDRESS PORT    prints `bench tcp_64k min TICKS`, of the TSC: for 64 KiB sent and received,
- *                                  the best of some transfers
+ *     netcost send ADDRESS PORT    prints `bench tcp_64k min TICKS`, of the TSC: for 64 KiB sent
+ * and received, the best of some transfers
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
