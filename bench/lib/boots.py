@@ -164,3 +164,19 @@ def image_sizes():
     text = subprocess.run(["size", "-A", "-d", path("vellum")], check=True, capture_output=True, text=True).stdout
     sections = {f[0]: int(f[1]) for f in (line.split() for line in text.splitlines()) if len(f) == 3 and f[1].isdigit()}
     return sections
+
+
+def in_context(name, measure, *args):
+    """What measure(context, ...) returns."""
+    t = context(name)
+    try:
+        return measure(t, *args)
+    finally:
+        t.close()
+
+
+def bare(t, kernel, initrd, test, memory, extra):
+    """What a test's script prints on the bare machine, counting instructions."""
+    m = Qemu(t, images.native(kernel, initrd, f"{CONSOLE} norandmaps vltest={test}"), memory=memory, icount=True, extra=extra)
+    finish_linux(t, m, [test], LIMIT)
+    return "\n".join(output_of(m, test))

@@ -2,34 +2,17 @@
 """What TCP costs Linux from one network card to another, on the bare machine, with Vellum below it, and as a later guest with two virtio
 devices at Vellum's switch. Instructions, see tests/lib/netcost.py."""
 import boots
-import images
 import netcost
-from guest import CONSOLE, finish_linux, output_of
-from qemu import Qemu
 
 LIMIT = 1.5  # times the bare machine's: a later guest's
 BYTES = 65536
 HEAD = ["row", "bare", "passthrough", "forwarded", "later guest, at the switch"]
 
 
-def _bare():
-    t = boots.context("wire-bare")
-    try:
-        line = f"{CONSOLE} norandmaps vltest=net-cost"
-        m = Qemu(t, images.native("full", "initrd-guests-full", line), memory=512, icount=True, extra=netcost.WIRE)
-        finish_linux(t, m, ["net-cost"], boots.LIMIT)
-        return netcost.parse("\n".join(output_of(m, "net-cost")), ("bare",))
-    finally:
-        t.close()
-
-
 def measure():
     """{way: {row: instructions}}, in two boots."""
-    t = boots.context("wire")
-    try:
-        return _bare() | netcost.measure(t, boots.LIMIT)
-    finally:
-        t.close()
+    bare = boots.in_context("wire-bare", boots.bare, "full", "initrd-guests-full", "net-cost", 512, netcost.WIRE)
+    return netcost.parse(bare, ("bare",)) | boots.in_context("wire", netcost.measure, boots.LIMIT)
 
 
 def ratio(wire, way):

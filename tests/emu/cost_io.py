@@ -22,7 +22,8 @@ def disk_cost(t):
 
 
 # Without offloads each frame of 1.5 KB is the guest's, and its checksums; the first guest's card does that for 64 KiB at a time.
-SWITCH_LIMIT = 6.0
+# 5.4 to 5.8, by how segments and acknowledgements meet.
+SWITCH_LIMIT = 6.5
 
 
 @test("net-cost", shows="I7 U6", needs="vellum full initrd-guests-full", limit=180)
