@@ -18,6 +18,11 @@
 #define LOOKS_A_STEP 1024u
 #define LOOKS_A_PAGE 16u
 
+/* A search looks at all that is away, at most; an exchange may take three. So many in a step, or one
+ * exchange: 890,000 instructions. */
+#define SEARCHES     3u
+#define LOOKS_SEARCH (SEARCHES * REMAP_SEARCHED)
+
 /* Of the owners' memory, at the end. */
 #define PAGES_FREED_A_STEP 256u
 
@@ -490,8 +495,8 @@ static s64 move_some(struct remap *r, u32 *steps, u64 pages)
 		if (answer < 0)
 			return answer;
 		pages -= m.kind != MOVE_DROP;
-		/* One exchange with a count of users searches three times. */
-		if (r->owners.looked >= LOOKS_A_STEP)
+		if (r->owners.looked != 0 &&
+		    r->owners.looked + SEARCHES * space_of(r)->p2m->moved > LOOKS_SEARCH)
 			break;
 	}
 	return (s64)max_u64(space_of(r)->p2m->moved, 1);

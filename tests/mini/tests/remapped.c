@@ -219,9 +219,12 @@ static u64 partition_free(void)
 /* Made, and it has looked; the partition's free bytes, with all that guests in general take. */
 static u64 begin(void)
 {
+	u64 pages = PAGES;
+
+	cmdline_get_hex("pages", &pages);
 	guests_go_in();
 	guests_warm_up();
-	make(PAGES);
+	make(pages);
 	look("made", 0);
 	return partition_free();
 }
@@ -238,7 +241,7 @@ TEST_ON_REQUEST(remapped_ways, "M4 M11 M12 M14 M15 M16 M17")
 			u64 beside = owners == 0 ? BESIDE : 0;
 			u64 moved = scatter(seed, 20 + seed * 8, beside);
 
-			CHECK(moved > PAGES / 10 && moved == away(), "%lu pages are away, not %lu",
+			CHECK(moved > guest.pages / 10 && moved == away(), "%lu pages are away, not %lu",
 			      away(), moved);
 			look("scattered", how);
 			remap_all(how, seed * seed);
