@@ -154,7 +154,8 @@ static int find_virtual(struct work *w, const struct map *m, struct map_target *
 	uint64_t start, first;
 	int rc;
 
-	if (!drive_window(d, &number, &start))
+	/* `take` puts maps on whole virtio disks. */
+	if (!drive_window(d, &number, &start) || start != 0)
 		return vl_fail(e, EINVAL,
 			       "`%s` has sectors of %" PRIu32 ":%" PRIu32
 			       ", which is no virtio disk of Vellum's",
@@ -164,7 +165,7 @@ static int find_virtual(struct work *w, const struct map *m, struct map_target *
 		rc = state_read(&window, &t->drive, &first, e);
 	if (rc)
 		return rc;
-	t->offset += start + first;
+	t->offset += first;
 	w->drive[t->drive] = (struct drive){.used = true,
 					    .attached = true,
 					    .first = first,
@@ -197,6 +198,7 @@ static int read_maps(struct work *w,
 static int attach(struct work *w, uint32_t drive, struct vl_error *e)
 {
 	struct drive *d = &w->drive[drive];
+	struct vl_error ignored;
 	struct vl_disk_extent extent = {
 		.disk = drive, .start = d->first, .sectors = d->end - d->first};
 	uint32_t index;
@@ -210,11 +212,11 @@ static int attach(struct work *w, uint32_t drive, struct vl_error *e)
 	rc = vl_guest_add_disk(w->client, 0, &extent, name, &index, e);
 	if (rc)
 		return rc;
-	d->attached = true;
-	if (index != d->window.index) { /* somebody else adds devices meanwhile */
-		d->window.index = index;
+	if (index != d->window.index) { /* where that one is, somebody else's device is by now */
+		vl_guest_remove_device(w->client, 0, index, true, 0, &ignored);
 		return vl_fail(e, EBUSY, "another device came meanwhile; try again");
 	}
+	d->attached = true;
 	rc = state_write(&d->window, drive, d->first, extent.sectors, e);
 	if (rc == 0)
 		rc = window_bind(&d->window, e);
@@ -353,25 +355,28 @@ static int stuck(const struct vl_error *back, struct vl_error *e)
 		there.text, back->text);
 }
 
+static int put_there(struct work *w, int (*there)(struct work *, struct vl_error *),
+		     struct vl_error *e)
+{
+	int rc = there(w, e);
+
+	if (rc == 0)
+		rc = load(w, e);
+	return rc ? rc : go_on(w, e); /* where a table is judged once more */
+}
+
 static int switch_held(struct work *w, int (*there)(struct work *, struct vl_error *),
 		       int (*back)(struct work *, struct vl_error *), struct vl_error *e)
 {
 	struct vl_error second;
-	int failed = there(w, e), rc;
+	int failed = put_there(w, there, e), rc;
 
 	if (failed == 0)
-		failed = load(w, e);
-	if (failed) {
-		rc = back(w, &second);
-		if (rc == 0)
-			rc = load(w, &second);
-		if (rc)
-			return stuck(&second, e);
-	}
-	rc = go_on(w, &second);
-	if (rc && !failed)
-		*e = second;
-	return failed ? failed : rc;
+		return 0;
+	rc = hold(w, &second); /* some may have gone on */
+	if (rc == 0)
+		rc = put_there(w, back, &second);
+	return rc ? stuck(&second, e) : failed;
 }
 
 /* Nothing may end or stop this process while maps are held: who would let them go on? */
