@@ -77,7 +77,7 @@ def check_gcc(t):
 
 @test("build-clang", group="quick", limit=400)
 def check_clang(t):
-    """The hypervisor, the tool and the mini guest build with clang without a warning."""
+    """The hypervisor, the tools and the mini guest build with clang without a warning."""
     run(t, "make", "-s", "clang", what="clang does not build everything:")
 
 
