@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Rows of real work: a mix of HTTP requests, tcc compiling a file of C, busybox packing a tree.
- * The RAM disk of the benchmark has the compiler and its file below /bench (bench/build.mk); the
+ * The RAM disk of the benchmark has the compiler, and its file below /bench (bench/build.mk); the
  * files that are served and packed are made here, the same in each run.
  */
 #include <fcntl.h>
@@ -88,7 +88,7 @@ static void compile(void *arg)
 			      "/bench/unit.c", NULL};
 
 	(void)arg;
-	run_program("/bench/tcc", argv);
+	run_program("/bin/tcc", argv);
 }
 
 static void archive(void *arg)
