@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See pci_host.h. Of a device's folder three files are read, and one link.
+ * See pci_host.h. Of a device's folder four files are read, and one link.
  */
 #include "dom-tools/lib/pci_host.h"
 
@@ -39,6 +39,12 @@ static uint32_t read_number(const char *device, const char *file)
 	return number;
 }
 
+/* Of a driver that can lend a card while it is on. */
+static bool is_lent(const char *device)
+{
+	return read_number(device, "lent") != 0;
+}
+
 static void read_driver(const char *device, char driver[static PCI_HOST_DRIVER])
 {
 	char path[PATH_MAX], target[PATH_MAX];
@@ -71,6 +77,7 @@ static void add(struct pci_host_list *list, const char *device)
 	f->id = read_number(device, "device") << 16 | read_number(device, "vendor");
 	f->class = read_number(device, "class") >> 8;
 	read_driver(device, f->driver);
+	f->lent = is_lent(device);
 	list->count++;
 }
 
@@ -124,6 +131,8 @@ int pci_host_unbind(const struct pci_host_function *f, struct vl_error *e)
 	char path[PATH_MAX], device[NAME_SIZE];
 	int rc;
 
+	if (f->lent)
+		return 0;
 	name_of(device, f->function);
 	rc = set_override(device, "vellum", e);
 	if (rc || !f->driver[0])
@@ -138,6 +147,8 @@ int pci_host_probe(uint32_t function, struct vl_error *e)
 	int rc;
 
 	name_of(device, function);
+	if (is_lent(device))
+		return 0;
 	rc = set_override(device, "\n", e);
 	return rc ? rc : write_file(BUS "/drivers_probe", device, e);
 }

@@ -6,6 +6,7 @@
 #ifndef DOM_TOOLS_LIB_PCI_HOST_H
 #define DOM_TOOLS_LIB_PCI_HOST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct pci_host_function {
 	uint32_t id;                  /* device << 16 | vendor */
 	uint32_t class;               /* class << 8 | subclass */
 	char driver[PCI_HOST_DRIVER]; /* that has it; empty: none */
+	bool lent;                    /* by that, which stays: see docs/io.md */
 };
 
 struct pci_host_list {
@@ -36,7 +38,8 @@ const struct pci_host_function *pci_host_find(const struct pci_host_list *list, 
 
 /**
  * Have its driver, if it has one, leave it, and no other take it before pci_host_probe(), which has
- * all of them look whether it is for them. Without that some drivers take what reads as ones.
+ * all of them look whether it is for them. Without that some drivers take what reads as ones. One
+ * that has lent it stays, in both.
  */
 int pci_host_unbind(const struct pci_host_function *f, struct vl_error *e);
 int pci_host_probe(uint32_t function, struct vl_error *e);

@@ -51,7 +51,7 @@ int vl_pci_to_vellum(struct vl_client *c, uint32_t function, struct vl_error *e)
 	if (rc)
 		return rc;
 	f = pci_host_find(&list, function);
-	if (f && f->driver[0])
+	if (f && f->driver[0] && !f->lent)
 		return take_from_driver(c, f, e);
 	rc = vl_pci_take(c, function, e);
 	if (rc || !f)
