@@ -18,8 +18,8 @@
 #define LOOKS_A_STEP 1024u
 #define LOOKS_A_PAGE 16u
 
-/* A search looks at all that is away, at most; an exchange may take three. So many in a step, or one
- * exchange: 890,000 instructions. */
+/* A search looks at all that is away, at most; an exchange may take three. So many in a step, or
+ * one exchange: 890,000 instructions. */
 #define SEARCHES     3u
 #define LOOKS_SEARCH (SEARCHES * REMAP_SEARCHED)
 

@@ -241,8 +241,8 @@ TEST_ON_REQUEST(remapped_ways, "M4 M11 M12 M14 M15 M16 M17")
 			u64 beside = owners == 0 ? BESIDE : 0;
 			u64 moved = scatter(seed, 20 + seed * 8, beside);
 
-			CHECK(moved > guest.pages / 10 && moved == away(), "%lu pages are away, not %lu",
-			      away(), moved);
+			CHECK(moved > guest.pages / 10 && moved == away(),
+			      "%lu pages are away, not %lu", away(), moved);
 			look("scattered", how);
 			remap_all(how, seed * seed);
 			CHECK(counts.copied + 2 * counts.exchanged >= moved &&
