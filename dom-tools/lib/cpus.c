@@ -6,6 +6,7 @@
 #include "dom-tools/lib/cpus.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,4 +73,13 @@ int cpus_take_offline(uint64_t *taken, struct vl_error *e)
 			       cpu, strerror(rc));
 	}
 	return 0;
+}
+
+void cpus_use_first(void)
+{
+	cpu_set_t first;
+
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	sched_setaffinity(0, sizeof(first), &first);
 }

@@ -13,6 +13,9 @@
  * error that names the one that would not go; then none has been taken. */
 int cpus_take_offline(uint64_t *taken, struct vl_error *e);
 
+/** Go on with the first one, and stay there if it is online. */
+void cpus_use_first(void);
+
 /** Those online again. What fails is left as it is: nothing else can be done about it. */
 void cpus_bring_back(uint64_t taken);
 

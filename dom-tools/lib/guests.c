@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -284,11 +283,7 @@ static int64_t hand_over(struct vl_client *c, struct request *r, uint64_t *answe
  * are while a kernel suspends a machine. */
 static int be_on_first_cpu(const struct vl_domain_info *self, uint64_t *taken, struct vl_error *e)
 {
-	cpu_set_t first;
-
-	CPU_ZERO(&first);
-	CPU_SET(0, &first);
-	sched_setaffinity(0, sizeof(first), &first);
+	cpus_use_first();
 	return self->nr_vcpus > 1 ? cpus_take_offline(taken, e) : 0;
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "dom-tools/lib/cpus.h"
 #include "dom-tools/lib/disks.h"
 #include "dom-tools/lib/request.h"
 
@@ -148,6 +149,9 @@ int vl_uplink(struct vl_client *c, uint32_t function, uint64_t how, struct vl_up
 	int rc;
 
 	request_buffer(&r, 2, uplink, sizeof(*uplink));
+	/* What the card received last goes to the caller's vcpu at once, and to others' queues. */
+	if (how == VL_UPLINK_OFF)
+		cpus_use_first();
 	rc = request_answer(c, &r, &nothing, e);
 	if (rc)
 		return uplink_failed(rc, vl_pci_name(name, function), e);
