@@ -78,6 +78,12 @@ def dual_disk(t):
     dual(t, 5, 580, disk=True, icount=True)
 
 
+@test("soak-dual-network", shows="I7 I8 I10 U2", needs="vellum full initrd-dual", limit=3600, group="soak")
+def soak_dual_network(t):
+    """100 rounds with a card that stays on: the stream never stands still for more than 100 ms."""
+    dual(t, 100, 3500, net=True, lend=True, icount=True, leaps=False)
+
+
 @test("soak-dual-rounds", shows="I7 I8 I10 U2", needs="vellum full initrd-dual", limit=7200, group="soak")
 def soak_dual_rounds(t):
     """100 rounds with card and disk; the card stays on, and the stream never stands still for more than 100 ms."""
