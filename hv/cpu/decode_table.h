@@ -84,14 +84,16 @@ enum entry_group {
 	GROUP_COUNT,
 };
 
+/* There are 690 of them, so they are packed: 2 KiB of the image. */
 struct decode_entry {
-	u8 op;      /* enum insn_op, or enum entry_group with ENTRY_GROUP */
-	u8 form;    /* enum insn_form */
-	u8 size;    /* enum size_rule */
-	u8 rm_size; /* enum rm_rule */
 	u16 flags;
-	u8 imm; /* enum imm_rule */
-};
+	u8 op;          /* enum insn_op, or enum entry_group with ENTRY_GROUP */
+	u8 form : 4;    /* enum insn_form */
+	u8 size : 4;    /* enum size_rule */
+	u8 rm_size : 4; /* enum rm_rule */
+	u8 imm : 4;     /* enum imm_rule */
+} __attribute__((packed));
+_Static_assert(sizeof(struct decode_entry) == 5, "packed");
 
 /** Entry for an opcode of one byte, of two bytes behind 0x0f, and 0f 38 82; op 0: none. */
 extern const struct decode_entry decode_one_byte[256];
