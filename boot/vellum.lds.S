@@ -28,7 +28,6 @@ SECTIONS
 	. = ALIGN(4096);
 	image_text_end = .;
 	.rodata : AT(ADDR(.rodata) - IMAGE_BASE + IMAGE_ALIGN) {
-		*(.rodata.page) /* first, or up to a page before it is lost */
 		*(.rodata .rodata.*)
 	} :rodata
 	/* Constants with addresses in them: nothing is relocated when Vellum runs. */
@@ -48,5 +47,6 @@ SECTIONS
 	boot_stack_top = boot_cpu + STACK_SIZE;
 	cpu_window = WINDOW_BASE;
 	ASSERT(image_end - image_start <= IMAGE_ALIGN, "the image does not fit into one large page")
+	ASSERT(hypercall_page_end - hypercall_page <= hypercall_page_data, "the hypercall page's code runs into its data")
 	/DISCARD/ : { *(.comment) *(.note.*) *(.eh_frame) *(.eh_frame_hdr) }
 }

@@ -35,7 +35,9 @@ static const struct call calls[HYPERCALL_LIMIT] = {
 };
 #undef HYPERCALL
 
-extern const char hypercall_page[VL_HYPERCALL_PAGE_SIZE];
+#define BREAKPOINT 0xcc /* where no code is */
+
+extern const char hypercall_page[], hypercall_page_end[];
 extern const char hypercall_entry[];
 
 s64 hypercall_dispatch(struct domain *d, const struct trap_frame *frame)
@@ -88,8 +90,9 @@ void hypercall_page_fill(void *page)
 {
 	struct vl_hypercall_data *data = (void *)((u8 *)page + VL_HYPERCALL_DATA_OFFSET);
 
-	memcpy(page, hypercall_page, VL_HYPERCALL_PAGE_SIZE);
-	data->direct_map = 0;
+	memset(page, BREAKPOINT, VL_HYPERCALL_DATA_OFFSET);
+	memcpy(page, hypercall_page, (size_t)(hypercall_page_end - hypercall_page));
+	memset(data, 0, VL_HYPERCALL_PAGE_SIZE - VL_HYPERCALL_DATA_OFFSET);
 	data->entry = (u64)hypercall_entry;
 	data->nr_slots = own_slots(data->slot);
 }

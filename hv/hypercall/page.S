@@ -2,8 +2,9 @@
 /*
  * Both sides of a hypercall in passthrough.
  *
- * hypercall_page is data to Vellum: one page of position-independent code that
- * guests copy into their own text (public/hypercall.h has its contract). It
+ * hypercall_page is data to Vellum: position-independent code, the beginning of a
+ * page that guests copy into their own text (public/hypercall.h has its contract;
+ * hypercall_page_fill() makes the page, so the image need not have all of it). It
  * runs on the guest's stack, in the guest's address space, at CPL 0.
  */
 #include "cpu/asm_frame.h"
@@ -38,8 +39,7 @@
 	.endm
 
 	.section .rodata.page, "a"
-	.balign 4096
-	.globl hypercall_page
+	.globl hypercall_page, hypercall_page_end
 hypercall_page:
 	/* (RDI nr, RSI, RDX, RCX, R8, R9) -> RAX; System V */
 	pushq %rbx
@@ -102,8 +102,10 @@ hypercall_page:
 	popq %r12
 	popq %rbx
 	ret
-	.org hypercall_page + HYPERCALL_DATA, 0xcc
-	.org hypercall_page + 4096, 0
+hypercall_page_end:
+	/* vellum.lds.S looks whether the one is before the other. */
+	.globl hypercall_page_data
+	.set hypercall_page_data, HYPERCALL_DATA
 
 	.section .text, "ax"
 /*

@@ -347,7 +347,7 @@ u32 domain_clocks_lapic_khz(void)
 
 /* --- Vellum's image, and calls that are not fuzzed here --- */
 
-const char hypercall_page[VL_HYPERCALL_PAGE_SIZE], hypercall_entry[1];
+const char hypercall_page[1], hypercall_page_end[1], hypercall_entry[1];
 
 u64 own_text_size(void)
 {
