@@ -4,6 +4,7 @@
  * assembly and turns each `->NAME value` line into a #define of
  * build/gen/cpu/asm_offsets.h, so that C and assembly cannot disagree.
  */
+#include "cpu/descriptors.h"
 #include "cpu/fast.h"
 #include "cpu/percpu.h"
 #include "cpu/real_tables.h"
@@ -34,6 +35,9 @@ void asm_offsets(void)
 	DEFINE(FRAME_RSP, offsetof(struct trap_frame, rsp));
 	DEFINE(HYPERCALL_NMI, HYPERCALL_NMI);
 	DEFINE(HYPERCALL_VIRTUALIZED, HYPERCALL_VIRTUALIZED);
+	DEFINE(FIRST_INTERRUPT, FIRST_INTERRUPT);
+	DEFINE(EXCEPTION_STUB, EXCEPTION_STUB);
+	DEFINE(INTERRUPT_STUB, INTERRUPT_STUB);
 	DEFINE(FRAME_CS, offsetof(struct trap_frame, cs));
 	DEFINE(FRAME_VECTOR, offsetof(struct trap_frame, vector));
 	DEFINE(FRAME_SIZE, sizeof(struct trap_frame));

@@ -14,13 +14,18 @@
 #define IST_NMI        2
 #define IST_MACHINE    3
 
-/* Entry points of the exceptions, STUB_SIZE bytes each (exceptions.S). */
-#define STUB_SIZE 16
-extern const char exception_stubs[];
+extern const char exception_stubs[], interrupt_stubs[];
+
+u64 exception_entry(u32 vector)
+{
+	if (vector < FIRST_INTERRUPT)
+		return (u64)(exception_stubs + vector * EXCEPTION_STUB);
+	return (u64)(interrupt_stubs + (vector - FIRST_INTERRUPT) * INTERRUPT_STUB);
+}
 
 static void set_gate(struct gate *gate, u32 vector, u8 ist)
 {
-	u64 entry = (u64)(exception_stubs + vector * STUB_SIZE);
+	u64 entry = exception_entry(vector);
 
 	*gate = (struct gate){
 		.offset_low = (u16)entry,

@@ -12,17 +12,16 @@
 #include "cpu/asm_frame.h"
 #include "cpu/asm_offsets.h"
 
-#define STUB_SIZE 16
 
 	.section .text, "ax"
-	.balign STUB_SIZE
-	.globl exception_stubs
+	.balign EXCEPTION_STUB
+	.globl exception_stubs, interrupt_stubs
 exception_stubs:
 	.set vector, 0
-	.rept 256
-	.balign STUB_SIZE
+	.rept FIRST_INTERRUPT
+	.balign EXCEPTION_STUB
 	/* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP, #VC, #SX push an error code. */
-	.if (vector >= 32) || !((vector == 8) || ((vector >= 10) && (vector <= 14)) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30))
+	.if !((vector == 8) || ((vector >= 10) && (vector <= 14)) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30))
 	pushq $0
 	.else
 	/* An 8259 may be programmed to these vectors, and then there is none: the CPU aligns RSP
@@ -37,6 +36,26 @@ exception_stubs:
 	.set vector, vector + 1
 	.endr
 
+	/* Half as long: no error code, and the vector as a signed byte. */
+	.balign INTERRUPT_STUB
+interrupt_stubs:
+	.rept 256 - FIRST_INTERRUPT
+	.balign INTERRUPT_STUB
+	.if vector < 128
+	pushq $vector
+	.else
+	pushq $(vector - 256)
+	.endif
+	jmp interrupt_common
+	.set vector, vector + 1
+	.endr
+
+interrupt_common:
+	pushq (%rsp)
+	movq $0, 8(%rsp)
+	testb $0x80, (%rsp)
+	jz exception_common
+	addq $256, (%rsp)
 exception_common:
 	cld
 	PUSH_REGISTERS

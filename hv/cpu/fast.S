@@ -146,7 +146,7 @@ fast_sysret:
 	sysretq
 leave_rax:
 	popq %rax
-	jmp exception_stubs + 13 * 16
+	jmp exception_stubs + 13 * EXCEPTION_STUB
 
 /* SWAPGS; IRETQ to a 64-bit user. The frame is on the guest's stack, which may not be mapped (then
  * fast_fixup() leads to leave_fault) or may claim to be in Vellum's slots. */
@@ -321,6 +321,6 @@ fast_page_fault:
 	jz 1f
 	addq $8, %rsp
 	iretq
-1:	jmp exception_stubs + 14 * 16
+1:	jmp exception_stubs + 14 * EXCEPTION_STUB
 
 	.section .note.GNU-stack, "", @progbits

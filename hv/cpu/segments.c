@@ -39,14 +39,12 @@
 #define DESC_LDT           0x82
 #define GATE_INTERRUPT     0x8e
 #define GATE_DPL3          0x60
-#define STUB_SIZE          16
 #define ACCESS_USER_CODE   0xfb /* present, ring 3, code, readable, accessed */
 #define ACCESS_USER_STACK  0xf2 /* present, ring 3, data, writable */
 #define ACCESS_ACCESSED    0x01
 #define ACCESS_EXPAND_DOWN 0x04
 
-extern const char exception_stubs[], syscall_entry[], syscall_slow[], syscall32_entry[],
-	sysenter_entry[];
+extern const char syscall_entry[], syscall_slow[], syscall32_entry[], sysenter_entry[];
 extern const char fast_general_protection[], fast_page_fault[]; /* fast.S */
 
 static struct segments *own(void)
@@ -333,7 +331,7 @@ void segments_set_cpl(struct vcpu *v, u8 cpl)
 static RARELY_USED void fill_idt(struct gate *idt)
 {
 	for (u32 vector = 0; vector < NR_VECTORS; vector++) {
-		u64 entry = (u64)(exception_stubs + vector * STUB_SIZE);
+		u64 entry = exception_entry(vector);
 		u8 ist = 0;
 
 		if (vector == VECTOR_GP)

@@ -7,6 +7,13 @@
 
 #include "cpu/percpu.h"
 
+#define FIRST_INTERRUPT 32u /* vectors below are exceptions */
+#define EXCEPTION_STUB  16u /* bytes of an entry point in exceptions.S */
+#define INTERRUPT_STUB  8u
+
+/** Where the CPU enters Vellum by a gate of this vector (exceptions.S). */
+u64 exception_entry(u32 vector);
+
 /** Fill the CPU's descriptor tables. */
 void descriptors_fill(struct cpu *cpu);
 
