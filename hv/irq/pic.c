@@ -52,10 +52,10 @@ u8 pic_irr(const struct pic_chip *c)
 /* The line of `set` that comes first in the present order of priorities. */
 static int first_of(const struct pic_chip *c, u8 set)
 {
-	for (u32 i = 1; i <= PIC_LINES_A_CHIP; i++)
-		if (set & BIT((c->lowest + i) % PIC_LINES_A_CHIP))
-			return (int)((c->lowest + i) % PIC_LINES_A_CHIP);
-	return NO_LINE;
+	u32 first = (c->lowest + 1u) % PIC_LINES_A_CHIP;
+	u32 turned = (set | (u32)set << PIC_LINES_A_CHIP) >> first;
+
+	return set != 0 ? (int)((first + (u32)__builtin_ctz(turned)) % PIC_LINES_A_CHIP) : NO_LINE;
 }
 
 /* Lines in service that hold back their own and lower priorities. */
@@ -77,11 +77,11 @@ static u32 rank(const struct pic_chip *c, int line)
 
 int pic_request(const struct pic_chip *c)
 {
-	int line = first_of(c, pic_irr(c) & (u8)~c->imr);
-	int held = first_of(c, blocking(c));
+	int line = first_of(c, pic_irr(c) & (u8)~c->imr), held;
 
 	if (c->next_icw != 0 || line == NO_LINE)
 		return NO_LINE;
+	held = first_of(c, blocking(c));
 	return held == NO_LINE || rank(c, line) < rank(c, held) ? line : NO_LINE;
 }
 

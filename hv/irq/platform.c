@@ -33,6 +33,8 @@
 #define LVT_NMI        ((u32)LAPIC_NMI << 8)
 #define BIT(n)         (1u << (n))
 #define TOUCHES_TIMERS (BIT(PLATFORM_PIT) | BIT(PLATFORM_RTC))
+#define TOUCHES_UART   BIT(NR_PLATFORM_SOURCES) /* which knows no time */
+#define TIMER_LINES    0x05u                    /* of either 8259: PIT and cascade, or RTC */
 #define BOOT_CPU       0u
 
 /* --- the wires --- */
@@ -121,8 +123,10 @@ static void settle_board(struct platform *p, u32 touched)
 	for (u32 i = 0; i < NR_PLATFORM_SOURCES; i++)
 		if ((touched & BIT(i)) || p->now >= p->due[i])
 			run[i](p);
-	receive(p, (p->uart.ier & UART_IER_RECEIVE) != 0);
-	send(p);
+	if (touched & TOUCHES_UART) {
+		receive(p, (p->uart.ier & UART_IER_RECEIVE) != 0);
+		send(p);
+	}
 	lapic_set_lint(&p->cpu[BOOT_CPU].lapic, 0, pic_output(&p->pic));
 }
 
@@ -245,7 +249,7 @@ void platform_init(struct platform *p, const struct platform_kind *kind, u32 nr_
 	rtc_reset(&p->rtc, kind->rtc, seconds, now);
 	uart16550_reset(&p->uart);
 	init_apics(p, kind);
-	settle(p, TOUCHES_TIMERS);
+	settle(p, TOUCHES_TIMERS | TOUCHES_UART);
 	p->changed = 0;
 }
 
@@ -273,14 +277,39 @@ static bool is_uart(u16 port)
 	return port >= PLATFORM_UART && port < PLATFORM_UART + NR_UART_PORTS;
 }
 
-/* Whose deadline an access changes. Reading a counter, as kernels do in a loop, changes none. */
-static u32 touched_by(u16 port, bool write)
+/* Whether a write to an 8259 says something of lines whose timers wait for it. What interrupts of
+ * others are made of, an end and masks of other lines, says nothing. */
+static bool tells_timers(const struct platform *p, u16 port, u8 value)
+{
+	const struct pic_chip *c = &p->pic.chip[pic_chip_of(port)];
+
+	if (port >= PIC_ELCR || c->next_icw != 0)
+		return true;
+	if (port & 1)
+		return ((c->imr ^ value) & TIMER_LINES) != 0;
+	return (value & PIC_COMMAND_KIND) != PIC_OCW2;
+}
+
+/* Whose deadline a read changes: of an 8259 one that acknowledges. Reading a counter, as kernels do
+ * in a loop, changes none. */
+static u32 touched_by_read(const struct platform *p, u16 port)
+{
+	if (is_pic(port) && port < PIC_ELCR && p->pic.chip[pic_chip_of(port)].poll)
+		return TOUCHES_TIMERS;
+	if (is_uart(port))
+		return TOUCHES_UART;
+	return is_rtc(port) ? BIT(PLATFORM_RTC) : 0;
+}
+
+static u32 touched_by_write(const struct platform *p, u16 port, u8 value)
 {
 	if (is_pic(port))
-		return TOUCHES_TIMERS;
+		return tells_timers(p, port, value) ? TOUCHES_TIMERS : 0;
+	if (is_uart(port))
+		return TOUCHES_UART;
 	if (is_rtc(port))
 		return BIT(PLATFORM_RTC);
-	return write && is_pit(port) ? BIT(PLATFORM_PIT) : 0;
+	return is_pit(port) ? BIT(PLATFORM_PIT) : 0;
 }
 
 static u8 read_byte(struct platform *p, u16 port)
@@ -312,7 +341,6 @@ static void write_pit(struct platform *p, u16 port, u8 value)
 static void write_byte(struct platform *p, u16 port, u8 value)
 {
 	if (is_pic(port)) {
-		run_pit(p); /* by the old mask */
 		pic_write(&p->pic, port, value);
 	} else if (is_pit(port)) {
 		write_pit(p, port, value);
@@ -339,8 +367,8 @@ u32 platform_in(struct platform *p, u16 port, u8 size, u64 now)
 		bool absent = size == 4 && port == PCI_ADDRESS;
 		u16 at = (u16)(port + i);
 
+		touched |= touched_by_read(p, at);
 		value |= (absent ? ABSENT : (u32)read_byte(p, at)) << 8 * i;
-		touched |= touched_by(at, false);
 	}
 	settle(p, touched);
 	return value;
@@ -352,9 +380,14 @@ void platform_out(struct platform *p, u16 port, u8 size, u32 value, u64 now)
 
 	see(p, now);
 	for (u8 i = 0; i < size && !(size == 4 && port == PCI_ADDRESS); i++) {
+		u32 touches = touched_by_write(p, (u16)(port + i), (u8)(value >> 8 * i));
+
+		if (touches == TOUCHES_TIMERS)
+			run_pit(p); /* by the old mask */
 		write_byte(p, (u16)(port + i), (u8)(value >> 8 * i));
-		touched |= touched_by((u16)(port + i), true);
-		send(p);
+		touched |= touches;
+		if (touches & TOUCHES_UART)
+			send(p);
 	}
 	settle(p, touched);
 }
@@ -411,6 +444,10 @@ void platform_raise(struct platform *p, u32 cpu, u8 vector, u64 now)
 
 void platform_set_line(struct platform *p, u8 line, bool level, u64 now)
 {
+	const struct pic_chip *c = &p->pic.chip[line / PIC_LINES_A_CHIP];
+
+	if ((c->line >> line % PIC_LINES_A_CHIP & 1) == level)
+		return;
 	see(p, now);
 	pic_set_line(&p->pic, line, level);
 	settle(p, 0);
@@ -418,6 +455,8 @@ void platform_set_line(struct platform *p, u8 line, bool level, u64 now)
 
 void platform_set_work(struct platform *p, u64 due, u64 now)
 {
+	if (p->due[PLATFORM_WORK] == due)
+		return;
 	see(p, now);
 	p->due[PLATFORM_WORK] = due;
 	settle(p, 0);
@@ -516,7 +555,7 @@ size_t platform_type(struct platform *p, const u8 *text, size_t size, u64 now)
 
 	see(p, now);
 	ring_write(&p->in, text, n);
-	settle(p, 0);
+	settle(p, TOUCHES_UART);
 	return n;
 }
 
