@@ -10,6 +10,7 @@
 void guest_view_init(struct guest_view *v, const struct domain *d)
 {
 	v->domain = d;
+	v->near = (struct domain_near){0};
 	memset(v->tag, 0, sizeof(v->tag));
 }
 
@@ -21,7 +22,7 @@ void *guest_view_find(void *view, u64 pa, u64 size)
 	if (size > PAGE_SIZE - offset)
 		return NULL;
 	if (v->tag[i] != pfn + 1) {
-		v->at[i] = domain_buffer(v->domain, (pa_t){pfn << PAGE_SHIFT}, PAGE_SIZE);
+		v->at[i] = domain_page(v->domain, (pfn_t){pfn}, &v->near);
 		v->tag[i] = v->at[i] != NULL ? pfn + 1 : 0;
 	}
 	return v->tag[i] != 0 ? v->at[i] + offset : NULL;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The list of domains. Owns invariant D1: what domain_buffer() returns is the
- * caller's own RAM, never Vellum's or another domain's.
+ * The list of domains.
  *
  * The first guest is there always. The others' structures come from the
  * partition and stay here when a domain ends, for the next one, so that a CPU
@@ -366,27 +365,6 @@ u64 domain_memory(const struct domain *d)
 	if (d->p2m.own)
 		return d->p2m.frames << PAGE_SHIFT;
 	return memmap_ram_total(&d->memory) - (d->p2m.given << PAGE_SHIFT);
-}
-
-void *domain_buffer(const struct domain *d, pa_t pa, u64 size)
-{
-	struct range r = {pa.v, pa.v + size};
-	mfn_t mfn = {pa.v >> PAGE_SHIFT};
-
-	if (size == 0 || size > PAGE_SIZE || pa.v % PAGE_SIZE + size > PAGE_SIZE)
-		return NULL;
-	if (range_pair_has(&d->plain, pa.v))
-		return direct((ma_t){pa.v});
-	if (!memmap_is_ram(&d->memory, r))
-		return NULL;
-	/* The caller may write. For the domain it is the same page as before. */
-	if (d->p2m.shared != 0)
-		share_break((struct domain *)(uintptr_t)d, mfn.v);
-	if (d->layers & VL_LAYER_MEMORY)
-		mfn = p2m_lookup(&d->p2m, pa_to_pfn(pa));
-	if (mfn.v == P2M_NOTHING)
-		return NULL;
-	return (u8 *)direct(mfn_to_ma(mfn)) + pa.v % PAGE_SIZE;
 }
 
 void domain_p2m_changed(struct domain *d)

@@ -279,15 +279,18 @@ u64 memmap_ram_total(const struct memmap *map)
 	return total;
 }
 
-bool memmap_is_ram(const struct memmap *map, struct range r)
+struct range memmap_ram_at(const struct memmap *map, u64 pa)
 {
-	if (r.start >= r.end)
-		return false;
 	for (u32 i = 0; i < map->count; i++)
 		if (map->range[i].type == VL_MEMORY_RAM &&
-		    range_contains(memory_range(&map->range[i]), r))
-			return true;
-	return false;
+		    pa - map->range[i].start < map->range[i].size)
+			return memory_range(&map->range[i]);
+	return (struct range){0};
+}
+
+bool memmap_is_ram(const struct memmap *map, struct range r)
+{
+	return r.start < r.end && range_contains(memmap_ram_at(map, r.start), r);
 }
 
 struct range_pair memmap_largest_ram(const struct memmap *map)

@@ -50,10 +50,12 @@ static bool is_given(u64 entry)
 static u64 find(const struct p2m *p, u64 address, u32 *level)
 {
 	u64 entry = p->root[entry_index(address, ROOT_LEVEL)];
+	u32 shift = level_shift(ROOT_LEVEL);
 
-	for (*level = ROOT_LEVEL; is_table(entry);
-	     entry = table_of(entry)[entry_index(address, *level)])
-		--*level;
+	for (*level = ROOT_LEVEL; is_table(entry); --*level) {
+		shift -= 9;
+		entry = table_of(entry)[address >> shift & (ENTRIES - 1)];
+	}
 	return entry;
 }
 

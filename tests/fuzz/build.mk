@@ -38,7 +38,7 @@ FUZZ_remap_SOURCES := $(UNIT_remap_SOURCES) tests/fuzz/damage.c
 # in debug builds, so that pages can be moved.
 FUZZ_hypercall_SOURCES := tests/fuzz/machine/machine.c tests/fuzz/machine/window.c tests/fuzz/machine/answers.c tests/fuzz/machine/sched.c tests/fuzz/damage.c $(wildcard hv/p2m/*.c) \
 	$(patsubst %,hv/%.c,hypercall/dispatch hypercall/buffer hypercall/guest_memory hypercall/info hypercall/p2m hypercall/domain hypercall/guests hypercall/test_remap hypercall/share hypercall/grants hypercall/sched \
-	hypercall/claim hypercall/console hypercall/events hypercall/devices hypercall/pci hypercall/disks hypercall/uplink domain/domain domain/owner domain/remap domain/scatter domain/share domain/share_home domain/share_scan domain/contents domain/grant domain/events lib/failpoint lib/ring \
+	hypercall/claim hypercall/console hypercall/events hypercall/devices hypercall/pci hypercall/disks hypercall/uplink domain/domain domain/buffer domain/owner domain/remap domain/scatter domain/share domain/share_home domain/share_scan domain/contents domain/grant domain/events lib/failpoint lib/ring \
 	cpu/domain_platform cpu/domain_io cpu/domain_io_info cpu/guest_view cpu/domain_hotplug cpu/first_io cpu/disks cpu/pci_owner cpu/uplink io/pci io/pci_set io/ide io/partition io/e1000 io/virtqueue io/virtio_mmio io/virtio_net io/virtio_blk io/switch irq/platform irq/pic irq/pit irq/rtc irq/uart16550 irq/lapic irq/lapic_timer irq/clock \
 	mem/frames mem/memmap mem/machine lib/log lib/lock domain/switches domain/remote shadow/shadow shadow/renew shadow/tables \
 	cpu/mmu cpu/counters cpu/remote_flush cpu/lock_watch transition/portions transition/steps)

@@ -7,14 +7,13 @@
 #ifndef VELLUM_CPU_GUEST_VIEW_H
 #define VELLUM_CPU_GUEST_VIEW_H
 
-#include "lib/types.h"
+#include "domain/domain.h"
 
 #define GUEST_VIEW_PAGES 32u
 
-struct domain;
-
 struct guest_view {
 	const struct domain *domain;
+	struct domain_near near;
 	u64 tag[GUEST_VIEW_PAGES]; /* pfn + 1; 0: none */
 	u8 *at[GUEST_VIEW_PAGES];
 };

@@ -63,6 +63,7 @@ struct domain {
 	struct io_device *device[VL_MAX_DEVICES]; /* the same; cpu/domain_io.h */
 	u32 nr_devices;                           /* changes as `device` does */
 	u32 devices_wait;                         /* a bit each, for its first vcpu; atomic */
+	u64 devices_due;      /* TSC when drivers are told of what was sent; 0: nothing */
 	u32 devices_turn;     /* which of them is the next one, under irq_lock */
 	struct events events; /* under a lock of their own */
 	char name[DOMAIN_NAME_SIZE];
@@ -158,6 +159,16 @@ void domain_get_name(struct domain *d, char name[static sizeof(struct vl_domain_
 
 /** Bytes of RAM that it has: what it is shown, without pages that it gave away or was not given. */
 u64 domain_memory(const struct domain *d);
+
+/** Where domain_page() found the last one; zeroed: none. */
+struct domain_near {
+	struct range ram;
+	struct p2m_near p2m;
+};
+
+/** domain_buffer() of a whole page, for many that are near each other while the p2m stays as it is.
+ */
+void *domain_page(const struct domain *d, pfn_t pfn, struct domain_near *near);
 
 /**
  * The bytes [pa, pa + size) of the domain's RAM, for reading and writing; NULL unless they are

@@ -88,6 +88,9 @@ struct range memmap_main_range(const struct memmap *map);
 /** Bytes of RAM in the map. */
 u64 memmap_ram_total(const struct memmap *map);
 
+/** The RAM range that has this address; an empty one: none has. */
+struct range memmap_ram_at(const struct memmap *map, u64 pa);
+
 /** Whether `r` lies wholly inside one RAM range; false for an empty one. */
 bool memmap_is_ram(const struct memmap *map, struct range r);
 
