@@ -180,5 +180,6 @@ u64 domain_io_end(struct domain *d)
 		if (d->device[i] != NULL)
 			return end(d->device[i]);
 	__atomic_store_n(&d->devices_wait, 0, __ATOMIC_SEQ_CST);
+	d->devices_due = 0;
 	return 0;
 }

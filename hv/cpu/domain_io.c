@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The devices of a later domain, behind its irq_lock like its platform, and the
- * switch, behind a lock of its own.
+ * The devices of a later domain, behind its irq_lock like its platform.
  *
- * A frame goes from the sender's memory into the queue of each port that gets it, in an exit of the
- * sender; from there into the receiver's memory, in an exit of that one's first vcpu, which is
- * woken for it. A port ends, behind the switch's lock, before the vcpu does that it wakes.
- *
- * What one exit does is bounded (BATCH, ROUNDS). What is left, the first vcpu goes on
+ * What one exit does is bounded (ROUNDS). What is left, the first vcpu goes on
  * with at the end of its next exit, the one after its time slice at the latest: its timer is set
  * to now, but behind this exit's look at timers (sched_exit()). Everything that waits for the CPU
  * has had its chance by then.
@@ -20,99 +15,19 @@
 #include "cpu/io_device.h"
 #include "cpu/remote.h"
 #include "cpu/sched.h"
-#include "cpu/uplink.h"
 #include "lib/string.h"
 #include "mem/frames.h"
 #include "mem/layout.h"
 #include "mem/own_tables.h"
 #include "public/errno.h"
 
-#define FRAMES_A_BATCH   4u
 #define REQUESTS_A_BATCH 1u
-#define ROUNDS           8u /* batches of a kick */
-#define AGE_SECONDS      300u
+#define ROUNDS           8u  /* of a kick: VIRTIO_NET_ROUND, or a batch of requests */
+#define OWED_A_MS        1u  /* interrupts for what was sent, if nothing else comes */
 #define LOOKS_A_MS       20u /* at a request that a disk of the machine has not done */
 
-_Static_assert(SWITCH_PORTS == VL_MAX_PORTS && MAC_SIZE == sizeof(((struct vl_device *)0)->mac),
-	       "ABI");
-_Static_assert(SWITCH_NAME_SIZE == sizeof(((struct vl_device *)0)->bridge), "ABI");
 _Static_assert(VL_DEVICE_NET == VIRTIO_ID_NET && VL_DEVICE_BLOCK == VIRTIO_ID_BLOCK, "ABI");
 _Static_assert(VL_SECTOR_SIZE == SECTOR_SIZE, "ABI");
-
-static struct lock switch_lock = LOCK_INIT(LOCK_SWITCH);
-static struct net_switch network; /* under it */
-
-/* --- the switch --- */
-
-/* A device of another domain, or another device, has something in its queue. */
-static void announce(const struct io_device *from, const struct io_device *to)
-{
-	struct vcpu *v = remote_vcpu(to->domain, 0);
-
-	__atomic_or_fetch(&to->domain->devices_wait, 1u << to->index, __ATOMIC_SEQ_CST);
-	if (v != NULL && (from == NULL || to->domain != from->domain || v != current_vcpu()))
-		sched_wake(v);
-}
-
-/* Under the lock; from no device: from the uplink. */
-static void send_to_ports(const struct io_device *from, u32 port, const u8 *frame, size_t size)
-{
-	u32 got;
-
-	network.age = (u64)domain_clocks_tsc_khz() * 1000 * AGE_SECONDS;
-	got = switch_send(&network, port, frame, size, rdtsc());
-	for (; got != 0; got &= got - 1) {
-		const struct io_device *to = network.port[__builtin_ctz(got)].owner;
-
-		if (to != NULL)
-			announce(from, to);
-		else
-			uplink_transmit(&network);
-	}
-}
-
-struct net_switch *domain_io_switch(void)
-{
-	lock_take(&switch_lock);
-	return &network;
-}
-
-void domain_io_switch_done(void)
-{
-	lock_release(&switch_lock);
-}
-
-void domain_io_send(u32 port, const u8 *frame, size_t size)
-{
-	send_to_ports(NULL, port, frame, size);
-}
-
-static void send_frame(void *context, const u8 *frame, size_t size)
-{
-	const struct io_device *d = context;
-
-	lock_take(&switch_lock);
-	send_to_ports(d, d->port, frame, size);
-	lock_release(&switch_lock);
-}
-
-static bool has_frame(void *context)
-{
-	const struct io_device *d = context;
-
-	return __atomic_load_n(&d->queue->end, __ATOMIC_ACQUIRE) != d->queue->start;
-}
-
-static size_t take_frame(void *context, u8 *frame)
-{
-	const struct io_device *d = context;
-	size_t size;
-
-	lock_take(&switch_lock);
-	size = switch_take(&network, d->port, frame);
-	lock_release(&switch_lock);
-	return size;
-}
 
 /* --- memory --- */
 
@@ -128,21 +43,6 @@ static void *disk_page(void *context, u64 index)
 }
 
 /* --- work, in an exit of the domain's own --- */
-
-/* Whether there is more. */
-static bool work(struct io_device *d)
-{
-	struct guest_view view;
-	const struct guest_memory m = {guest_view_find, &view};
-	const struct net_link link = {send_frame, has_frame, take_frame, d};
-	bool more;
-
-	guest_view_init(&view, d->domain);
-	if (d->mmio->id == VIRTIO_ID_BLOCK)
-		return virtio_blk_serve(&d->blk, &m, REQUESTS_A_BATCH);
-	more = virtio_net_transmit(&d->net, &m, &link, FRAMES_A_BATCH);
-	return virtio_net_receive(&d->net, &m, &link, FRAMES_A_BATCH) || more;
-}
 
 static void set_line(struct io_device *d)
 {
@@ -180,13 +80,50 @@ static u64 next_look(const struct domain *d)
 	for (u32 left = waits; left != 0; left &= left - 1)
 		all_busy = all_busy && is_busy(seen(d, (u32)__builtin_ctz(left)));
 	if (waits == 0)
-		return CLOCK_NEVER;
+		return d->devices_due != 0 ? d->devices_due : CLOCK_NEVER;
 	return rdtsc() + (all_busy ? domain_clocks_tsc_khz() / LOOKS_A_MS : 0);
+}
+
+static void set_look(const struct vcpu *v)
+{
+	const struct domain *d = v->domain;
+
+	if (d->platform != NULL)
+		platform_set_work(d->platform, next_look(d), rdtsc());
+	else
+		sched_timer((struct vcpu *)(uintptr_t)v, next_look(d));
+}
+
+/* The driver of a network device is told later of what was sent: with what comes next, which it
+ * nearly always is, or after a while, if the vcpu with the timer for it is here. */
+static bool work_net(const struct vcpu *v, struct io_device *device, const struct guest_memory *m)
+{
+	const struct net_link link = io_device_link(device);
+	struct domain *d = device->domain;
+	bool more = virtio_net_serve(&device->net, m, &link, v->cpu == 0);
+
+	if (device->net.owed != 0 && d->devices_due == 0) {
+		d->devices_due = rdtsc() + domain_clocks_tsc_khz() / OWED_A_MS;
+		set_look(v);
+	}
+	return more;
+}
+
+/* Whether there is more. */
+static bool work(const struct vcpu *v, struct io_device *d)
+{
+	struct guest_view view;
+	const struct guest_memory m = {guest_view_find, &view};
+
+	guest_view_init(&view, d->domain);
+	if (d->mmio->id == VIRTIO_ID_BLOCK)
+		return virtio_blk_serve(&d->blk, &m, REQUESTS_A_BATCH);
+	return work_net(v, d, &m);
 }
 
 /* One device a hold of the lock (L2). Its bit goes before it is looked at, so that what comes then
  * is not overlooked. */
-void domain_io_work(struct vcpu *v)
+static void work_one(struct vcpu *v)
 {
 	struct domain *d = v->domain;
 	u32 i = next_waiting(__atomic_load_n(&d->devices_wait, __ATOMIC_ACQUIRE), d->devices_turn);
@@ -194,14 +131,34 @@ void domain_io_work(struct vcpu *v)
 
 	d->devices_turn = (i + 1) % VL_MAX_DEVICES;
 	__atomic_and_fetch(&d->devices_wait, ~(1u << i), __ATOMIC_SEQ_CST);
-	if (device != NULL && work(device))
+	if (device != NULL && work(v, device))
 		__atomic_or_fetch(&d->devices_wait, 1u << i, __ATOMIC_SEQ_CST);
 	if (device != NULL)
 		set_line(device);
-	if (d->platform != NULL)
-		platform_set_work(d->platform, next_look(d), rdtsc());
-	else
-		sched_timer(v, next_look(d));
+}
+
+static void say_what_is_owed(struct domain *d)
+{
+	d->devices_due = 0;
+	for (u32 i = 0; i < VL_MAX_DEVICES; i++) {
+		struct io_device *device = seen(d, i);
+
+		if (device == NULL || device->mmio->id != VIRTIO_ID_NET)
+			continue;
+		virtio_net_say(&device->net);
+		set_line(device);
+	}
+}
+
+void domain_io_work(struct vcpu *v)
+{
+	struct domain *d = v->domain;
+
+	if (__atomic_load_n(&d->devices_wait, __ATOMIC_ACQUIRE) != 0)
+		work_one(v);
+	if (d->devices_due != 0 && rdtsc() >= d->devices_due)
+		say_what_is_owed(d);
+	set_look(v);
 }
 
 /* --- the windows --- */
@@ -257,7 +214,7 @@ static bool work_once(struct vcpu *v, u32 index)
 
 	lock_take(&v->domain->irq_lock);
 	device = seen(v->domain, index);
-	more = device != NULL && work(device);
+	more = device != NULL && work(v, device);
 	if (device != NULL)
 		set_line(device);
 	domain_platform_unlock(v);
@@ -410,28 +367,6 @@ static bool create_disk(struct io_device *d, const struct vl_device *w)
 	return d->state == IO_HELD || d->whole == d->pages;
 }
 
-void io_device_unplug(struct io_device *d)
-{
-	if (d->queue == NULL)
-		return;
-	lock_take(&switch_lock);
-	switch_detach(&network, d->port);
-	lock_release(&switch_lock);
-}
-
-static int connect(struct io_device *d, const struct vl_device *w)
-{
-	const struct switch_wish wish = {w->mac, w->bridge, (w->flags & VL_DEVICE_ANY_MAC) != 0, d,
-					 d->queue};
-	int port;
-
-	lock_take(&switch_lock);
-	port = switch_attach(&network, &wish);
-	lock_release(&switch_lock);
-	d->port = (u32)port;
-	return port < 0 ? port : 0;
-}
-
 /* With both locks of the domain: from here on its vcpus see it. */
 static s64 publish(struct domain *d, struct io_device *device, const struct vl_device *w)
 {
@@ -446,7 +381,7 @@ static s64 publish(struct domain *d, struct io_device *device, const struct vl_d
 		return -VL_ENOSPC;
 	device->index = i;
 	if (w->kind == VL_DEVICE_NET)
-		err = connect(device, w);
+		err = io_device_plug(device, w);
 	if (err < 0)
 		return err;
 	d->device[i] = device;

@@ -18,16 +18,16 @@
 #include "mem/own_tables.h"
 #include "public/errno.h"
 
-#define FRAMES_A_HOLD 4u    /* of the lock; as many as a device takes in an exit (domain_io.c) */
+#define FRAMES_A_HOLD 4u    /* of the lock */
 #define POLLS         1000u /* a second, if nothing comes; else each exit */
 
-_Static_assert(E1000_FRAME_MOST == SWITCH_FRAME_MOST, "what one takes the other gives");
+_Static_assert(E1000_FRAME_MOST == FRAME_MOST, "what one takes the other gives");
 
 /* What is allocated for it. */
 struct memory {
 	u8 card[E1000_MEMORY];
 	struct switch_queue queue;
-	u8 frame[SWITCH_FRAME_MOST];
+	u8 frame[FRAME_MOST];
 } __attribute__((aligned(4096)));
 #define FRAMES (sizeof(struct memory) >> PAGE_SHIFT)
 
@@ -69,7 +69,7 @@ void uplink_transmit(struct net_switch *s)
 	u64 now = rdtsc();
 
 	for (u32 i = 0; i < FRAMES_A_HOLD && e1000_has_room(&uplink.card, now); i++) {
-		size_t size = switch_take(s, uplink.port, uplink.memory->frame);
+		u32 size = switch_take(s, uplink.port, uplink.memory->frame);
 
 		if (size == 0)
 			return;
@@ -77,18 +77,35 @@ void uplink_transmit(struct net_switch *s)
 	}
 }
 
+static bool copy_frame(void *context, u8 *to, u32 size)
+{
+	memcpy(to, context, size);
+	return true;
+}
+
+static void receive(const u8 *frame, u32 size)
+{
+	struct frame_source f = {
+		.size = size, .copy = copy_frame, .context = (void *)(uintptr_t)frame};
+
+	memcpy(f.head, frame, FRAME_HEADER);
+	domain_io_send(uplink.port, &f);
+}
+
 /* Whether there may be more. */
 static bool poll(struct net_switch *s)
 {
 	const u8 *frame;
 	size_t size;
+	bool waits;
 
 	uplink_transmit(s);
+	waits = switch_peek(&uplink.memory->queue) != NULL && e1000_has_room(&uplink.card, rdtsc());
 	for (u32 i = 0; i < FRAMES_A_HOLD; i++) {
 		size = e1000_receive(&uplink.card, &frame);
 		if (size == 0)
-			return false;
-		domain_io_send(uplink.port, frame, size);
+			return waits;
+		receive(frame, (u32)size);
 		e1000_received(&uplink.card);
 	}
 	return true;

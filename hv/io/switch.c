@@ -96,7 +96,7 @@ int switch_attach(struct net_switch *s, const struct switch_wish *wish)
 		.any_mac = wish->any_mac,
 	};
 	memcpy(s->port[i].name, wish->name, SWITCH_NAME_SIZE);
-	wish->queue->start = wish->queue->end = 0;
+	wish->queue->start = wish->queue->end = wish->queue->pieces = 0;
 	memset(wish->queue->held, 0, sizeof(wish->queue->held));
 	return (int)i;
 }
@@ -188,60 +188,156 @@ static u32 destinations(const struct net_switch *s, u32 from, u64 to, u64 now)
 	return port != from ? BIT(port) : 0;
 }
 
-static bool put(struct switch_port *p, u32 from, const u8 *frame, size_t size)
+static struct frame *frame_at(const struct switch_queue *q, u32 block)
 {
-	struct switch_queue *q = p->queue;
-	u32 i = q->end % SWITCH_QUEUE;
+	return (void *)(uintptr_t)q->block[block % SWITCH_BLOCKS];
+}
 
-	if (q->held[from] >= SWITCH_QUEUE - (q->end - q->start)) {
-		p->counts.dropped++;
+/* Blocks of a frame, and those before it that are left out, so that it need not be divided. */
+struct room {
+	u32 skip, blocks;
+};
+
+/* For its bytes, or for what its pieces are to those who get them. */
+static u32 blocks_of(const struct frame_source *f)
+{
+	u32 bytes = ((u32)sizeof(struct frame) + f->size + SWITCH_BLOCK - 1) / SWITCH_BLOCK;
+	u32 pieces = f->offload.segment != 0 ? f->size / f->offload.segment + 1 : 1;
+
+	if (f->offload.kind == 0)
+		return bytes;
+	pieces = pieces < FRAME_SEGMENTS ? pieces : FRAME_SEGMENTS; /* no good if there are more */
+	return pieces > bytes * SWITCH_PIECES ? pieces / SWITCH_PIECES : bytes;
+}
+
+/* A sender may have as much as it leaves free. */
+static bool find_room(const struct switch_queue *q, u32 from, const struct frame_source *f,
+		      struct room *r)
+{
+	u32 to_the_last = SWITCH_BLOCKS - q->end % SWITCH_BLOCKS;
+
+	r->blocks = blocks_of(f);
+	r->skip = r->blocks > to_the_last ? to_the_last : 0;
+	return q->held[from] + r->skip + r->blocks <= SWITCH_BLOCKS - (q->end - q->start);
+}
+
+/* Whoever looks at `end` sees what is before it. */
+static void commit(struct switch_queue *q, u32 from, const struct room *r)
+{
+	if (r->skip != 0)
+		*frame_at(q, q->end) = (struct frame){.blocks = (u8)r->skip, .from = (u8)from};
+	q->held[from] = (u16)(q->held[from] + r->skip + r->blocks);
+	__atomic_store_n(&q->end, q->end + r->skip + r->blocks, __ATOMIC_RELEASE);
+}
+
+/* The frame, if it is good; it is not in the queue yet. */
+static bool fill(struct frame *f, const struct frame_source *source)
+{
+	f->size = source->size;
+	f->offload = source->offload;
+	if (!source->copy(source->context, f->bytes, f->size))
 		return false;
-	}
-	memcpy(q->frame[i], frame, size);
-	q->size[i] = (u16)size;
-	q->from[i] = (u8)from;
-	q->held[from]++;
-	q->end++;
+	memcpy(f->bytes, source->head, FRAME_HEADER); /* as it was judged */
+	return frame_is_good(f);
+}
+
+static bool copy_bytes(void *context, u8 *to, u32 size)
+{
+	memcpy(to, context, size);
 	return true;
 }
 
-u32 switch_send(struct net_switch *s, u32 port, const u8 *frame, size_t size, u64 now)
+/* To all of them. It is copied from its sender once; the others get what the first one got. False:
+ * it is no good. */
+static bool put_all(struct net_switch *s, u32 from, struct frame_source f, u32 to, u32 *got)
+{
+	if (f.size > FRAME_MOST && (to & (to - 1)) != 0)
+		return false;
+	for (; to != 0; to &= to - 1) {
+		u32 i = (u32)__builtin_ctz(to);
+		struct switch_queue *q = s->port[i].queue;
+		struct frame *frame;
+		struct room r;
+
+		if (!find_room(q, from, &f, &r)) {
+			s->port[i].counts.dropped++;
+			continue;
+		}
+		frame = frame_at(q, q->end + r.skip);
+		if (!fill(frame, &f))
+			return false;
+		frame->from = (u8)from;
+		frame->blocks = (u8)r.blocks;
+		commit(q, from, &r);
+		*got |= BIT(i);
+		f.copy = copy_bytes;
+		f.context = frame->bytes;
+	}
+	return true;
+}
+
+u32 switch_send(struct net_switch *s, u32 port, const struct frame_source *f, u64 now)
 {
 	struct switch_port *p = &s->port[port];
-	u32 to, got = 0;
-	u64 from;
+	u64 from = mac_at(f->head + MAC_SIZE);
+	u32 got = 0;
 
-	if (size < SWITCH_FRAME_LEAST || size > SWITCH_FRAME_MOST ||
-	    !may_send(s, port, from = mac_at(frame + MAC_SIZE))) {
+	if (f->size < FRAME_HEADER || f->size > FRAME_LONGEST || !may_send(s, port, from)) {
 		p->counts.refused++;
 		return 0;
 	}
 	if (from != p->mac)
 		learn(s, p, from, now);
-	p->counts.sent++;
-	p->counts.sent_bytes += size;
-	to = destinations(s, port, mac_at(frame), now);
-	for (; to != 0; to &= to - 1) {
-		u32 i = (u32)__builtin_ctz(to);
-
-		got |= put(&s->port[i], port, frame, size) ? BIT(i) : 0;
+	if (!put_all(s, port, *f, destinations(s, port, mac_at(f->head), now), &got)) {
+		p->counts.refused++;
+		return got;
 	}
+	p->counts.sent++;
+	p->counts.sent_bytes += f->size;
 	return got;
 }
 
-size_t switch_take(struct net_switch *s, u32 port, u8 *frame)
+const struct frame *switch_peek(const struct switch_queue *q)
+{
+	const struct frame *f = frame_at(q, q->start);
+
+	if (__atomic_load_n(&q->end, __ATOMIC_ACQUIRE) == q->start)
+		return NULL;
+	return f->size != 0 ? f : frame_at(q, q->start + f->blocks);
+}
+
+static void free_blocks(struct switch_queue *q, const struct frame *f)
+{
+	q->held[f->from] = (u16)(q->held[f->from] - f->blocks);
+	q->start += f->blocks;
+}
+
+void switch_done(struct net_switch *s, u32 port)
 {
 	struct switch_port *p = &s->port[port];
 	struct switch_queue *q = p->queue;
-	size_t size;
+	const struct frame *f = frame_at(q, q->start);
 
-	if (q->start == q->end)
-		return 0;
-	size = q->size[q->start % SWITCH_QUEUE];
-	memcpy(frame, q->frame[q->start % SWITCH_QUEUE], size);
-	q->held[q->from[q->start % SWITCH_QUEUE]]--;
-	q->start++;
+	if (f->size == 0) {
+		free_blocks(q, f);
+		f = frame_at(q, q->start);
+	}
 	p->counts.got++;
-	p->counts.got_bytes += size;
+	p->counts.got_bytes += f->size;
+	free_blocks(q, f);
+	q->pieces = 0;
+}
+
+u32 switch_take(struct net_switch *s, u32 port, u8 *to)
+{
+	struct switch_queue *q = s->port[port].queue;
+	const struct frame *f = switch_peek(q);
+	u32 size;
+
+	if (f == NULL)
+		return 0;
+	size = frame_piece(f, q->pieces++, to);
+	if (q->pieces == frame_pieces(f))
+		switch_done(s, port);
 	return size;
 }

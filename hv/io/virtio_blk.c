@@ -117,7 +117,8 @@ static void answer(struct virtio_blk *b, const struct guest_memory *m,
 {
 	b->refused += status != VIRTIO_BLK_OK;
 	virtqueue_write(c, m, c->writable - STATUS_SIZE, &status, STATUS_SIZE);
-	virtio_mmio_give(&b->mmio, m, 0, c->head, written + STATUS_SIZE);
+	if (virtio_mmio_give(&b->mmio, m, 0, c->head, written + STATUS_SIZE))
+		virtio_mmio_interrupt(&b->mmio);
 }
 
 /* --- of a device --- */
@@ -239,7 +240,8 @@ bool virtio_blk_serve(struct virtio_blk *b, const struct guest_memory *m, u32 mo
 {
 	struct virtqueue_chain c;
 
-	for (; is_free(b, m) && most > 0 && virtio_mmio_take(&b->mmio, m, 0, &c); most--)
+	for (; is_free(b, m) && most > 0 && virtio_mmio_take(&b->mmio, m, 0, VIRTQUEUE_ALL, &c);
+	     most--)
 		serve_one(b, m, &c);
 	return b->busy ||
 	       (virtio_mmio_runs(&b->mmio, 0) && virtqueue_has_more(&b->mmio.queue[0], m));

@@ -198,25 +198,29 @@ int virtio_mmio_write(struct virtio_mmio *v, const struct guest_memory *m, u32 o
 
 /* --- for the device --- */
 
-bool virtio_mmio_take(struct virtio_mmio *v, const struct guest_memory *m, u32 queue,
+bool virtio_mmio_take(struct virtio_mmio *v, const struct guest_memory *m, u32 queue, u32 needed,
 		      struct virtqueue_chain *chain)
 {
 	enum virtqueue_answer answer = VIRTQUEUE_EMPTY;
 
 	if (virtio_mmio_runs(v, queue))
-		answer = virtqueue_take(&v->queue[queue], m, chain);
+		answer = virtqueue_take(&v->queue[queue], m, needed, chain);
 	if (answer == VIRTQUEUE_BROKEN)
 		virtio_mmio_break(v);
 	return answer == VIRTQUEUE_CHAIN;
 }
 
-void virtio_mmio_give(struct virtio_mmio *v, const struct guest_memory *m, u32 queue, u16 head,
+void virtio_mmio_interrupt(struct virtio_mmio *v)
+{
+	v->interrupt |= VIRTIO_INTERRUPT_USED;
+}
+
+bool virtio_mmio_give(struct virtio_mmio *v, const struct guest_memory *m, u32 queue, u16 head,
 		      u32 written)
 {
 	enum virtqueue_answer answer = virtqueue_give(&v->queue[queue], m, head, written);
 
 	if (answer == VIRTQUEUE_BROKEN)
 		virtio_mmio_break(v);
-	else if (answer == VIRTQUEUE_CHAIN)
-		v->interrupt |= VIRTIO_INTERRUPT_USED;
+	return answer == VIRTQUEUE_CHAIN;
 }

@@ -10,6 +10,7 @@
 #define DESCRIPTOR_NEXT    1u /* flags */
 #define DESCRIPTOR_WRITE   2u
 #define AVAIL_NO_INTERRUPT 1u
+#define USED_NO_NOTIFY     1u
 #define RING_HEADER        4u /* flags and idx, u16 each */
 #define USED_SIZE          8u /* id and len, u32 each */
 
@@ -70,6 +71,8 @@ bool virtqueue_start(struct virtqueue *q, const struct guest_memory *m)
 	    !is_memory(m, q->device, RING_HEADER + (u64)n * USED_SIZE))
 		return false;
 	q->next = q->used = 0;
+	q->quiet = true; /* or whatever is there */
+	virtqueue_set_quiet(q, m, false);
 	q->ready = true;
 	return true;
 }
@@ -130,18 +133,18 @@ static bool add_part(struct virtqueue_chain *c, const struct guest_memory *m,
 }
 
 /* A loop ends where a chain has more parts than it may have. */
-static bool collect(const struct virtqueue *q, const struct guest_memory *m,
+static bool collect(const struct virtqueue *q, const struct guest_memory *m, u32 needed,
 		    struct virtqueue_chain *c)
 {
 	struct descriptor d = {.next = c->head, .flags = DESCRIPTOR_NEXT};
 
-	while (d.flags & DESCRIPTOR_NEXT)
+	while ((d.flags & DESCRIPTOR_NEXT) && c->writable < needed)
 		if (!read_descriptor(q, m, d.next, &d) || !add_part(c, m, &d))
 			return false;
 	return true;
 }
 
-enum virtqueue_answer virtqueue_take(struct virtqueue *q, const struct guest_memory *m,
+enum virtqueue_answer virtqueue_take(struct virtqueue *q, const struct guest_memory *m, u32 needed,
 				     struct virtqueue_chain *chain)
 {
 	const volatile u16 *entry;
@@ -156,7 +159,7 @@ enum virtqueue_answer virtqueue_take(struct virtqueue *q, const struct guest_mem
 		return VIRTQUEUE_BROKEN;
 	chain->head = *entry;
 	chain->nr_parts = chain->nr_readable = chain->readable = chain->writable = 0;
-	if (!collect(q, m, chain))
+	if (!collect(q, m, needed, chain))
 		return VIRTQUEUE_BROKEN;
 	q->next++;
 	return VIRTQUEUE_CHAIN;
@@ -179,6 +182,20 @@ enum virtqueue_answer virtqueue_give(struct virtqueue *q, const struct guest_mem
 	/* A driver that wants interrupts again writes the flag, then looks at the index. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return *flags & AVAIL_NO_INTERRUPT ? VIRTQUEUE_EMPTY : VIRTQUEUE_CHAIN;
+}
+
+void virtqueue_set_quiet(struct virtqueue *q, const struct guest_memory *m, bool quiet)
+{
+	volatile u16 *flags;
+
+	if (q->quiet == quiet)
+		return;
+	flags = m->find(m->context, q->device, sizeof(*flags));
+	if (flags == NULL)
+		return;
+	*flags = quiet ? USED_NO_NOTIFY : 0;
+	q->quiet = quiet;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /* --- what is in a chain --- */

@@ -4,7 +4,7 @@
 # tests/fuzz/NAME.c becomes build/tests/fuzz/NAME. None needs a corpus: those whose input has a
 # form of its own start from a valid sample and let the input damage it.
 
-FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices platform hypercall madt config payload remap virtqueue virtio partition
+FUZZERS := bootinfo bzimage elf64 options memory print decode pic lapic devices platform hypercall madt config payload remap virtqueue virtio frame partition
 
 FUZZ_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c tests/fuzz/damage.c
 FUZZ_madt_SOURCES := boot/madt.c tests/fuzz/damage.c
@@ -24,8 +24,9 @@ FUZZ_devices_SOURCES := hv/irq/pit.c hv/irq/rtc.c hv/irq/uart16550.c hv/irq/cloc
 FUZZ_platform_SOURCES := hv/irq/platform.c hv/lib/ring.c hv/irq/pic.c hv/irq/lapic.c hv/irq/lapic_timer.c \
 	$(filter hv/%,$(FUZZ_devices_SOURCES)) tests/fuzz/damage.c
 FUZZ_virtqueue_SOURCES := hv/io/virtqueue.c tests/fuzz/damage.c
-FUZZ_virtio_SOURCES := $(patsubst %,hv/io/%.c,virtqueue virtio_mmio virtio_net virtio_blk) tests/unit/virtio_world.c \
+FUZZ_virtio_SOURCES := $(patsubst %,hv/io/%.c,virtqueue virtio_mmio virtio_net virtio_blk frame) tests/unit/virtio_world.c \
 	tests/fuzz/damage.c
+FUZZ_frame_SOURCES := hv/io/frame.c tests/fuzz/damage.c
 FUZZ_partition_SOURCES := hv/io/partition.c tests/unit/disk_samples.c tests/fuzz/damage.c
 FUZZ_config_SOURCES := $(CONFIG_SOURCES) dom-tools/lib/name.c dom-tools/lib/spell.c tests/fuzz/damage.c
 FUZZ_payload_SOURCES := $(IMAGE_SOURCES) dom-tools/lib/error.c tests/unit/samples.c tests/unit/packed.c \
@@ -39,7 +40,7 @@ FUZZ_remap_SOURCES := $(UNIT_remap_SOURCES) tests/fuzz/damage.c
 FUZZ_hypercall_SOURCES := tests/fuzz/machine/machine.c tests/fuzz/machine/window.c tests/fuzz/machine/answers.c tests/fuzz/machine/sched.c tests/fuzz/damage.c $(wildcard hv/p2m/*.c) \
 	$(patsubst %,hv/%.c,hypercall/dispatch hypercall/buffer hypercall/guest_memory hypercall/info hypercall/p2m hypercall/domain hypercall/guests hypercall/test_remap hypercall/share hypercall/grants hypercall/sched \
 	hypercall/claim hypercall/console hypercall/events hypercall/devices hypercall/pci hypercall/disks hypercall/uplink domain/domain domain/buffer domain/owner domain/remap domain/scatter domain/share domain/share_home domain/share_scan domain/contents domain/grant domain/events lib/failpoint lib/ring \
-	cpu/domain_platform cpu/domain_io cpu/domain_io_info cpu/guest_view cpu/domain_hotplug cpu/first_io cpu/disks cpu/pci_owner cpu/uplink io/pci io/pci_set io/ide io/partition io/e1000 io/virtqueue io/virtio_mmio io/virtio_net io/virtio_blk io/switch irq/platform irq/pic irq/pit irq/rtc irq/uart16550 irq/lapic irq/lapic_timer irq/clock \
+	cpu/domain_platform cpu/domain_io cpu/domain_net cpu/domain_io_info cpu/guest_view cpu/domain_hotplug cpu/first_io cpu/disks cpu/pci_owner cpu/uplink io/pci io/pci_set io/ide io/partition io/e1000 io/virtqueue io/virtio_mmio io/virtio_net io/virtio_blk io/frame io/switch irq/platform irq/pic irq/pit irq/rtc irq/uart16550 irq/lapic irq/lapic_timer irq/clock \
 	mem/frames mem/memmap mem/machine lib/log lib/lock domain/switches domain/remote shadow/shadow shadow/renew shadow/tables \
 	cpu/mmu cpu/counters cpu/remote_flush cpu/lock_watch transition/portions transition/steps)
 FUZZ_hypercall_CFLAGS := -Itests/fuzz/machine -I$(B)/gen -DVELLUM_DEBUG=1

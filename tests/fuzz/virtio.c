@@ -51,31 +51,63 @@ static bool poll(void *context, int *result)
 	return looks == 0;
 }
 
-static void send(void *context, const u8 *frame, size_t size)
+static u32 send(void *context, const struct frame_source *f)
 {
+	static u8 bytes[FRAME_LONGEST];
+
 	(void)context;
-	must(size <= VIRTIO_NET_FRAME);
-	must(memchr(frame, 1, size) != frame + size);
+	must(f->size <= FRAME_LONGEST && f->size >= FRAME_HEADER);
+	must(f->copy(f->context, bytes, f->size));
+	must(memchr(bytes, 1, f->size) != bytes + f->size);
 	frames++;
+	return f->size % 32;
 }
 
-static bool has(void *context)
+/* In turn: one to be cut, one whose sum is to be made, one of which nothing is to be done. */
+#define LARGE 5000u
+static u64 waiting[(sizeof(struct frame) + LARGE) / sizeof(u64) + 1];
+static u32 turn, pieces;
+
+static const struct frame *peek(void *context)
+{
+	static const u8 ip[10] = {0x45, 0, 0, 0, 0, 0, 0, 0, 0, 6};
+	static const struct offload kinds[] = {
+		{OFFLOAD_SUM, OFFLOAD_TCP4, 54, 900, 34, 16}, {OFFLOAD_SUM, 0, 0, 0, 34, 6}, {0}};
+	struct frame *f = (struct frame *)waiting;
+
+	(void)context;
+	f->offload = kinds[turn % 3];
+	f->size = turn % 3 == 0 ? LARGE : FRAME_MOST;
+	f->bytes[12] = 8;
+	memcpy(f->bytes + 14, ip, sizeof(ip));
+	f->bytes[34 + 12] = 0x50;
+	must(frame_is_good(f));
+	return f;
+}
+
+static void done(void *context)
 {
 	(void)context;
-	return true;
+	turn++;
+	pieces = 0;
 }
 
-static size_t take(void *context, u8 *frame)
+static u32 take(void *context, u8 *to)
 {
-	(void)context;
-	memset(frame, 0xab, VIRTIO_NET_FRAME);
-	return VIRTIO_NET_FRAME;
+	const struct frame *f = (const struct frame *)waiting;
+	u32 size = frame_piece(f, pieces++, to);
+
+	if (pieces == frame_pieces(f))
+		done(context);
+	return size;
 }
 
-static const struct net_link link = {send, has, take, NULL};
+static const struct net_link link = {send, peek, done, take, NULL};
 
 static struct virtio_net net;
 static struct virtio_blk blk;
+
+static bool owes;
 
 static void kick(struct world *w, int queue)
 {
@@ -85,8 +117,10 @@ static void kick(struct world *w, int queue)
 	if (w->device == &blk.mmio) {
 		virtio_blk_serve(&blk, &w->memory, 8);
 	} else {
-		virtio_net_transmit(&net, &w->memory, &link, 8);
-		virtio_net_receive(&net, &w->memory, &link, 8);
+		virtio_net_serve(&net, &w->memory, &link, owes);
+		if (!owes)
+			virtio_net_say(&net);
+		owes = !owes;
 	}
 }
 
@@ -106,6 +140,12 @@ static void describe(struct world *w, struct input *in, u32 queue)
 		       input_byte(in) % 17);
 }
 
+/* Some of what a network device offers. */
+static u64 offered(const struct world *w, u8 some)
+{
+	return w->device == &net.mmio ? net.mmio.features & (some | (u64)some << 8) : 0;
+}
+
 static void step(struct world *w, struct input *in)
 {
 	u8 what = input_byte(in);
@@ -121,7 +161,7 @@ static void step(struct world *w, struct input *in)
 		kick(w, virtio_mmio_write(w->device, &w->memory, offset & 0x1ff,
 					  what % 8 == 0 ? 2 : 4, input_byte(in)));
 	else
-		world_start(w, VIRTIO_F_VERSION, 16);
+		world_start(w, VIRTIO_F_VERSION | offered(w, input_byte(in)), 16);
 }
 
 /* A plain request, which each of them can do. */
@@ -158,7 +198,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct disk disk = {.sectors = SECTORS, .buffer = buffer, .begin = begin, .poll = poll};
 	struct input in = {data, size};
 
-	looks = 0;
+	looks = turn = pieces = 0;
+	owes = false;
 	disk.read_only = in.left > 0 && (*in.p & 1);
 	disk.page = input_byte(&in) & 2 ? disk_page : NULL;
 	virtio_net_init(&net, mac);

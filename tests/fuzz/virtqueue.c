@@ -98,7 +98,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		idx = (u16)(idx + (input_byte(&in) < 230) + (input_byte(&in) == 3) * 99);
 		memcpy(pages[1] + 2, &idx, sizeof(idx));
 		pages[1][4 + (idx - 1) % entries * 2] = input_byte(&in) % (u8)(entries + 1);
-		if (virtqueue_take(&q, &memory, &c) != VIRTQUEUE_CHAIN)
+		u32 needed = input_byte(&in) < 200 ? VIRTQUEUE_ALL : 1 + input_byte(&in) * 64u;
+
+		if (virtqueue_take(&q, &memory, needed, &c) != VIRTQUEUE_CHAIN)
 			continue;
 		check_chain(&c);
 		must(virtqueue_give(&q, &memory, c.head, 1) != VIRTQUEUE_BROKEN || holes != 0);

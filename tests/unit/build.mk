@@ -5,7 +5,7 @@
 # with the formatting code that all of it needs. To add a test: one word in UNIT_TESTS, one line below.
 
 UNIT_TESTS := bootinfo memmap options crc32 bzimage elf64 placement bootparams print decode decode_return \
-	decode_zydis pic pic_hardware lapic lapic_hardware lapic_messages ioapic pit rtc uart16550 platform platform_cpus events io_hardware walk p2m portions owner share remap grant image_sum madt lock remote walk_race fair config payload guest virtqueue virtio_mmio virtio_devices switch pci e1000 ide partition virtio_disk
+	decode_zydis pic pic_hardware lapic lapic_hardware lapic_messages ioapic pit rtc uart16550 platform platform_cpus events io_hardware walk p2m portions owner share remap grant image_sum madt lock remote walk_race fair config payload guest virtqueue virtio_mmio virtio_net virtio_blk frame switch pci e1000 ide partition virtio_disk
 
 UNIT_bootinfo_SOURCES := boot/bootinfo.c tests/unit/samples.c hv/lib/crc32.c
 UNIT_madt_SOURCES := boot/madt.c
@@ -50,9 +50,11 @@ UNIT_platform_SOURCES := hv/irq/platform.c hv/irq/pic.c hv/irq/pit.c hv/irq/rtc.
 UNIT_platform_cpus_SOURCES := $(UNIT_platform_SOURCES)
 UNIT_virtqueue_SOURCES := hv/io/virtqueue.c hv/io/virtio_mmio.c tests/unit/virtio_world.c
 UNIT_virtio_mmio_SOURCES := $(UNIT_virtqueue_SOURCES)
-UNIT_virtio_devices_SOURCES := $(UNIT_virtqueue_SOURCES) hv/io/virtio_net.c hv/io/virtio_blk.c hv/io/switch.c
+UNIT_virtio_net_SOURCES := $(UNIT_virtqueue_SOURCES) hv/io/virtio_net.c hv/io/frame.c
+UNIT_virtio_blk_SOURCES := $(UNIT_virtqueue_SOURCES) hv/io/virtio_blk.c
 UNIT_virtio_disk_SOURCES := $(UNIT_virtqueue_SOURCES) hv/io/virtio_blk.c
-UNIT_switch_SOURCES := hv/io/switch.c
+UNIT_frame_SOURCES := hv/io/frame.c
+UNIT_switch_SOURCES := hv/io/switch.c hv/io/frame.c
 UNIT_e1000_SOURCES := hv/io/e1000.c tests/unit/e1000_card.c
 UNIT_pci_SOURCES := hv/io/pci_set.c
 UNIT_ide_SOURCES := hv/io/ide.c tests/unit/ide_world.c

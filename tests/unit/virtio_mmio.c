@@ -180,16 +180,18 @@ static void test_interrupt(void **state)
 	world_start(w, FEATURES, 32);
 	world_describe(w, 0, 0, WORLD_BUFFERS, 8, 0, 0);
 	world_offer(w, 0, 0);
-	assert_true(virtio_mmio_take(&f->device, &w->memory, 0, &chain));
+	assert_true(virtio_mmio_take(&f->device, &w->memory, 0, VIRTQUEUE_ALL, &chain));
 	assert_false(virtio_mmio_line(&f->device));
-	virtio_mmio_give(&f->device, &w->memory, 0, chain.head, 0);
+	assert_true(virtio_mmio_give(&f->device, &w->memory, 0, chain.head, 0));
+	assert_false(virtio_mmio_line(&f->device));
+	virtio_mmio_interrupt(&f->device);
 	assert_true(virtio_mmio_line(&f->device));
 	assert_int_equal(world_read(w, VIRTIO_REG_INTERRUPT), VIRTIO_INTERRUPT_USED);
 	world_write(w, VIRTIO_REG_INTERRUPT_ACK, VIRTIO_INTERRUPT_CONFIG);
 	assert_true(virtio_mmio_line(&f->device));
 	world_write(w, VIRTIO_REG_INTERRUPT_ACK, VIRTIO_INTERRUPT_USED);
 	assert_false(virtio_mmio_line(&f->device));
-	assert_false(virtio_mmio_take(&f->device, &w->memory, 0, &chain));
+	assert_false(virtio_mmio_take(&f->device, &w->memory, 0, VIRTQUEUE_ALL, &chain));
 	end(f);
 }
 
@@ -204,7 +206,7 @@ static void test_broken(void **state)
 	world_start(w, FEATURES, 32);
 	world_describe(w, 0, 0, 0, 8, 0, 0);
 	world_offer(w, 0, 0);
-	assert_false(virtio_mmio_take(&f->device, &w->memory, 0, &chain));
+	assert_false(virtio_mmio_take(&f->device, &w->memory, 0, VIRTQUEUE_ALL, &chain));
 	assert_int_equal(world_read(w, VIRTIO_REG_STATUS), RUNNING | VIRTIO_NEEDS_RESET);
 	assert_int_equal(world_read(w, VIRTIO_REG_INTERRUPT), VIRTIO_INTERRUPT_CONFIG);
 	assert_int_equal(f->device.faults, 1);

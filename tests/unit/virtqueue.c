@@ -35,7 +35,7 @@ static void end(struct fixture *f)
 
 static enum virtqueue_answer take(struct fixture *f)
 {
-	return virtqueue_take(f->q, &f->world.memory, &f->chain);
+	return virtqueue_take(f->q, &f->world.memory, VIRTQUEUE_ALL, &f->chain);
 }
 
 static enum virtqueue_answer give(struct fixture *f, u16 head, u32 written)

@@ -24,7 +24,8 @@ void domain_io_write(struct vcpu *v, u64 pa, u8 size, u32 value);
 /** Whether the domain's devices wait for its first vcpu. */
 static inline bool domain_io_waits(const struct domain *d)
 {
-	return __atomic_load_n(&d->devices_wait, __ATOMIC_ACQUIRE) != 0;
+	return __atomic_load_n(&d->devices_wait, __ATOMIC_ACQUIRE) != 0 ||
+	       (d->devices_due != 0 && rdtsc() >= d->devices_due);
 }
 
 /** Its first vcpu, if they wait, with the domain's irq_lock: a bounded piece of that. */
@@ -48,7 +49,7 @@ struct net_switch *domain_io_switch(void);
 void domain_io_switch_done(void);
 
 /** With it: such a port sends a frame, and whoever gets it looks. */
-void domain_io_send(u32 port, const u8 *frame, size_t size);
+void domain_io_send(u32 port, const struct frame_source *f);
 
 /** Whether this is the name of a bridge, in SWITCH_NAME_SIZE bytes. */
 bool domain_io_bridge_is_good(const char *name);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One virtio device of a later domain, as the files of cpu/domain_io.h share
- * it: domain_io.c, which does its work, and domain_hotplug.c, which lets it
- * come and go while the domain runs.
+ * it: domain_io.c, which does its work, domain_net.c, which is its way to
+ * others, and domain_hotplug.c, which lets it come and go while the domain runs.
  *
  * Which state it is in changes behind both locks of the domain, so either is
  * enough to read it. One that the guest does not see (held, gone) is behind the
@@ -63,6 +63,12 @@ bool io_device_need_page(struct io_device *d, u64 index);
 
 /** Its interrupt line is so from here on; with the domain's irq_lock. */
 void io_device_set_line(struct io_device *d, bool high);
+
+/** A network device gets its port: 0, or as switch_attach(). */
+int io_device_plug(struct io_device *d, const struct vl_device *wanted);
+
+/** Its way to the switch, with the domain's irq_lock. */
+struct net_link io_device_link(struct io_device *d);
 
 /** It has no port any more; with the domain's irq_lock. */
 void io_device_unplug(struct io_device *d);

@@ -88,15 +88,19 @@ bool virtio_mmio_runs(const struct virtio_mmio *v, u32 queue);
 /** Level of its interrupt line. */
 bool virtio_mmio_line(const struct virtio_mmio *v);
 
+/** Something was given back. */
+void virtio_mmio_interrupt(struct virtio_mmio *v);
+
 /** The driver broke a rule. */
 void virtio_mmio_break(struct virtio_mmio *v);
 
-/** The next chain of a queue that runs; false: there is none, or the driver broke a rule. */
-bool virtio_mmio_take(struct virtio_mmio *v, const struct guest_memory *m, u32 queue,
+/** The next chain of a queue that runs, as virtqueue_take() has it; false: there is none, or the
+ * driver broke a rule. */
+bool virtio_mmio_take(struct virtio_mmio *v, const struct guest_memory *m, u32 queue, u32 needed,
 		      struct virtqueue_chain *chain);
 
-/** Give it back; the interrupt comes if the driver wants it. */
-void virtio_mmio_give(struct virtio_mmio *v, const struct guest_memory *m, u32 queue, u16 head,
+/** Give it back. Whether the driver wants an interrupt for it. */
+bool virtio_mmio_give(struct virtio_mmio *v, const struct guest_memory *m, u32 queue, u16 head,
 		      u32 written);
 
 #endif

@@ -13,7 +13,7 @@
 
 #include "lib/types.h"
 
-#define VIRTQUEUE_MOST        128u             /* entries; a power of two */
+#define VIRTQUEUE_MOST        256u             /* entries; a power of two */
 #define VIRTQUEUE_PARTS       20u              /* descriptors of a chain */
 #define VIRTQUEUE_CHAIN_BYTES ((u32)256 << 10) /* in all of them */
 
@@ -29,6 +29,7 @@ struct virtqueue {
 	u16 next;                        /* of the available ring, that is taken next */
 	u16 used;                        /* entries of the used ring that were written */
 	bool ready;
+	bool quiet; /* the driver need not tell of what it makes available */
 };
 
 struct virtqueue_part {
@@ -55,8 +56,11 @@ enum virtqueue_answer {
  * beginning. */
 bool virtqueue_start(struct virtqueue *q, const struct guest_memory *m);
 
-/** Take the next chain, whose memory is all there. */
-enum virtqueue_answer virtqueue_take(struct virtqueue *q, const struct guest_memory *m,
+#define VIRTQUEUE_ALL (~0u)
+
+/** Take the next chain, whose memory is all there: all of it, or its beginning, as far as it takes
+ * to have so many bytes, not 0, to write to. */
+enum virtqueue_answer virtqueue_take(struct virtqueue *q, const struct guest_memory *m, u32 needed,
 				     struct virtqueue_chain *chain);
 
 /** Whether the next call of virtqueue_take() would not say that it is empty. */
@@ -66,6 +70,10 @@ bool virtqueue_has_more(const struct virtqueue *q, const struct guest_memory *m)
  * the driver wants an interrupt; EMPTY: it wants none. */
 enum virtqueue_answer virtqueue_give(struct virtqueue *q, const struct guest_memory *m, u16 head,
 				     u32 written);
+
+/** From here on the driver tells of what it makes available, or need not. After the former, what it
+ * has made available before is to be looked for once more. */
+void virtqueue_set_quiet(struct virtqueue *q, const struct guest_memory *m, bool quiet);
 
 /** Copy from the readable, or to the writable part of a chain, `offset` bytes from its start. True
  * if all of it was there. */

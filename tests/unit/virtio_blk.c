@@ -1,192 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Network device and disk, as a driver of each sees them, and one that breaks
- * the rules.
+ * The disk, as a driver sees it, and one that breaks the rules.
  */
 #include "tests/unit/check.h"
 #include "tests/unit/virtio_world.h"
 
-#include "io/switch.h"
 #include "io/virtio_blk.h"
-#include "io/virtio_net.h"
 
 #define HEADER WORLD_BUFFERS
 #define DATA   (WORLD_BUFFERS + PAGE_SIZE + 100) /* not aligned */
 #define STATUS (WORLD_BUFFERS + 24 * PAGE_SIZE)
-
-_Static_assert(VIRTIO_NET_FRAME == SWITCH_FRAME_MOST, "what one takes the other gives");
-
-/* --- network --- */
-
-struct cable {
-	u8 frame[8][VIRTIO_NET_FRAME];
-	size_t size[8];
-	u32 sent, waiting;
-};
-
-static void cable_send(void *context, const u8 *frame, size_t size)
-{
-	struct cable *c = context;
-
-	memcpy(c->frame[c->sent % 8], frame, size);
-	c->size[c->sent++ % 8] = size;
-}
-
-static bool cable_has(void *context)
-{
-	return ((struct cable *)context)->waiting > 0;
-}
-
-/* Frames of descending size. */
-static size_t cable_take(void *context, u8 *frame)
-{
-	struct cable *c = context;
-	size_t size = VIRTIO_NET_FRAME - 100 * (3 - c->waiting--);
-
-	memset(frame, (int)size & 0xff, size);
-	return size;
-}
-
-struct net {
-	struct virtio_net n;
-	struct world w;
-	struct cable cable;
-	struct net_link link;
-};
-
-static const u8 mac[] = {2, 0, 0, 0, 0, 7};
-
-static struct net *begin_net(void)
-{
-	struct net *t = calloc(1, sizeof(*t));
-
-	virtio_net_init(&t->n, mac);
-	world_init(&t->w, &t->n.mmio);
-	world_start(&t->w, VIRTIO_F_VERSION | VIRTIO_NET_F_MAC, 16);
-	t->link = (struct net_link){cable_send, cable_has, cable_take, &t->cable};
-	return t;
-}
-
-static void end_net(struct net *t)
-{
-	world_end(&t->w);
-	free(t);
-}
-
-static void test_net_config(void **state)
-{
-	struct net *t = begin_net();
-
-	(void)state;
-	assert_int_equal(world_read(&t->w, VIRTIO_REG_DEVICE_ID), 1);
-	for (u32 i = 0; i < sizeof(mac); i++)
-		assert_int_equal(virtio_mmio_read(&t->n.mmio, VIRTIO_REG_CONFIG + i, 1), mac[i]);
-	end_net(t);
-}
-
-static void test_net_transmit(void **state)
-{
-	struct net *t = begin_net();
-	u8 frame[VIRTIO_NET_FRAME];
-	u32 written;
-
-	(void)state;
-	for (u32 i = 0; i < sizeof(frame); i++)
-		frame[i] = (u8)(i * 11);
-	world_put(&t->w, DATA, frame, sizeof(frame));
-	/* A header of its own, and one chain for both. */
-	world_describe(&t->w, 1, 0, HEADER, VIRTIO_NET_HEADER, D_NEXT, 1);
-	world_describe(&t->w, 1, 1, DATA, 60, 0, 0);
-	world_describe(&t->w, 1, 2, DATA - VIRTIO_NET_HEADER, sizeof(frame) + VIRTIO_NET_HEADER, 0,
-		       0);
-	assert_int_equal(world_offer(&t->w, 1, 0), 1);
-	world_offer(&t->w, 1, 2);
-	assert_true(virtio_net_transmit(&t->n, &t->w.memory, &t->link, 1));
-	assert_false(virtio_net_transmit(&t->n, &t->w.memory, &t->link, 8));
-	assert_int_equal(t->cable.sent, 2);
-	assert_int_equal(t->cable.size[0], 60);
-	assert_memory_equal(t->cable.frame[0], frame, 60);
-	assert_int_equal(t->cable.size[1], sizeof(frame));
-	assert_memory_equal(t->cable.frame[1], frame, sizeof(frame));
-	assert_int_equal(world_used(&t->w, 1, &written), 0);
-	assert_int_equal(world_used(&t->w, 1, &written), 2);
-	assert_true(virtio_mmio_line(&t->n.mmio));
-	end_net(t);
-}
-
-static void test_net_no_frame(void **state)
-{
-	static const u32 sizes[] = {1, VIRTIO_NET_HEADER - 1,
-				    VIRTIO_NET_HEADER + VIRTIO_NET_FRAME + 1, 65536};
-	struct net *t = begin_net();
-	u32 written;
-
-	(void)state;
-	for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
-		world_describe(&t->w, 1, (u16)i, DATA, sizes[i], 0, 0);
-		world_offer(&t->w, 1, (u16)i);
-	}
-	world_describe(&t->w, 1, 8, DATA, 100, D_WRITE, 0);
-	world_offer(&t->w, 1, 8);
-	assert_false(virtio_net_transmit(&t->n, &t->w.memory, &t->link, 16));
-	assert_int_equal(t->cable.sent, 0);
-	assert_int_equal(t->n.refused, ARRAY_SIZE(sizes) + 1);
-	for (u32 i = 0; i < ARRAY_SIZE(sizes); i++)
-		assert_int_equal(world_used(&t->w, 1, &written), i);
-	assert_int_equal(world_used(&t->w, 1, &written), 8);
-	assert_int_equal(t->n.mmio.faults, 0);
-	end_net(t);
-}
-
-static void test_net_receive(void **state)
-{
-	struct net *t = begin_net();
-	u8 header[VIRTIO_NET_HEADER], byte;
-	u32 written;
-
-	(void)state;
-	t->cable.waiting = 3;
-	assert_false(virtio_net_receive(&t->n, &t->w.memory, &t->link, 8)); /* no buffers */
-	assert_int_equal(t->cable.waiting, 3);
-	for (u16 i = 0; i < 2; i++) {
-		u16 d = (u16)(2 * i);
-
-		world_describe(&t->w, 0, d, HEADER + i * 64u, VIRTIO_NET_HEADER, D_NEXT | D_WRITE,
-			       (u16)(d + 1));
-		world_describe(&t->w, 0, (u16)(d + 1), DATA + i * PAGE_SIZE, VIRTIO_NET_FRAME,
-			       D_WRITE, 0);
-		world_offer(&t->w, 0, d);
-	}
-	assert_true(virtio_net_receive(&t->n, &t->w.memory, &t->link, 1));
-	assert_false(virtio_net_receive(&t->n, &t->w.memory, &t->link, 8));
-	assert_int_equal(t->cable.waiting, 1);
-	assert_int_equal(world_used(&t->w, 0, &written), 0);
-	assert_int_equal(written, VIRTIO_NET_HEADER + VIRTIO_NET_FRAME);
-	assert_int_equal(world_used(&t->w, 0, &written), 2);
-	assert_int_equal(written, VIRTIO_NET_HEADER + VIRTIO_NET_FRAME - 100);
-	world_get(&t->w, HEADER, header, sizeof(header));
-	assert_int_equal(header[10], 1);
-	world_get(&t->w, DATA + PAGE_SIZE + VIRTIO_NET_FRAME - 101, &byte, 1);
-	assert_int_equal(byte, (VIRTIO_NET_FRAME - 100) & 0xff);
-	end_net(t);
-}
-
-/* It would have to be cut: the frame stays, and the device stops. */
-static void test_net_small_buffer(void **state)
-{
-	struct net *t = begin_net();
-
-	(void)state;
-	t->cable.waiting = 1;
-	world_describe(&t->w, 0, 0, DATA, VIRTIO_NET_HEADER + VIRTIO_NET_FRAME - 1, D_WRITE, 0);
-	world_offer(&t->w, 0, 0);
-	assert_false(virtio_net_receive(&t->n, &t->w.memory, &t->link, 8));
-	assert_int_equal(t->cable.waiting, 1);
-	assert_int_equal(t->n.mmio.faults, 1);
-	end_net(t);
-}
-
-/* --- disk --- */
 
 #define SECTORS 72u /* nine pages */
 
@@ -349,11 +172,9 @@ static void test_block_fill(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_net_config),       cmocka_unit_test(test_net_transmit),
-		cmocka_unit_test(test_net_no_frame),     cmocka_unit_test(test_net_receive),
-		cmocka_unit_test(test_net_small_buffer), cmocka_unit_test(test_block_config),
-		cmocka_unit_test(test_block_read_write), cmocka_unit_test(test_block_refusals),
-		cmocka_unit_test(test_block_broken),     cmocka_unit_test(test_block_fill),
+		cmocka_unit_test(test_block_config),   cmocka_unit_test(test_block_read_write),
+		cmocka_unit_test(test_block_refusals), cmocka_unit_test(test_block_broken),
+		cmocka_unit_test(test_block_fill),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
