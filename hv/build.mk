@@ -38,7 +38,8 @@ $(B)/gen/cpu/asm_offsets.h: hv/cpu/asm_offsets.c $(wildcard hv/include/*/*.h boo
 # What runs at every fault and exit; the rest is small. Aligned code would be 5 KB more, and no less to execute.
 HV_HOT := hv/shadow/walk.c hv/shadow/shadow.c hv/shadow/tables.c hv/cpu/fast_fault.c hv/cpu/access.c \
 	hv/cpu/vcpu.c hv/cpu/fast.c hv/cpu/segments.c hv/cpu/deliver.c hv/cpu/mmu.c hv/cpu/mmio.c hv/cpu/apic.c \
-	hv/irq/lapic_hardware.c \
+	hv/irq/lapic_hardware.c hv/irq/pic.c hv/irq/platform.c \
+	hv/domain/buffer.c hv/cpu/guest_view.c hv/io/virtqueue.c hv/io/frame.c hv/io/virtio_net.c hv/io/virtio_blk.c \
 	hv/irq/pic_hardware.c hv/p2m/away.c hv/p2m/numbers.c hv/p2m/owners.c hv/p2m/plan.c hv/p2m/remap.c
 HV_UNALIGNED := functions $(if $(findstring clang,$(CC)),,jumps loops labels)
 $(HV_HOT:%=$(B)/hv/%.o): HV_OPTIMIZE := -O2 $(HV_UNALIGNED:%=-fno-align-%)
