@@ -44,12 +44,12 @@ $(B)/initrd/vcpus.cpio.gz: $(INITRD_SOURCES) $(B)/linux-tests/smpload $(B)/linux
 
 # The same with the distribution-like kernel as a guest.
 GUEST_FILES_FULL := $(B)/initrd/guests-full
-$(GUEST_FILES_FULL).made: $(GUEST_FILES).made $(B)/linux/full/bzImage $(B)/initrd/vcpus.cpio.gz
+$(GUEST_FILES_FULL).made: $(GUEST_FILES).made $(B)/linux/full/bzImage $(B)/initrd/vcpus.cpio.gz $(B)/linux-tests/holds
 	@rm -rf $(GUEST_FILES_FULL)
 	@cp -r $(GUEST_FILES) $(GUEST_FILES_FULL)
 	@cp $(B)/linux/full/bzImage $(GUEST_FILES_FULL)/guests/linux
 	@cp $(B)/initrd/vcpus.cpio.gz $(GUEST_FILES_FULL)/guests/initrd-vcpus
-	@cp $(B)/linux-tests/netcost $(GUEST_FILES_FULL)/guests
+	@cp $(B)/linux-tests/netcost $(B)/linux-tests/holds $(GUEST_FILES_FULL)/guests
 	@touch $@
 
 $(B)/initrd/run.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(GUEST_FILES).made
