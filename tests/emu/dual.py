@@ -54,7 +54,7 @@ def check_stream(t, text, stream, rounds, most):
 def dual_network(t):
     """The first Linux, with its e1000 in a bond, is virtualized, gives the card to Vellum by `vl-io take`, goes on with a virtio_net of its own
     through Vellum's switch, has the card back and is in passthrough again: 3 rounds. A TCP stream with the outside, both ways, loses,
-    doubles or changes no byte, and is never reset. What refuses keeps its mode and says why."""
+    doubles or changes no byte, and is never reset. What refuses keeps its mode and says why, and a step that fails has those before it undone."""
     dual(t, 3, 580, net=True, icount=True, leaps=False)
 
 
