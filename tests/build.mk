@@ -68,11 +68,11 @@ $(B)/initrd/guests-full.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(GUEST_FILES_FULL).m
 DUAL_TESTS := $(B)/initrd/dual-tests
 DUAL_FILES := $(B)/initrd/dual
 DUAL_MODULES := bonding dm-mod
-$(B)/initrd/dual.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(B)/vl-disk $(B)/mini/mini.elf $(B)/linux/full/bzImage $(B)/linux-tests/stream
+$(B)/initrd/dual.cpio.gz: $(INITRD_SOURCES) $(B)/vl $(B)/vl-disk $(B)/mini/mini.elf $(B)/linux/full/bzImage $(B)/linux-tests/stream $(B)/linux-tests/failing
 	@echo "  INITRD  $@"
 	@rm -rf $(DUAL_TESTS) $(DUAL_FILES)
 	@mkdir -p $(DUAL_TESTS) $(DUAL_FILES)/guests $(DUAL_FILES)/modules
-	@cp $(B)/linux-tests/stream tests/linux/scripts/guests-dual $(DUAL_TESTS)
+	@cp $(B)/linux-tests/stream $(B)/linux-tests/failing tests/linux/scripts/guests-dual $(DUAL_TESTS)
 	@cp $(B)/mini/mini.elf $(DUAL_FILES)/guests/mini
 	@for module in $(DUAL_MODULES); do find $(B)/linux/full/modules -name $$module.ko -exec cp {} $(DUAL_FILES)/modules/ \;; done
 	@scripts/mkinitrd --vl $(B)/vl --tests $(DUAL_TESTS) --program $(B)/vl-disk --program /sbin/dmsetup \

@@ -194,6 +194,16 @@ static int read_maps(struct work *w,
 
 /* --- the two ways, with the maps held --- */
 
+/* The driver has its disk, from before or from here on. */
+static int show(struct drive *d, struct vl_error *e)
+{
+	int rc = window_bind(&d->window, e);
+
+	if (drive_behind(d->window.number, &d->now))
+		return 0;
+	return rc ? rc : vl_fail(e, EIO, "virtio-mmio.%" PRIu32 " shows no disk", d->window.number);
+}
+
 /* What was attached is taken away by whoever goes the other way. */
 static int attach(struct work *w, uint32_t drive, struct vl_error *e)
 {
@@ -218,11 +228,9 @@ static int attach(struct work *w, uint32_t drive, struct vl_error *e)
 	}
 	d->attached = true;
 	rc = state_write(&d->window, drive, d->first, extent.sectors, e);
-	if (rc == 0)
-		rc = window_bind(&d->window, e);
-	if (rc == 0 && !drive_behind(d->window.number, &d->now))
-		rc = vl_fail(e, EIO, "virtio-mmio.%" PRIu32 " shows no disk", d->window.number);
-	return rc;
+	/* The window was free, so what a driver has there is no device any more. */
+	window_unbind(&d->window, &ignored);
+	return rc ? rc : show(d, e);
 }
 
 static int to_vellum(struct work *w, struct vl_error *e)
@@ -232,8 +240,8 @@ static int to_vellum(struct work *w, struct vl_error *e)
 	if (rc == -EEXIST) /* the way from there had not come so far */
 		rc = 0;
 	for (uint32_t i = 0; rc == 0 && i < DRIVES; i++)
-		if (w->drive[i].used && !w->drive[i].attached)
-			rc = attach(w, i, e);
+		if (w->drive[i].used) /* one that could not be detached has lost its driver */
+			rc = w->drive[i].attached ? show(&w->drive[i], e) : attach(w, i, e);
 	return rc;
 }
 
