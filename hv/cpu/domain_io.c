@@ -84,19 +84,19 @@ static u64 next_look(const struct domain *d)
 	return rdtsc() + (all_busy ? domain_clocks_tsc_khz() / LOOKS_A_MS : 0);
 }
 
-static void set_look(const struct vcpu *v)
+static void set_look(struct vcpu *v)
 {
 	const struct domain *d = v->domain;
 
 	if (d->platform != NULL)
 		platform_set_work(d->platform, next_look(d), rdtsc());
 	else
-		sched_timer((struct vcpu *)(uintptr_t)v, next_look(d));
+		sched_timer(v, next_look(d));
 }
 
 /* The driver of a network device is told later of what was sent: with what comes next, which it
  * nearly always is, or after a while, if the vcpu with the timer for it is here. */
-static bool work_net(const struct vcpu *v, struct io_device *device, const struct guest_memory *m)
+static bool work_net(struct vcpu *v, struct io_device *device, const struct guest_memory *m)
 {
 	const struct net_link link = io_device_link(device);
 	struct domain *d = device->domain;
@@ -110,7 +110,7 @@ static bool work_net(const struct vcpu *v, struct io_device *device, const struc
 }
 
 /* Whether there is more. */
-static bool work(const struct vcpu *v, struct io_device *d)
+static bool work(struct vcpu *v, struct io_device *d)
 {
 	struct guest_view view;
 	const struct guest_memory m = {guest_view_find, &view};

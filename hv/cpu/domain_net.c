@@ -69,7 +69,6 @@ void domain_io_send(u32 port, const struct frame_source *f)
 static u32 send_frame(void *context, const struct frame_source *f)
 {
 	const struct io_device *d = context;
-
 	u32 count;
 
 	lock_take(&switch_lock);

@@ -95,7 +95,7 @@ static void transmit(struct virtio_net *n, const struct guest_memory *m,
 		u32 ports = 0;
 
 		if (waits(*left, cost(&c, 0, false))) {
-			n->mmio.queue[VIRTIO_NET_TRANSMIT].next--; /* not taken yet */
+			virtqueue_untake(&n->mmio.queue[VIRTIO_NET_TRANSMIT]);
 			return;
 		}
 		if (!send_one(n, link, &source, &ports))

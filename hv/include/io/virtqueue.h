@@ -63,6 +63,12 @@ bool virtqueue_start(struct virtqueue *q, const struct guest_memory *m);
 enum virtqueue_answer virtqueue_take(struct virtqueue *q, const struct guest_memory *m, u32 needed,
 				     struct virtqueue_chain *chain);
 
+/** The chain that was taken last is the next one again. */
+static inline void virtqueue_untake(struct virtqueue *q)
+{
+	q->next--;
+}
+
 /** Whether the next call of virtqueue_take() would not say that it is empty. */
 bool virtqueue_has_more(const struct virtqueue *q, const struct guest_memory *m);
 
